@@ -1,0 +1,354 @@
+"""The deal: what its history allows, and what each event does to it (design, section 4).
+
+`obstacle` says why an event is not allowed; `evolve` changes state and never refuses, because what
+it is given has happened. State is immutable: a decision that comes to nothing leaves nothing behind.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from enum import StrEnum
+from typing import NamedTuple, assert_never
+
+from domain.errors import Obstacle
+from domain.events import (
+    ActionConfirmed,
+    ActionPerformed,
+    ActionRejected,
+    ActionWithdrawn,
+    DealEvent,
+    DealHandedOver,
+    DealLost,
+    DealOpened,
+    DealReopened,
+    DealResumed,
+    DealSuspended,
+    DealWon,
+    ExpectedCloseRevised,
+    PotentialCheckRevised,
+    Recorded,
+    WeightChanged,
+)
+from domain.values import WHOLE, ActionId, ActionTypeCode, ManagerId, split
+
+
+class Status(StrEnum):
+    OPEN = "open"
+    SUSPENDED = "suspended"
+    WON = "won"
+    LOST = "lost"
+
+
+class Entry(NamedTuple):
+    """One manager's line in one action: nominal weight and the credit of it, in basis points."""
+
+    manager_id: ManagerId
+    weight: int
+    credit: int
+
+
+class Taking(NamedTuple):
+    """What a setback took from one entry of one action."""
+
+    action_id: ActionId
+    entry: int
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """An action as the deal knows it. Entries keep their order and are never merged."""
+
+    action_id: ActionId
+    action_type: ActionTypeCode
+    position: int
+    effective_on: date
+    performers: tuple[ManagerId, ...]
+    entries: tuple[Entry, ...]
+    claimed: bool
+    live: bool = True
+    took: tuple[Taking, ...] = ()
+    evidence: str | None = None
+    comment: str | None = None
+
+    @property
+    def weight(self) -> int:
+        """Nominal, signed: negative for a setback."""
+        return sum(entry.weight for entry in self.entries)
+
+    @property
+    def credit(self) -> int:
+        return sum(entry.credit for entry in self.entries)
+
+
+@dataclass(frozen=True, slots=True)
+class Deal:
+    """A deal after some of its events. `progress` is the sum of all credit, 0 to WHOLE."""
+
+    opened_on: date
+    title: str
+    client: str
+    owner: ManagerId
+    check: int
+    currency: str
+    expected_close_on: date | None
+    status: Status = Status.OPEN
+    actions: Mapping[ActionId, Action] = field(default_factory=dict)
+    progress: int = 0
+    contract: int | None = None
+
+    @property
+    def room(self) -> int:
+        return WHOLE - self.progress
+
+    @property
+    def is_open(self) -> bool:
+        return self.status is Status.OPEN
+
+
+def obstacle(deal: Deal | None, recorded: Recorded[DealEvent]) -> Obstacle | None:
+    """Why `recorded` may not follow in the state `deal`; None when it may."""
+    event = recorded.event
+    if isinstance(event, DealOpened):
+        return None if deal is None else Obstacle.ALREADY_OPENED
+    if deal is None:
+        return Obstacle.NOT_OPEN
+    match event:
+        case ActionPerformed():
+            return None if deal.is_open else Obstacle.NOT_OPEN
+        case ActionConfirmed():
+            return _not_open(deal) or _not_claimed(deal, event.action_id)
+        case ActionRejected():
+            return _not_claimed(deal, event.action_id)
+        case WeightChanged():
+            return (
+                _not_underway(deal)
+                or _not_live(deal, event.action_id)
+                or _not_positive(deal.actions[event.action_id].weight, event.weight)
+            )
+        case ActionWithdrawn():
+            return _not_underway(deal) or _not_live(deal, event.action_id)
+        case DealHandedOver():
+            same = event.to_manager_id == deal.owner
+            return _not_underway(deal) or (Obstacle.SAME_OWNER if same else None)
+        case DealSuspended():
+            return _not_open(deal)
+        case DealResumed():
+            return None if deal.status is Status.SUSPENDED else Obstacle.NOT_SUSPENDED
+        case DealReopened():
+            return Obstacle.NOT_CLOSED if _not_underway(deal) is None else None
+        case PotentialCheckRevised() | ExpectedCloseRevised() | DealWon() | DealLost():
+            return _not_underway(deal)
+        case _:
+            assert_never(event)
+
+
+def _not_open(deal: Deal) -> Obstacle | None:
+    return None if deal.is_open else Obstacle.NOT_OPEN
+
+
+def _not_underway(deal: Deal) -> Obstacle | None:
+    underway = deal.status is Status.OPEN or deal.status is Status.SUSPENDED
+    return None if underway else Obstacle.NOT_OPEN_OR_SUSPENDED
+
+
+def _not_live(deal: Deal, action_id: ActionId) -> Obstacle | None:
+    action = deal.actions.get(action_id)
+    if action is None:
+        return Obstacle.BEFORE_ITS_ACTION
+    return None if action.live else Obstacle.ACTION_NOT_LIVE
+
+
+def _not_claimed(deal: Deal, action_id: ActionId) -> Obstacle | None:
+    if dead := _not_live(deal, action_id):
+        return dead
+    return None if deal.actions[action_id].claimed else Obstacle.ACTION_NOT_CLAIMED
+
+
+def _not_positive(old: int, new: int) -> Obstacle | None:
+    return None if old > 0 and new > 0 else Obstacle.WEIGHT_NOT_POSITIVE
+
+
+def evolve(deal: Deal | None, recorded: Recorded[DealEvent]) -> Deal:
+    """The deal after `recorded`, which `obstacle` has let pass."""
+    event = recorded.event
+    if isinstance(event, DealOpened):
+        return _opened(recorded, event)
+    assert deal is not None, "a deal begins with DealOpened"
+    match event:
+        case ActionPerformed():
+            return _performed(deal, recorded, event)
+        case ActionConfirmed():
+            return _count(deal, replace(deal.actions[event.action_id], claimed=False))
+        case ActionRejected():
+            return _with(deal, replace(deal.actions[event.action_id], live=False))
+        case WeightChanged():
+            return _reweighted(deal, deal.actions[event.action_id], event.weight)
+        case ActionWithdrawn():
+            return _withdrawn(deal, deal.actions[event.action_id])
+        case PotentialCheckRevised():
+            return replace(deal, check=event.potential_check.amount)
+        case ExpectedCloseRevised():
+            return replace(deal, expected_close_on=event.expected_close_on)
+        case DealHandedOver():
+            return _handed_over(deal, event)
+        case DealSuspended():
+            return replace(deal, status=Status.SUSPENDED)
+        case DealWon():
+            return replace(deal, status=Status.WON, contract=event.contract.amount)
+        case DealLost():
+            return replace(deal, status=Status.LOST)
+        case DealResumed() | DealReopened():
+            return replace(deal, status=Status.OPEN, contract=None)
+        case _:
+            assert_never(event)
+
+
+def fold(events: Iterable[Recorded[DealEvent]]) -> Deal | None:
+    """The deal after `events`, given in book order; None if there are none."""
+    deal: Deal | None = None
+    for recorded in events:
+        deal = evolve(deal, recorded)
+    return deal
+
+
+def _opened(recorded: Recorded[DealEvent], event: DealOpened) -> Deal:
+    assert recorded.effective_on is not None
+    return Deal(
+        opened_on=recorded.effective_on,
+        title=event.title,
+        client=event.client,
+        owner=event.manager_id,
+        check=event.potential_check.amount,
+        currency=event.potential_check.currency,
+        expected_close_on=event.expected_close_on,
+    )
+
+
+def _performed(deal: Deal, recorded: Recorded[DealEvent], event: ActionPerformed) -> Deal:
+    assert recorded.effective_on is not None
+    action = Action(
+        action_id=event.action_id,
+        action_type=event.action_type,
+        position=recorded.position,
+        effective_on=recorded.effective_on,
+        performers=tuple(credit.manager_id for credit in event.credits),
+        entries=tuple(Entry(credit.manager_id, credit.weight, 0) for credit in event.credits),
+        claimed=event.needs_confirmation,
+        evidence=event.evidence,
+        comment=event.comment,
+    )
+    return _with(deal, action) if action.claimed else _count(deal, action)
+
+
+def _with(deal: Deal, action: Action) -> Deal:
+    """The deal with `action` in its place, or last if it is new; progress follows the credits."""
+    before = deal.actions.get(action.action_id)
+    gained = action.credit - (before.credit if before else 0)
+    return replace(
+        deal,
+        actions={**deal.actions, action.action_id: action},
+        progress=deal.progress + gained,
+    )
+
+
+def _count(deal: Deal, action: Action) -> Deal:
+    """An action begins to count: a positive one is granted up to 100 %, a setback takes."""
+    if action.weight > 0:
+        return _with(deal, _granted(action, min(action.weight, deal.room)))
+    return _set_back(deal, action)
+
+
+def _granted(action: Action, amount: int) -> Action:
+    """`amount` more credit, over the entries in proportion to their nominal weights."""
+    shares = split(amount, [entry.weight for entry in action.entries])
+    return _credited(action, shares)
+
+
+def _taken(action: Action, amount: int) -> Action:
+    """`amount` less credit (at most what it has), in proportion to the credits."""
+    shares = split(amount, [entry.credit for entry in action.entries])
+    return _credited(action, [-share for share in shares])
+
+
+def _credited(action: Action, changes: Iterable[int]) -> Action:
+    entries = tuple(
+        Entry(entry.manager_id, entry.weight, entry.credit + change)
+        for entry, change in zip(action.entries, changes, strict=True)
+    )
+    return replace(action, entries=entries)
+
+
+def _set_back(deal: Deal, setback: Action) -> Deal:
+    """Take from all existing credits in proportion, in the order in which they stand."""
+    amount = min(-setback.weight, deal.progress)
+    if amount == 0:
+        return _with(deal, setback)
+    held = [
+        (action.action_id, number, entry.credit)
+        for action in deal.actions.values()
+        for number, entry in enumerate(action.entries)
+    ]
+    shares = split(amount, [credit for _, _, credit in held])
+    took = tuple(
+        Taking(action_id, number, share)
+        for (action_id, number, _), share in zip(held, shares, strict=True)
+        if share
+    )
+    for taking in took:
+        deal = _with(deal, _shifted(deal.actions[taking.action_id], taking.entry, -taking.amount))
+    return _with(deal, replace(setback, took=took))
+
+
+def _shifted(action: Action, number: int, change: int) -> Action:
+    return _credited(action, [change if i == number else 0 for i in range(len(action.entries))])
+
+
+def _withdrawn(deal: Deal, action: Action) -> Deal:
+    took = action.took
+    dead = tuple(Entry(entry.manager_id, entry.weight, 0) for entry in action.entries)
+    deal = _with(deal, replace(action, live=False, entries=dead, took=()))
+    for taking in took:
+        lender = deal.actions[taking.action_id]
+        if lender.live:
+            back = min(taking.amount, lender.weight - lender.credit, deal.room)
+            deal = _with(deal, _shifted(lender, taking.entry, back))
+    return deal
+
+
+def _reweighted(deal: Deal, action: Action, weight: int) -> Deal:
+    old = action.weight
+    nominal = split(weight, [entry.weight for entry in action.entries])
+    action = replace(
+        action,
+        entries=tuple(
+            Entry(entry.manager_id, share, entry.credit)
+            for entry, share in zip(action.entries, nominal, strict=True)
+        ),
+    )
+    if action.claimed:
+        return _with(deal, action)
+    if weight > old:
+        return _with(deal, _granted(action, min(weight - old, deal.room)))
+    excess = action.credit - weight
+    return _with(deal, _taken(action, excess) if excess > 0 else action)
+
+
+def _handed_over(deal: Deal, event: DealHandedOver) -> Deal:
+    """Every line of the old owner in a live action becomes the new owner's, in its place."""
+    old, new = deal.owner, event.to_manager_id
+    if not event.transfer_credit:
+        return replace(deal, owner=new)
+    actions = {
+        action_id: replace(
+            action,
+            entries=tuple(
+                Entry(new if entry.manager_id == old else entry.manager_id, *entry[1:])
+                for entry in action.entries
+            ),
+        )
+        if action.live
+        else action
+        for action_id, action in deal.actions.items()
+    }
+    return replace(deal, owner=new, actions=actions)
