@@ -7,7 +7,7 @@ What every event carries beside its own fields is in `Recorded`.
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Generic, TypeVar, get_args
+from typing import Generic, TypeGuard, TypeVar, get_args
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
@@ -279,3 +279,11 @@ def decode(stream_id: UUID, version: int, topic: str, state: bytes) -> Recorded[
         effective_on=None if effective_on is None else date.fromisoformat(effective_on),
         event=EVENT_TYPES[topic].model_validate(stored["data"]),
     )
+
+
+def is_about_a_deal(recorded: Recorded[Event]) -> TypeGuard[Recorded[DealEvent]]:
+    return recorded.type in DEAL_EVENTS
+
+
+def is_about_the_directory(recorded: Recorded[Event]) -> TypeGuard[Recorded[DirectoryEvent]]:
+    return recorded.type in DIRECTORY_EVENTS

@@ -215,7 +215,7 @@ def _check_fits(events: tuple[Fact, ...], place: int) -> None:
 
 def _postings(learnt: Fact, changed: Iterable[Step]) -> Iterator[Posting]:
     for due, deal, change in changed:
-        for (manager, account), (amount, progress, actions, deals) in change.items():
+        for (manager, account), holding in change.items():
             yield Posting(
                 learnt.position,
                 due.position,
@@ -225,10 +225,7 @@ def _postings(learnt: Fact, changed: Iterable[Step]) -> Iterator[Posting]:
                 account,
                 on(due),
                 deal.currency,
-                amount,
-                progress,
-                actions,
-                deals,
+                *holding,
             )
 
 

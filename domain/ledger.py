@@ -12,12 +12,13 @@ from domain.values import Account, DealId, ManagerId, split
 class Holding(NamedTuple):
     """What one manager has in one account of one deal.
 
-    `amount` is value in 1/10 000 of a kopeck, `progress` basis points of credit in an open deal,
-    `actions` a count, `deals` 1 where the open deal counts as the manager's. The last three stand
-    beside the account `active`, whatever the status.
+    `amount` is value in 1/10 000 of a kopeck, `credit` basis points, `progress` the credit while
+    the deal is open, `actions` a count, `deals` 1 where the open deal counts as the manager's. All
+    but the amount stand beside the account `active`, whatever the status.
     """
 
     amount: int = 0
+    credit: int = 0
     progress: int = 0
     actions: int = 0
     deals: int = 0
@@ -45,6 +46,7 @@ class Posting(NamedTuple):
     effective_on: date
     currency: str
     amount: int
+    credit: int
     progress: int
     actions: int
     deals: int
@@ -54,37 +56,45 @@ def holdings(deal: Deal | None) -> Holdings:
     """Value by status; nothing else counts. None, a deal not yet opened, is worth nothing."""
     if deal is None:
         return NOTHING
-    counts = _performed(deal)
-    credit = credits_of(deal)
-    result: dict[tuple[ManagerId, Account], Holding] = {}
-    match deal.status:
-        case Status.OPEN:
-            claims = _claims(deal)
-            for manager, weight in claims.items():
-                result[manager, Account.CLAIMED] = Holding(weight * deal.check)
-            concerned = {deal.owner: None, **credit, **claims, **counts}
-            for manager in concerned:
-                held = credit.get(manager, 0)
-                mine = 1 if held or manager in claims or manager == deal.owner else 0
-                result[manager, Account.ACTIVE] = Holding(
-                    held * deal.check, held, counts.get(manager, 0), mine
-                )
-            return result
-        case Status.SUSPENDED:
-            values = {manager: held * deal.check for manager, held in credit.items()}
-            account = Account.SUSPENDED
-        case Status.LOST:
-            values = {manager: held * deal.check for manager, held in credit.items()}
-            account = Account.LOST
-        case Status.WON:
-            values = contract_shares(deal, credit)
-            account = Account.WON
-    for manager, value in values.items():
-        if value:
-            result[manager, account] = Holding(value)
-    for manager, count in counts.items():
-        result[manager, Account.ACTIVE] = Holding(actions=count)
+    credit, counts = credits_of(deal), _performed(deal)
+    if deal.status is Status.OPEN:
+        return _open_holdings(deal, credit, counts)
+    result = {
+        (manager, Account.ACTIVE): Holding(
+            credit=credit.get(manager, 0), actions=counts.get(manager, 0)
+        )
+        for manager in {**credit, **counts}
+    }
+    account, values = _closed_values(deal, credit)
+    return result | {(manager, account): Holding(value) for manager, value in values.items()}
+
+
+def _open_holdings(
+    deal: Deal, credit: Mapping[ManagerId, int], counts: Mapping[ManagerId, int]
+) -> Holdings:
+    claims = _claims(deal)
+    result = {
+        (manager, Account.CLAIMED): Holding(weight * deal.check)
+        for manager, weight in claims.items()
+    }
+    for manager in {deal.owner: None, **credit, **claims, **counts}:
+        held = credit.get(manager, 0)
+        mine = held > 0 or manager in claims or manager == deal.owner
+        result[manager, Account.ACTIVE] = Holding(
+            held * deal.check, held, held, counts.get(manager, 0), int(mine)
+        )
     return result
+
+
+def _closed_values(
+    deal: Deal, credit: Mapping[ManagerId, int]
+) -> tuple[Account, dict[ManagerId, int]]:
+    """Where the value of a deal that is not open stands, and whose it is; non-zero values only."""
+    if deal.status is Status.WON:
+        shares = contract_shares(deal, credit)
+        return Account.WON, {manager: share for manager, share in shares.items() if share}
+    account = Account.SUSPENDED if deal.status is Status.SUSPENDED else Account.LOST
+    return account, {manager: held * deal.check for manager, held in credit.items()}
 
 
 def credits_of(deal: Deal) -> dict[ManagerId, int]:

@@ -1,0 +1,1 @@
+"""The write side: read what is new, let the commands decide, append what they decided."""

@@ -1,0 +1,142 @@
+"""What one process knows of the log, so that commands are decided without reading it again.
+
+`Knowledge` is what is committed. `Draft` is what one transaction adds to it: laid over, read
+through, and dropped whole when the transaction comes to nothing.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from domain.decisions import Decision
+from domain.directory import Directory
+from domain.errors import NotFound
+from domain.events import Event, Recorded, is_about_a_deal, is_about_the_directory
+from domain.history import History, Recording, open_history
+from domain.values import DealId
+
+CACHED_EVENTS = 50_000
+"""Histories are kept until they hold this many events: some 60 MB."""
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+class Knowledge:
+    """Everything committed up to `position`: the directory, and the deals that were used lately."""
+
+    def __init__(
+        self,
+        position: int = 0,
+        recorded_at: datetime | None = None,
+        directory: Directory | None = None,
+    ) -> None:
+        self.position = position
+        self.recorded_at = recorded_at or _LONG_AGO
+        self.directory = directory or Directory()
+        self._deals: OrderedDict[DealId, History] = OrderedDict()
+        self._cached = 0
+
+    def history(self, deal_id: DealId) -> History | None:
+        history = self._deals.get(deal_id)
+        if history is not None:
+            self._deals.move_to_end(deal_id)
+        return history
+
+    def learn(self, tail: Iterable[Recorded[Event]]) -> None:
+        """Take in what others have appended, without a gap."""
+        for recorded in tail:
+            if recorded.position != self.position + 1:
+                raise LookupError(f"position {self.position + 1} is missing from the log")
+            self.position, self.recorded_at = recorded.position, recorded.recorded_at
+            if is_about_a_deal(recorded):
+                known = self._deals.get(DealId(recorded.originator_id))
+                if known is not None:
+                    self.keep([known.record(recorded).history])
+            elif is_about_the_directory(recorded):
+                self.directory = self.directory.evolve(recorded)
+
+    def keep(self, histories: Iterable[History]) -> None:
+        """Remember `histories` in place of their earlier selves; forget the least used."""
+        for history in histories:
+            self._forget(history.deal_id)
+            self._deals[history.deal_id] = history
+            self._cached += history.version
+        while self._cached > CACHED_EVENTS:
+            self._forget(next(iter(self._deals)))
+
+    def _forget(self, deal_id: DealId) -> None:
+        known = self._deals.pop(deal_id, None)
+        self._cached -= known.version if known else 0
+
+
+@dataclass(slots=True)
+class Draft:
+    """A transaction's additions, over `known`. `load` reads histories from the log."""
+
+    known: Knowledge
+    load: Callable[[Iterable[DealId]], Iterable[History]]
+    position: int = field(init=False)
+    recorded_at: datetime = field(init=False)
+    directory: Directory = field(init=False)
+    histories: dict[DealId, History] = field(default_factory=dict)
+    versions: dict[UUID, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.position = self.known.position
+        self.recorded_at = self.known.recorded_at
+        self.directory = self.known.directory
+
+    def prepare(self, deals: Iterable[DealId]) -> None:
+        """Have the histories of `deals` at hand, those that exist, in one reading."""
+        missing = {deal for deal in deals if self.peek(deal) is None}
+        if missing:
+            self.histories |= {history.deal_id: history for history in self.load(missing)}
+
+    def deal(self, deal_id: DealId) -> History:
+        """Raises NotFound."""
+        self.prepare([deal_id])
+        history = self.peek(deal_id)
+        if history is None:
+            raise NotFound("deal", deal_id)
+        return history
+
+    def peek(self, deal_id: DealId) -> History | None:
+        """The history if it is at hand."""
+        return self.histories.get(deal_id) or self.known.history(deal_id)
+
+    def record(
+        self, decision: Decision, version: int, actor: str, now: datetime
+    ) -> tuple[Recorded[Event], Recording | None]:
+        """The decided fact at the next position, in place in its deal's history if it has one.
+
+        `version` is the stream's before it. Raises what `History.record` raises, and then nothing
+        has changed.
+        """
+        recorded = Recorded(
+            originator_id=decision.stream_id,
+            originator_version=version + 1,
+            position=self.position + 1,
+            recorded_at=max(now, self.recorded_at + timedelta(microseconds=1)),
+            actor=actor,
+            effective_on=decision.effective_on,
+            event=decision.event,
+        )
+        recording: Recording | None = None
+        if is_about_a_deal(recorded):
+            if version == 0:
+                recording = open_history(recorded)
+            else:
+                recording = self.deal(DealId(decision.stream_id)).record(recorded)
+            self.histories[recording.history.deal_id] = recording.history
+        elif is_about_the_directory(recorded):
+            self.directory = self.directory.evolve(recorded)
+        self.position, self.recorded_at = recorded.position, recorded.recorded_at
+        self.versions[decision.stream_id] = version + 1
+        return recorded, recording
+
+    def commit(self) -> None:
+        """What was added is known from now on."""
+        self.known.position, self.known.recorded_at = self.position, self.recorded_at
+        self.known.directory = self.directory
+        self.known.keep(self.histories.values())

@@ -1,0 +1,276 @@
+"""The log in PostgreSQL: the library's recorder, written through one locked transaction.
+
+The library's own insert takes a table lock that an append-only role may not take, gives positions
+by a sequence (with gaps) and allows nothing to be read under the lock. `Log.writing` instead opens
+a transaction, takes an advisory lock that every inserter takes, reads what others have appended,
+and appends events and everything that belongs to them at once. Positions are given under the lock
+and have no gaps.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, LiteralString, cast
+from uuid import UUID
+
+import psycopg
+from eventsourcing.persistence import StoredEvent
+from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
+from psycopg import Connection, Cursor
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import TupleRow
+from psycopg.types.json import Jsonb
+
+from domain.events import DIRECTORY_EVENTS
+from domain.history import DealState
+from domain.ledger import Posting
+
+WRITERS_LOCK = 7305815021847160065
+"""The advisory lock of the log ("dealfolio" means nothing to PostgreSQL; the trigger has it too)."""
+TAIL = 5_000
+"""More than this appended by others since the last look, and starting afresh is cheaper."""
+BEYOND = 2**62
+"""A position behind every event: who asks what came after it wants no tail."""
+
+_SESSION: LiteralString = """
+SET ROLE dealfolio_app;
+SET lock_timeout = '1500ms';
+SET idle_in_transaction_session_timeout = '15s';
+SET statement_timeout = '60s'
+"""
+_LOCK: LiteralString = "SELECT pg_advisory_xact_lock(%s)"
+_COLUMNS: LiteralString = "originator_id, originator_version, topic, state"
+_TAIL: LiteralString = f"""
+SELECT {_COLUMNS} FROM books.events
+WHERE notification_id > %s ORDER BY notification_id LIMIT %s
+"""
+_RECEIPTS: LiteralString = """
+SELECT principal, key, request, answer FROM books.receipts
+JOIN unnest(%s::text[], %s::text[]) AS asked (principal, key) USING (principal, key)
+"""
+_STREAMS: LiteralString = f"""
+SELECT {_COLUMNS} FROM books.events
+WHERE originator_id = ANY(%s) ORDER BY originator_id, originator_version
+"""
+_VERSION: LiteralString = """
+SELECT coalesce(max(originator_version), 0) FROM books.events WHERE originator_id = %s
+"""
+_DIRECTORY: LiteralString = f"""
+SELECT {_COLUMNS} FROM books.events WHERE topic = ANY(%s) ORDER BY notification_id
+"""
+_END: LiteralString = """
+SELECT notification_id, recorded_at FROM books.events ORDER BY notification_id DESC LIMIT 1
+"""
+_INSERT_EVENTS: LiteralString = """
+INSERT INTO books.events
+    (originator_id, originator_version, topic, state, notification_id, recorded_at)
+SELECT * FROM unnest(
+    %s::uuid[], %s::bigint[], %s::text[], %s::bytea[], %s::bigint[], %s::timestamptz[])
+"""
+_INSERT_POSTINGS: LiteralString = """
+INSERT INTO ledger.postings
+    (position, due_position, due_cause, deal_id, manager_id, account, effective_on, currency,
+     amount, credit, progress, actions, deals)
+SELECT * FROM unnest(
+    %s::bigint[], %s::bigint[], %s::text[], %s::uuid[], %s::text[], %s::text[], %s::date[],
+    %s::text[], %s::bigint[], %s::int[], %s::int[], %s::int[], %s::int[])
+"""
+_INSERT_DEALS: LiteralString = """
+INSERT INTO ledger.deals (deal_id, position, opened_on, title, client, currency)
+SELECT * FROM unnest(
+    %s::uuid[], %s::bigint[], %s::date[], %s::text[], %s::text[], %s::text[])
+"""
+_INSERT_STATES: LiteralString = """
+INSERT INTO ledger.deal_states
+    (deal_id, effective_on, position, status, owner, potential_check, progress, expected_close_on)
+SELECT * FROM unnest(
+    %s::uuid[], %s::date[], %s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::int[],
+    %s::date[])
+"""
+_INSERT_RECEIPTS: LiteralString = """
+INSERT INTO books.receipts (principal, key, request, answer)
+SELECT * FROM unnest(%s::text[], %s::text[], %s::bytea[], %s::jsonb[])
+"""
+_INSERT_PEOPLE: LiteralString = """
+INSERT INTO books.people (manager_id, name)
+SELECT * FROM unnest(%s::text[], %s::text[])
+ON CONFLICT (manager_id) DO UPDATE SET name = excluded.name
+"""
+
+Receipts = dict[tuple[str, str], tuple[bytes, dict[str, Any]]]
+"""By principal and key: the hash of the request, and the answer it was given."""
+
+
+@dataclass(slots=True)
+class Rows:
+    """What one transaction adds, table by table, in the order of the columns."""
+
+    events: list[tuple[StoredEvent, int, datetime]] = field(default_factory=list)
+    postings: list[Posting] = field(default_factory=list)
+    deals: list[tuple[UUID, int, date, str, str, str]] = field(default_factory=list)
+    states: list[DealState] = field(default_factory=list)
+    receipts: list[tuple[str, str, bytes, Mapping[str, Any]]] = field(default_factory=list)
+    people: list[tuple[str, str]] = field(default_factory=list)
+
+
+class NotDurable(psycopg.OperationalError):
+    """The server warned while it committed: the commit may not be on the standby it waits for."""
+
+
+class Log(PostgresApplicationRecorder):
+    """The library's application recorder on `books.events`; `conninfo` is libpq's, any form."""
+
+    def __init__(self, conninfo: str) -> None:
+        self._conninfo = conninfo
+        self._connection: Connection[TupleRow] | None = None
+        super().__init__(_datastore(conninfo), events_table_name="events")
+
+    def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int]:  # noqa: ANN401 - the library's signature
+        raise TypeError("events are appended by the transactor, under the writers' lock")
+
+    @contextmanager
+    def writing(self) -> Iterator["Writing"]:
+        """One transaction. Leaving it without `commit` stores nothing.
+
+        A broken connection is dropped, so that the next call makes a new one. Only one thread may
+        write: the transactor's.
+        """
+        connection = self._connection = self._connection or self._connect()
+        try:
+            yield Writing(connection)
+        finally:
+            with suppress(psycopg.Error):
+                connection.rollback()
+            if connection.closed or connection.broken:
+                self._connection = None
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        self.datastore.close()
+
+    def _connect(self) -> Connection[TupleRow]:
+        connection = psycopg.connect(
+            self._conninfo, autocommit=True, connect_timeout=2, application_name="dealfolio writer"
+        )
+        connection.execute(_SESSION)
+        return connection
+
+
+class Writing:
+    """A transaction that holds the writers' lock; made by `Log.writing`."""
+
+    def __init__(self, connection: Connection[TupleRow]) -> None:
+        self._connection = connection
+        self._warnings: list[str] = []
+
+    def begin(
+        self, after: int, keys: Sequence[tuple[str, str]]
+    ) -> tuple[list[StoredEvent], Receipts]:
+        """Take the lock; then what was appended after position `after` (TAIL events at most), and
+        the receipts for `keys` (principal, key). One round trip."""
+        with self._connection.pipeline():
+            self._connection.execute("BEGIN")
+            self._connection.execute(_LOCK, [WRITERS_LOCK])
+            tail = self._connection.execute(_TAIL, [after, TAIL])
+            receipts = self.receipts(keys)
+            return _stored(tail), receipts
+
+    def receipts(self, keys: Sequence[tuple[str, str]]) -> Receipts:
+        if not keys:
+            return {}
+        found = self._connection.execute(_RECEIPTS, _columns(keys, 2)).fetchall()
+        return {(who, key): (request, answer) for who, key, request, answer in found}
+
+    def end(self) -> tuple[int, datetime | None]:
+        """Position and time of the last event; 0 and None for an empty log."""
+        row = self._connection.execute(_END).fetchone()
+        return (row[0], row[1]) if row else (0, None)
+
+    def directory(self) -> list[StoredEvent]:
+        return _stored(self._connection.execute(_DIRECTORY, [sorted(DIRECTORY_EVENTS)]))
+
+    def streams(self, ids: Sequence[UUID]) -> list[StoredEvent]:
+        return _stored(self._connection.execute(_STREAMS, [list(ids)]))
+
+    def version(self, stream_id: UUID) -> int:
+        """How many events the stream has."""
+        row = self._connection.execute(_VERSION, [stream_id]).fetchone()
+        assert row is not None, "an aggregate always answers"
+        return int(row[0])
+
+    def cursor(self) -> Cursor[TupleRow]:
+        """For questions that must be asked under the lock."""
+        return self._connection.cursor()
+
+    def append(self, rows: Rows) -> None:
+        """Insert; nobody sees it before `commit`."""
+        with self._connection.pipeline():
+            self._insert(rows)
+
+    def commit(self, rows: Rows) -> None:
+        """Insert and commit in one round trip. Raises psycopg.Error when it is not certain that
+        everything is stored."""
+        connection = self._connection
+        connection.add_notice_handler(self._noticed)
+        try:
+            with connection.pipeline():
+                self._insert(rows)
+                committed = connection.execute("COMMIT")
+            if committed.statusmessage != "COMMIT" or self._warnings:
+                raise NotDurable(f"{committed.statusmessage} {self._warnings}")
+        finally:
+            connection.remove_notice_handler(self._noticed)
+
+    def _noticed(self, diagnostic: psycopg.errors.Diagnostic) -> None:
+        if diagnostic.severity_nonlocalized == "WARNING":
+            self._warnings.append(diagnostic.message_primary or "")
+
+    def _insert(self, rows: Rows) -> None:
+        events = [
+            (
+                stored.originator_id,
+                stored.originator_version,
+                stored.topic,
+                stored.state,
+                position,
+                at,
+            )
+            for stored, position, at in rows.events
+        ]
+        receipts = [(*head, Jsonb(answer)) for *head, answer in rows.receipts]
+        inserts: list[tuple[LiteralString, Sequence[Sequence[Any]]]] = [
+            (_INSERT_EVENTS, events),
+            (_INSERT_POSTINGS, rows.postings),
+            (_INSERT_DEALS, rows.deals),
+            (_INSERT_STATES, rows.states),
+            (_INSERT_RECEIPTS, receipts),
+            (_INSERT_PEOPLE, rows.people),
+        ]
+        for statement, values in inserts:
+            if values:
+                self._connection.execute(statement, _columns(values, len(values[0])))
+
+
+def _columns(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
+    return [[row[column] for row in rows] for column in range(width)]
+
+
+def _stored(cursor: Cursor[TupleRow]) -> list[StoredEvent]:
+    return [StoredEvent(*row) for row in cursor.fetchall()]
+
+
+def _datastore(conninfo: str) -> PostgresDatastore:
+    """The library's pool on any libpq connection string; it knows only five parameters itself."""
+    given = conninfo_to_dict(conninfo)
+    datastore = PostgresDatastore(
+        dbname="", host="", port="", user="", password="", schema="books",
+        connect_timeout=2, pool_size=0, max_overflow=4,
+    )  # fmt: skip
+    kwargs = cast("dict[str, Any]", datastore.pool.kwargs)
+    for name in ("dbname", "host", "port", "user", "password"):
+        del kwargs[name]
+    kwargs |= given | {"options": "-c role=dealfolio_app"}
+    return datastore

@@ -1,0 +1,65 @@
+"""A command as somebody gave it, and the answer they are owed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from domain.decisions import Command
+from domain.errors import VersionConflict
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """`command`, given by the account `actor`.
+
+    `key` is its Idempotency-Key, of which the log keeps the answer for ever, by `actor`; `request`
+    (SHA-256) is what was asked under it. `expected` are the versions of the stream for which the
+    command is meant (If-Match); None means any. `given_at` is the clock's time when it is not now:
+    for a company that is told, like the demo's, and never from outside.
+    """
+
+    command: Command
+    actor: str
+    key: str | None = None
+    request: bytes = b""
+    expected: frozenset[int] | None = None
+    given_at: datetime | None = None
+
+    @property
+    def receipt_key(self) -> tuple[str, str] | None:
+        return None if self.key is None else (self.actor, self.key)
+
+    def require_version(self, version: int) -> None:
+        """Raises VersionConflict."""
+        if self.expected is not None and version not in self.expected:
+            raise VersionConflict(version)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was recorded: the ids concerned, the stream's new version, and the place in the log."""
+
+    ids: Mapping[str, str]
+    version: int
+    position: int
+    recorded_at: datetime
+    created: bool
+
+    def to_receipt(self) -> dict[str, Any]:
+        return {
+            "ids": dict(self.ids),
+            "version": self.version,
+            "position": self.position,
+            "recorded_at": self.recorded_at.isoformat(),
+            "created": self.created,
+        }
+
+    @classmethod
+    def from_receipt(cls, receipt: Mapping[str, Any]) -> "Answer":
+        return cls(**{**receipt, "recorded_at": datetime.fromisoformat(receipt["recorded_at"])})
+
+
+class Unavailable(Exception):
+    """The database did not answer in time. Nothing is known to be recorded: ask again, with the
+    same Idempotency-Key where one was given."""

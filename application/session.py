@@ -1,0 +1,188 @@
+"""One transaction of the writer: orders decided one after the other on what is known under the lock."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from eventsourcing.persistence import StoredEvent
+from psycopg import Cursor
+
+from application.knowledge import Draft, Knowledge
+from application.log import BEYOND, TAIL, Rows, Writing
+from application.mapper import FactMapper
+from application.orders import Answer, Order
+from domain.deal_commands import OpenDeal
+from domain.decisions import Books, Decision
+from domain.directory import directory_of
+from domain.errors import IdempotencyKeyReused
+from domain.events import (
+    DealOpened,
+    Event,
+    PeriodTotal,
+    Recorded,
+    is_about_a_deal,
+    is_about_the_directory,
+)
+from domain.history import History, Recording, history_of
+from domain.values import DealId
+
+Totals = Callable[[Cursor[Any], date, int], tuple[PeriodTotal, ...]]
+"""The value of every manager at the end of a date, from the ledger up to a position."""
+
+_MAPPER = FactMapper()
+
+
+class Session:
+    """`writing`, with the process's knowledge brought up to date and the orders decided so far.
+
+    Nothing is known outside before `commit` returns; a session that is dropped leaves no trace.
+    """
+
+    def __init__(
+        self,
+        writing: Writing,
+        known: Knowledge | None,
+        orders: Sequence[Order],
+        *,
+        zone: ZoneInfo,
+        totals: Totals,
+    ) -> None:
+        self._writing = writing
+        self._zone = zone
+        self._totals = totals
+        self._rows = Rows()
+        after = known.position if known else BEYOND
+        tail, self._receipts = writing.begin(after, _keys(orders))
+        self.known = _caught_up(writing, known, tail)
+        self.draft = Draft(self.known, self._load)
+        self._prepare(orders)
+
+    def more(self, orders: Sequence[Order]) -> None:
+        """Make ready for the next orders of a long batch; send what the last ones decided."""
+        self._flush()
+        self._receipts |= self._writing.receipts(_keys(orders))
+        self._prepare(orders)
+
+    def decide(self, order: Order, now: datetime) -> Answer:
+        """Decide and draft. Raises Refusal, and then the draft is as it was."""
+        key = order.receipt_key
+        if key in self._receipts:
+            request, receipt = self._receipts[key]
+            if request != order.request:
+                raise IdempotencyKeyReused(key[1])
+            return Answer.from_receipt(receipt)
+        now = order.given_at or now
+        decision = order.command.decide(self._books(now.astimezone(self._zone).date()))
+        version = self._version(decision)
+        order.require_version(version)
+        recorded, recording = self.draft.record(decision, version, order.actor, now)
+        answer = Answer(
+            decision.ids,
+            recorded.originator_version,
+            recorded.position,
+            recorded.recorded_at,
+            decision.created,
+        )
+        self._write_down(recorded, recording, decision, order, answer)
+        return answer
+
+    def commit(self) -> None:
+        """Raises psycopg.Error when it is not certain that everything is stored."""
+        self._writing.commit(self._rows)
+        self.draft.commit()
+
+    def _books(self, today: date) -> Books:
+        draft = self.draft
+        return Books(today, draft.position, draft.directory, draft.deal, self._totals_at)
+
+    def _totals_at(self, as_of: date) -> tuple[PeriodTotal, ...]:
+        self._flush()
+        return self._totals(self._writing.cursor(), as_of, self.draft.position)
+
+    def _version(self, decision: Decision) -> int:
+        if isinstance(decision.event, DealOpened):
+            return 0
+        stream = decision.stream_id
+        if (history := self.draft.peek(DealId(stream))) is not None:
+            return history.version
+        if stream not in self.draft.versions:
+            self.draft.versions[stream] = self._writing.version(stream)
+        return self.draft.versions[stream]
+
+    def _write_down(
+        self,
+        recorded: Recorded[Event],
+        recording: Recording | None,
+        decision: Decision,
+        order: Order,
+        answer: Answer,
+    ) -> None:
+        rows = self._rows
+        stored = _MAPPER.to_stored_event(recorded)
+        rows.events.append((stored, recorded.position, recorded.recorded_at))
+        if recording is not None:
+            rows.postings += recording.postings
+            rows.states += recording.states
+            if recorded.originator_version == 1:
+                rows.deals.append(_deal_row(recorded, recording))
+        if decision.name is not None:
+            rows.people.append((decision.ids["manager_id"], decision.name))
+        if (key := order.receipt_key) is not None:
+            receipt = answer.to_receipt()
+            rows.receipts.append((*key, order.request, receipt))
+            self._receipts[key] = (order.request, receipt)
+
+    def _prepare(self, orders: Iterable[Order]) -> None:
+        """Read the histories that the orders will ask for in one go."""
+        self.draft.prepare(
+            deal_id
+            for order in orders
+            if not isinstance(order.command, OpenDeal)
+            and (deal_id := getattr(order.command, "deal_id", None)) is not None
+        )
+
+    def _load(self, deals: Iterable[DealId]) -> Iterable[History]:
+        streams: dict[UUID, list[Recorded[Any]]] = {}
+        for stored in self._writing.streams(list(deals)):
+            recorded = _MAPPER.to_domain_event(stored)
+            if is_about_a_deal(recorded):
+                streams.setdefault(recorded.originator_id, []).append(recorded)
+        return [history for events in streams.values() if (history := history_of(events))]
+
+    def _flush(self) -> None:
+        self._writing.append(self._rows)
+        self._rows = Rows()
+
+
+def _keys(orders: Iterable[Order]) -> list[tuple[str, str]]:
+    return [key for order in orders if (key := order.receipt_key) is not None]
+
+
+def _caught_up(
+    writing: Writing, known: Knowledge | None, tail: Sequence[StoredEvent]
+) -> Knowledge:
+    """`known` with the tail; afresh when there is none yet or the tail is too long to follow."""
+    if known is not None and len(tail) < TAIL:
+        known.learn(map(_MAPPER.to_domain_event, tail))
+        return known
+    directory = map(_MAPPER.to_domain_event, writing.directory())
+    position, recorded_at = writing.end()
+    return Knowledge(
+        position, recorded_at, directory_of(filter(is_about_the_directory, directory))
+    )
+
+
+def _deal_row(
+    opened: Recorded[Event], recording: Recording
+) -> tuple[UUID, int, date, str, str, str]:
+    deal = recording.history.deal
+    return (
+        opened.originator_id,
+        opened.position,
+        deal.opened_on,
+        deal.title,
+        deal.client,
+        deal.currency,
+    )

@@ -1,0 +1,190 @@
+"""The one writer of a process: every order that waits is decided in one transaction.
+
+Under the writers' lock it takes in what other processes appended, decides the waiting orders one
+after the other, each on what the one before it left, and appends all that they decided (group
+commit). So the order of positions is the order of commits, rules across aggregates hold without
+races, a refusal touches only its own order, and nobody is answered before it is durable.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from queue import Empty, Full, Queue
+from threading import Thread
+from zoneinfo import ZoneInfo
+
+from application.log import Log, Writing
+from application.knowledge import Knowledge
+from application.orders import Answer, Order, Unavailable
+from application.session import Session, Totals
+from domain.errors import Refusal
+
+Outcome = Answer | Exception
+
+GROUP = 256
+"""Most orders decided in one transaction; what waits longer goes into the next."""
+QUEUE = 2_000
+"""More waiting orders than this are refused at once: they would time out anyway."""
+
+_LOGGER = logging.getLogger("dealfolio.transactor")
+
+
+@dataclass(slots=True)
+class _Waiting:
+    order: Order
+    future: "Future[Answer]" = field(default_factory=Future)
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Orders that stand or fall together."""
+
+    orders: Iterable[Order]
+    dry_run: bool
+    progress: Callable[[int], None]
+    future: "Future[list[Outcome]]" = field(default_factory=Future)
+
+
+class _Stop:
+    pass
+
+
+class Transactor:
+    """Decides and appends, in a thread of its own. `now` is the clock, in UTC."""
+
+    def __init__(
+        self, log: Log, totals: Totals, zone: ZoneInfo, now: Callable[[], datetime]
+    ) -> None:
+        self._log = log
+        self._totals = totals
+        self._zone = zone
+        self._now = now
+        self._known: Knowledge | None = None
+        self._queue: Queue[_Waiting | _Batch | _Stop] = Queue(QUEUE)
+        self._thread = Thread(target=self._run, name="transactor", daemon=True)
+        self._thread.start()
+
+    def submit(self, order: Order) -> "Future[Answer]":
+        """Have `order` decided with those that wait. The future raises Refusal or Unavailable; one
+        that is cancelled before its turn is not decided."""
+        waiting = _Waiting(order)
+        self._put(waiting)
+        return waiting.future
+
+    def submit_all(
+        self,
+        orders: Iterable[Order],
+        *,
+        dry_run: bool = False,
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> "Future[list[Outcome]]":
+        """All of `orders` in one transaction, or none.
+
+        Every order is decided, also after a refusal, so that all refusals are known at once; the
+        result has an Answer or a Refusal for each. With any refusal, or with `dry_run`, nothing is
+        stored. `progress` is told, in the writer's thread, how many are decided.
+        """
+        batch = _Batch(orders, dry_run, progress)
+        self._put(batch)
+        return batch.future
+
+    def close(self) -> None:
+        """Decide what waits, then stop."""
+        self._queue.put(_Stop())
+        self._thread.join()
+
+    def _put(self, item: _Waiting | _Batch) -> None:
+        try:
+            self._queue.put_nowait(item)
+        except Full:
+            raise Unavailable("too many orders are waiting") from None
+
+    def _run(self) -> None:
+        while True:
+            group, alone = self._next()
+            if group:
+                self._commit_group(group)
+            if isinstance(alone, _Batch):
+                self._commit_batch(alone)
+            elif isinstance(alone, _Stop):
+                return
+
+    def _next(self) -> tuple[list[_Waiting], _Batch | _Stop | None]:
+        """What waits now, at least one item; a batch goes alone, behind those before it."""
+        group: list[_Waiting] = []
+        item = self._queue.get()
+        while isinstance(item, _Waiting):
+            group.append(item)
+            if len(group) == GROUP:
+                return group, None
+            try:
+                item = self._queue.get_nowait()
+            except Empty:
+                return group, None
+        return group, item
+
+    def _commit_group(self, group: Sequence[_Waiting]) -> None:
+        waiting = [one for one in group if one.future.set_running_or_notify_cancel()]
+        try:
+            outcomes = self._decide_group([one.order for one in waiting])
+        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
+            outcomes = [self._failed(error)] * len(waiting)
+        for one, outcome in zip(waiting, outcomes, strict=True):
+            if isinstance(outcome, Answer):
+                one.future.set_result(outcome)
+            else:
+                one.future.set_exception(outcome)
+
+    def _commit_batch(self, batch: _Batch) -> None:
+        batch.future.set_running_or_notify_cancel()
+        try:
+            batch.future.set_result(self._decide_batch(batch))
+        except Exception as error:  # noqa: BLE001 - as above
+            batch.future.set_exception(self._failed(error))
+
+    def _decide_group(self, orders: Sequence[Order]) -> list[Outcome]:
+        with self._log.writing() as writing:
+            session = self._session(writing, orders)
+            outcomes = [self._outcome(session, order) for order in orders]
+            session.commit()
+        return outcomes
+
+    def _decide_batch(self, batch: _Batch) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        orders = iter(batch.orders)
+        with self._log.writing() as writing:
+            chunk = list(islice(orders, GROUP))
+            session = self._session(writing, chunk)
+            while chunk:
+                outcomes += [self._outcome(session, order) for order in chunk]
+                batch.progress(len(outcomes))
+                chunk = list(islice(orders, GROUP))
+                session.more(chunk)
+            if not batch.dry_run and all(isinstance(one, Answer) for one in outcomes):
+                session.commit()
+        return outcomes
+
+    def _session(self, writing: Writing, orders: Sequence[Order]) -> Session:
+        session = Session(writing, self._known, orders, zone=self._zone, totals=self._totals)
+        self._known = session.known
+        return session
+
+    def _outcome(self, session: Session, order: Order) -> Outcome:
+        try:
+            return session.decide(order, self._now())
+        except Refusal as refusal:
+            return refusal
+        except Exception as error:
+            _LOGGER.exception("%s could not be decided", type(order.command).__name__)
+            return error
+
+    def _failed(self, error: Exception) -> Exception:
+        """What was known may be ahead of what is stored: forget it, and tell those who wait."""
+        self._known = None
+        _LOGGER.error("nothing was recorded: %s", error)
+        unavailable = Unavailable(str(error))
+        unavailable.__cause__ = error
+        return unavailable
