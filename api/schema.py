@@ -1,0 +1,113 @@
+"""The tables: made and migrated at start, versioned, nothing ever lost.
+
+Two roles that nobody signs in as: `dealfolio_owner` owns the tables, `dealfolio_app` is what the
+service becomes (SET ROLE), and may append to the log and read it but neither update, delete nor
+truncate it. The account in the connection string needs to be a member of both, or a superuser, or
+able to create them.
+"""
+
+from pathlib import Path
+from typing import LiteralString, cast
+
+import psycopg
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from projections.ledger import create_ledger, create_ledger_indexes
+
+_ROOT = Path(__file__).parent.parent
+MIGRATIONS: tuple[tuple[str, Path], ...] = (("books", _ROOT / "application" / "books.sql"),)
+"""In order, each run once in its own transaction; what was released is never edited."""
+
+MIGRATORS_LOCK = 7305815021847160066
+MINIMUM_VERSION = 150000
+
+_ROLES: LiteralString = """
+DO $$
+DECLARE name text;
+BEGIN
+    FOREACH name IN ARRAY ARRAY['dealfolio_owner', 'dealfolio_app'] LOOP
+        BEGIN
+            IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) THEN
+                EXECUTE format('CREATE ROLE %I NOLOGIN', name);
+            END IF;
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN
+            NULL;  -- another process made it meanwhile
+        END;
+        IF NOT pg_has_role(current_user, name, 'MEMBER') THEN
+            EXECUTE format('GRANT %I TO %I', name, current_user);
+        END IF;
+    END LOOP;
+    EXECUTE format('GRANT CREATE ON DATABASE %I TO dealfolio_owner', current_database());
+END $$
+"""
+
+
+class SchemaError(Exception):
+    """The database cannot be used as it is; the message says what to do."""
+
+
+def migrate(conninfo: str) -> list[str]:
+    """Bring the tables up to this version; the names of the migrations that were run.
+
+    Several processes may do it at once: one does, the others wait. Raises SchemaError for a server
+    that is too old, a database that a newer version has migrated, or missing rights.
+    """
+    with psycopg.connect(conninfo, autocommit=True, connect_timeout=5) as connection:
+        if connection.info.server_version < MINIMUM_VERSION:
+            raise SchemaError(
+                f"PostgreSQL {connection.info.parameter_status('server_version')} is too old:"
+                " Dealfolio needs 15 or newer"
+            )
+        connection.execute("SELECT pg_advisory_lock(%s)", [MIGRATORS_LOCK])
+        try:
+            return _migrate(connection)
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise SchemaError(
+                f"the account {connection.info.user} may not prepare the database: {error}. Let an"
+                " administrator run `CREATE ROLE dealfolio_owner; CREATE ROLE dealfolio_app; GRANT"
+                f" dealfolio_owner, dealfolio_app TO {connection.info.user}; GRANT CREATE ON"
+                f" DATABASE {connection.info.dbname} TO dealfolio_owner`"
+            ) from error
+
+
+def _migrate(connection: Connection[TupleRow]) -> list[str]:
+    done = _done(connection)
+    names = [name for name, _ in MIGRATIONS]
+    if unknown := [name for name in done if name not in names]:
+        raise SchemaError(
+            f"a newer version of Dealfolio has migrated this database ({', '.join(unknown)}):"
+            " run that version"
+        )
+    missing = [(name, path) for name, path in MIGRATIONS if name not in done]
+    if missing:
+        connection.execute(_ROLES)
+        connection.execute("SET ROLE dealfolio_owner")
+        for name, path in missing:
+            with connection.transaction():
+                _run(connection, name, path)
+    return [name for name, _ in missing]
+
+
+def _done(connection: Connection[TupleRow]) -> list[str]:
+    row = connection.execute("SELECT to_regclass('books.migrations') IS NOT NULL").fetchone()
+    if row is None or not row[0]:
+        return []
+    return [name for (name,) in connection.execute("SELECT name FROM books.migrations")]
+
+
+def _run(connection: Connection[TupleRow], name: str, path: Path) -> None:
+    if name == MIGRATIONS[0][0]:
+        connection.execute("CREATE SCHEMA IF NOT EXISTS books")
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS books.migrations"
+            " (name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())"
+        )
+        create_ledger(connection, "ledger")
+        create_ledger_indexes(connection, "ledger")
+    connection.execute(_script(path))
+    connection.execute("INSERT INTO books.migrations (name) VALUES (%s)", [name])
+
+
+def _script(path: Path) -> LiteralString:
+    return cast("LiteralString", path.read_text(encoding="utf-8"))

@@ -1,0 +1,66 @@
+"""The parts put together: the write side, and the connections by which questions are asked."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg import Connection, Cursor
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from api.settings import Settings
+from application.dealfolio import Dealfolio, utc_now
+from application.orders import Unavailable
+from projections.directory import DirectoryView
+from projections.point import Clock
+from projections.portfolio import totals_at
+
+READERS = 20
+"""Most questions asked of the database at once; the threads of the server are as many."""
+
+
+class Service:
+    """One for a process. `now` is the clock, in UTC."""
+
+    def __init__(
+        self, conninfo: str, settings: Settings, now: Callable[[], datetime] = utc_now
+    ) -> None:
+        self.settings = settings
+        self.dealfolio = Dealfolio(conninfo, totals_at, settings.zone, now)
+        self.directory = DirectoryView()
+        self._now = now
+        self._pool = ConnectionPool(
+            conninfo,
+            min_size=0,
+            max_size=READERS,
+            timeout=1.5,
+            reconnect_timeout=1,
+            kwargs={"autocommit": True, "connect_timeout": 2, "application_name": "dealfolio"},
+            configure=_become_the_service,
+            open=True,
+        )
+
+    @property
+    def clock(self) -> Clock:
+        return Clock(self._now(), self.settings.zone)
+
+    @contextmanager
+    def asking(self) -> Iterator[Cursor[Any]]:
+        """A cursor for one question. Raises Unavailable when the database does not answer."""
+        try:
+            with self._pool.connection() as connection:
+                yield connection.cursor()
+        except PoolTimeout as error:
+            raise Unavailable(str(error)) from error
+        except psycopg.OperationalError as error:
+            self._pool.check()
+            raise Unavailable(str(error)) from error
+
+    def close(self) -> None:
+        self.dealfolio.close()
+        self._pool.close()
+
+
+def _become_the_service(connection: Connection[Any]) -> None:
+    connection.execute("SET ROLE dealfolio_app; SET statement_timeout = '30s'")

@@ -1,0 +1,97 @@
+"""Catalogue, people and periods at any point: their few events, kept in memory and caught up."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Lock
+from typing import Any, LiteralString
+
+from psycopg import Cursor
+
+from domain.directory import Directory, directory_of
+from domain.events import (
+    DIRECTORY_EVENTS,
+    DirectoryEvent,
+    PeriodClosed,
+    PeriodReopened,
+    PeriodTotal,
+    Recorded,
+    decode,
+    is_about_the_directory,
+)
+from domain.values import ManagerId
+
+_EVENTS: LiteralString = """
+SELECT originator_id, originator_version, topic, state FROM books.events
+WHERE topic = ANY(%s) AND notification_id > %s ORDER BY notification_id
+"""
+_NAMES: LiteralString = "SELECT manager_id, name FROM books.people"
+_NAME: LiteralString = "SELECT name FROM books.people WHERE manager_id = %s"
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodLine:
+    """A month that was ever closed, as it is now. Totals are those of the last closing."""
+
+    period: str
+    closed: bool
+    position: int
+    recorded_at: datetime
+    actor: str
+    reason: str | None
+    totals: tuple[PeriodTotal, ...]
+
+
+class DirectoryView:
+    """One for a process; safe for threads."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._events: tuple[Recorded[DirectoryEvent], ...] = ()
+        self._latest = Directory()
+
+    def at(self, cursor: Cursor[Any], position: int) -> Directory:
+        """What was known at `position`."""
+        events = self._caught_up(cursor)
+        if not events or events[-1].position <= position:
+            return self._latest
+        return directory_of(event for event in events if event.position <= position)
+
+    def periods(self, cursor: Cursor[Any], position: int) -> list[PeriodLine]:
+        """Months in order, each as its last closing or reopening up to `position` left it."""
+        lines: dict[str, PeriodLine] = {}
+        for recorded in self._caught_up(cursor):
+            event = recorded.event
+            if recorded.position <= position and isinstance(event, PeriodClosed | PeriodReopened):
+                closing = event if isinstance(event, PeriodClosed) else None
+                lines[event.period] = PeriodLine(
+                    event.period,
+                    closing is not None,
+                    recorded.position,
+                    recorded.recorded_at,
+                    recorded.actor,
+                    None if isinstance(event, PeriodClosed) else event.reason,
+                    closing.totals if closing else lines[event.period].totals,
+                )
+        return [lines[period] for period in sorted(lines)]
+
+    def _caught_up(self, cursor: Cursor[Any]) -> tuple[Recorded[DirectoryEvent], ...]:
+        with self._lock:
+            after = self._events[-1].position if self._events else 0
+            rows = cursor.execute(_EVENTS, [sorted(DIRECTORY_EVENTS), after])
+            new = tuple(filter(is_about_the_directory, (decode(*row) for row in rows)))
+            for recorded in new:
+                self._latest = self._latest.evolve(recorded)
+            self._events += new
+            return self._events
+
+
+def names(cursor: Cursor[Any]) -> Mapping[ManagerId, str]:
+    """What people are called now; names live outside the log and have no history."""
+    return dict(cursor.execute(_NAMES).fetchall())
+
+
+def name_of(cursor: Cursor[Any], manager: ManagerId) -> str | None:
+    """None for somebody who was never registered, or was erased."""
+    row = cursor.execute(_NAME, [manager]).fetchone()
+    return row[0] if row else None

@@ -1,0 +1,110 @@
+"""The ledger's tables, and what a sum of postings is."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import LiteralString, NamedTuple, cast
+
+from psycopg import Connection, sql
+from psycopg.rows import TupleRow
+
+from domain.ledger import Holding
+from domain.values import Account
+
+_HERE = Path(__file__).parent
+
+
+class Balance(NamedTuple):
+    """Value by account, in 1/10 000 of a kopeck."""
+
+    active: int = 0
+    claimed: int = 0
+    suspended: int = 0
+    lost: int = 0
+    won: int = 0
+
+    def plus(self, other: "Balance") -> "Balance":
+        return Balance(*(one + two for one, two in zip(self, other, strict=True)))
+
+    def with_posting(self, account: Account, amount: int) -> "Balance":
+        return self._replace(**{account.value: getattr(self, account.value) + amount})
+
+
+ZERO = Balance()
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What somebody has: value by account, basis points of credit, and counts."""
+
+    balance: Balance = ZERO
+    credit: int = 0
+    progress: int = 0
+    actions: int = 0
+    deals: int = 0
+
+    def plus(self, other: "Standing") -> "Standing":
+        return Standing(
+            self.balance.plus(other.balance),
+            self.credit + other.credit,
+            self.progress + other.progress,
+            self.actions + other.actions,
+            self.deals + other.deals,
+        )
+
+    def with_holding(self, account: Account, held: Holding) -> "Standing":
+        more = Standing(
+            ZERO.with_posting(account, held.amount),
+            held.credit,
+            held.progress,
+            held.actions,
+            held.deals,
+        )
+        return self.plus(more)
+
+
+NOBODY = Standing()
+
+STANDING: LiteralString = """
+coalesce(sum(amount) FILTER (WHERE account = 'active'), 0)::bigint,
+coalesce(sum(amount) FILTER (WHERE account = 'claimed'), 0)::bigint,
+coalesce(sum(amount) FILTER (WHERE account = 'suspended'), 0)::bigint,
+coalesce(sum(amount) FILTER (WHERE account = 'lost'), 0)::bigint,
+coalesce(sum(amount) FILTER (WHERE account = 'won'), 0)::bigint,
+sum(credit)::bigint, sum(progress)::bigint, sum(actions)::bigint, sum(deals)::bigint
+"""
+"""Columns of a Standing over a group of postings."""
+
+
+def standing(columns: Iterable[int]) -> Standing:
+    """From the columns of STANDING."""
+    active, claimed, suspended, lost, won, *rest = columns
+    return Standing(Balance(active, claimed, suspended, lost, won), *rest)
+
+
+def total(standings: Iterable[Standing]) -> Standing:
+    result = NOBODY
+    for one in standings:
+        result = result.plus(one)
+    return result
+
+
+def create_ledger(connection: Connection[TupleRow], schema: str) -> None:
+    """An empty ledger without indexes in a new schema, readable and appendable by the service."""
+    name = sql.Identifier(schema)
+    connection.execute(sql.SQL("CREATE SCHEMA {}").format(name))
+    connection.execute(sql.SQL("SET LOCAL search_path = {}").format(name))
+    connection.execute(_script("ledger.sql"))
+    connection.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO dealfolio_app").format(name))
+    connection.execute(
+        sql.SQL("GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA {} TO dealfolio_app").format(name)
+    )
+
+
+def create_ledger_indexes(connection: Connection[TupleRow], schema: str) -> None:
+    connection.execute(sql.SQL("SET LOCAL search_path = {}").format(sql.Identifier(schema)))
+    connection.execute(_script("ledger_indexes.sql"))
+
+
+def _script(name: str) -> LiteralString:
+    return cast("LiteralString", (_HERE / name).read_text(encoding="utf-8"))

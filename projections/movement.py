@@ -1,0 +1,99 @@
+"""Why did a portfolio change between two dates? Opening, what each kind of event did, closing."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, LiteralString
+
+from psycopg import Cursor
+
+from domain.history import known, steps
+from domain.values import Account, ManagerId
+from projections.ledger import ZERO, Balance
+from projections.portfolio import Log
+
+Cause = tuple[str, Account]
+"""The type of the event in book order at whose step the value changed, and the account."""
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """`opening` at the end of the first date, `closing` at the end of the second; non-zero `lines`
+    in the order of causes. opening + lines = closing."""
+
+    opening: Balance
+    lines: Mapping[Cause, int]
+
+    @property
+    def closing(self) -> Balance:
+        closing = self.opening
+        for (_, account), amount in self.lines.items():
+            closing = closing.with_posting(account, amount)
+        return closing
+
+
+def movement_between(
+    log: Log,
+    first: date,
+    last: date,
+    position: int,
+    currency: str,
+    managers: Collection[ManagerId] | None,
+) -> Movement:
+    """The definition: every step of every deal known at `position`; those effective in
+    (first, last] are the lines."""
+    opening, lines = ZERO, dict[Cause, int]()
+    for events in log.values():
+        for step in steps(known(events, last, position)):
+            recorded = step.recorded
+            assert recorded.effective_on is not None
+            for (manager, account), held in step.change.items():
+                if step.deal.currency != currency:
+                    continue
+                if managers is not None and manager not in managers:
+                    continue
+                if recorded.effective_on <= first:
+                    opening = opening.with_posting(account, held.amount)
+                else:
+                    cause = recorded.type, account
+                    lines[cause] = lines.get(cause, 0) + held.amount
+    return Movement(opening, _non_zero(lines))
+
+
+_MOVEMENT: LiteralString = """
+SELECT effective_on > %(first)s, CASE WHEN effective_on > %(first)s THEN due_cause END,
+       account, sum(amount)::bigint
+FROM ledger.postings
+WHERE currency = %(currency)s AND effective_on <= %(last)s AND position <= %(position)s
+  AND (%(managers)s::text[] IS NULL OR manager_id = ANY(%(managers)s))
+GROUP BY 1, 2, 3
+"""
+
+
+def movement_from_ledger(
+    cursor: Cursor[Any],
+    first: date,
+    last: date,
+    position: int,
+    currency: str,
+    managers: Collection[ManagerId] | None,
+) -> Movement:
+    """The same: one sum over the postings, grouped by cause behind `first`."""
+    asked = {
+        "first": first,
+        "last": last,
+        "position": position,
+        "currency": currency,
+        "managers": None if managers is None else list(managers),
+    }
+    opening, lines = ZERO, dict[Cause, int]()
+    for moved, cause, account, amount in cursor.execute(_MOVEMENT, asked):
+        if moved:
+            lines[cause, Account(account)] = amount
+        else:
+            opening = opening.with_posting(Account(account), amount)
+    return Movement(opening, _non_zero(lines))
+
+
+def _non_zero(lines: Mapping[Cause, int]) -> dict[Cause, int]:
+    return {cause: lines[cause] for cause in sorted(lines) if lines[cause]}

@@ -1,0 +1,99 @@
+"""The point that a question is asked at: a business date, and how much of the log is known."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, LiteralString
+from zoneinfo import ZoneInfo
+
+from psycopg import Cursor
+
+from domain.errors import InTheFuture, Invalid
+
+_END: LiteralString = """
+SELECT notification_id, recorded_at FROM books.events ORDER BY notification_id DESC LIMIT 1
+"""
+_KNOWN: LiteralString = """
+SELECT notification_id FROM books.events WHERE recorded_at <= %s
+ORDER BY recorded_at DESC, notification_id DESC LIMIT 1
+"""
+_RECORDED_AT: LiteralString = "SELECT recorded_at FROM books.events WHERE notification_id = %s"
+_BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """The end of the business day `as_of` (inclusive), as known after the event at `position`.
+
+    `known_at` is the instant that was asked about or, when a position was, that event's.
+    """
+
+    as_of: date
+    known_at: datetime
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """An instant, or a date meaning its end, or a position; all None: everything recorded."""
+
+    known_at: date | datetime | None = None
+    position: int | None = None
+
+
+EVERYTHING = Knowledge()
+
+
+def end_of_day(day: date, zone: ZoneInfo) -> datetime:
+    """The last microsecond of the business day."""
+    return datetime.combine(day + timedelta(days=1), time(), zone) - timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The instant at which a question is asked, and the company's time zone."""
+
+    now: datetime
+    zone: ZoneInfo
+
+    @property
+    def today(self) -> date:
+        return self.now.astimezone(self.zone).date()
+
+    def require_past(self, day: date) -> date:
+        """`day`, which may be today. Raises InTheFuture."""
+        if day > self.today:
+            raise InTheFuture(day, self.today)
+        return day
+
+
+def point_at(
+    cursor: Cursor[Any], clock: Clock, as_of: date | None, knowledge: Knowledge = EVERYTHING
+) -> Point:
+    """Where a question stands. Raises InTheFuture on either axis, Invalid for two knowledges."""
+    if knowledge.known_at is not None and knowledge.position is not None:
+        raise Invalid("position", "known-at-or-position")
+    day = clock.today if as_of is None else clock.require_past(as_of)
+    last, recorded_at = cursor.execute(_END).fetchone() or (0, _BEGINNING)
+    now = max(clock.now, recorded_at)
+    if knowledge.position is not None:
+        return Point(day, *_by_position(cursor, knowledge.position, last))
+    if knowledge.known_at is None:
+        return Point(day, now.astimezone(clock.zone), last)
+    known_at = _instant(knowledge.known_at, clock, now)
+    row = cursor.execute(_KNOWN, [known_at]).fetchone()
+    return Point(day, known_at.astimezone(clock.zone), row[0] if row else 0)
+
+
+def _by_position(cursor: Cursor[Any], position: int, last: int) -> tuple[datetime, int]:
+    if position > last:
+        raise InTheFuture(position, last)
+    row = cursor.execute(_RECORDED_AT, [position]).fetchone()
+    return (row[0] if row else _BEGINNING), position
+
+
+def _instant(known_at: date | datetime, clock: Clock, now: datetime) -> datetime:
+    if isinstance(known_at, datetime):
+        if known_at > now:
+            raise InTheFuture(known_at.isoformat(), now.isoformat())
+        return known_at
+    return min(end_of_day(clock.require_past(known_at), clock.zone), now)

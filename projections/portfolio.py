@@ -1,0 +1,165 @@
+"""What was the portfolio of every manager on a date? And of one, deal by deal."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, LiteralString
+
+from psycopg import Cursor
+
+from domain.deal import Deal, Status
+from domain.events import DealEvent, PeriodTotal, Recorded
+from domain.history import state_at
+from domain.ledger import holdings
+from domain.values import DealId, ManagerId, value_text
+from projections.ledger import NOBODY, STANDING, ZERO, Standing, standing, total
+
+Portfolios = Mapping[str, Mapping[ManagerId, Standing]]
+"""By currency and manager; whoever has nothing at all is left out."""
+Log = Mapping[DealId, Iterable[Recorded[DealEvent]]]
+"""Every deal's events, in any order."""
+
+
+def portfolios_as_of(log: Log, as_of: date, position: int) -> Portfolios:
+    """The definition: fold every deal, and add up what its state is worth to whom."""
+    result: dict[str, dict[ManagerId, Standing]] = defaultdict(lambda: defaultdict(Standing))
+    for events in log.values():
+        deal = state_at(events, as_of, position)
+        for (manager, account), held in holdings(deal).items():
+            assert deal is not None, "what is not open is worth nothing"
+            managers = result[deal.currency]
+            managers[manager] = managers[manager].with_holding(account, held)
+    return result
+
+
+_PORTFOLIOS: LiteralString = f"""
+SELECT currency, manager_id, {STANDING}
+FROM ledger.postings WHERE effective_on <= %s AND position <= %s
+GROUP BY currency, manager_id ORDER BY currency, manager_id
+"""
+
+
+def portfolios_from_ledger(cursor: Cursor[Any], as_of: date, position: int) -> Portfolios:
+    """The same as the sum of the postings."""
+    result: dict[str, dict[ManagerId, Standing]] = {}
+    for currency, manager, *columns in cursor.execute(_PORTFOLIOS, [as_of, position]):
+        held = standing(columns)
+        if held != NOBODY:
+            result.setdefault(currency, {})[manager] = held
+    return result
+
+
+def totals_at(cursor: Cursor[Any], as_of: date, position: int) -> tuple[PeriodTotal, ...]:
+    """What a period's closing keeps: every manager who has a value, by currency and id."""
+    return tuple(
+        PeriodTotal(
+            manager_id=manager,
+            currency=currency,
+            **{account: value_text(value) for account, value in held.balance._asdict().items()},
+        )
+        for currency, managers in portfolios_from_ledger(cursor, as_of, position).items()
+        for manager, held in managers.items()
+        if held.balance != ZERO
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DealRow:
+    """One deal in one manager's portfolio; `standing` is that manager's part of it."""
+
+    deal_id: DealId
+    title: str
+    client: str
+    currency: str
+    status: Status
+    potential_check: int
+    deal_progress: int
+    standing: Standing
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the manager has anything in it beside the memory of an action."""
+        held = self.standing
+        return held.balance != ZERO or held.progress != 0 or held.deals != 0
+
+
+@dataclass(frozen=True, slots=True)
+class ManagerPortfolio:
+    """Every deal that the manager ever touched, in the order of opening by position."""
+
+    rows: tuple[DealRow, ...]
+
+    @property
+    def total(self) -> Standing:
+        return total(row.standing for row in self.rows)
+
+    def by_currency(self) -> dict[str, list[DealRow]]:
+        """The rows that are shown; their standings sum to the currency's value exactly."""
+        result: dict[str, list[DealRow]] = {}
+        for row in self.rows:
+            if row.is_shown:
+                result.setdefault(row.currency, []).append(row)
+        return result
+
+
+def manager_portfolio_as_of(
+    log: Log, manager: ManagerId, as_of: date, position: int
+) -> ManagerPortfolio:
+    """The definition."""
+    rows = []
+    for deal_id, events in log.items():
+        facts = list(events)
+        deal = state_at(facts, as_of, position)
+        held = NOBODY
+        for (who, account), holding in holdings(deal).items():
+            if who == manager:
+                held = held.with_holding(account, holding)
+        if deal is not None and held != NOBODY:
+            opened = min(fact.position for fact in facts)
+            rows.append((opened, _row(deal_id, deal, held)))
+    return ManagerPortfolio(tuple(row for _, row in sorted(rows, key=lambda pair: pair[0])))
+
+
+def _row(deal_id: DealId, deal: Deal, held: Standing) -> DealRow:
+    return DealRow(
+        deal_id, deal.title, deal.client, deal.currency, deal.status, deal.check, deal.progress, held
+    )
+
+
+_MANAGER: LiteralString = f"""
+SELECT deals.deal_id, deals.title, deals.client, deals.currency,
+       state.status, state.potential_check, state.progress, held.*
+FROM (
+    SELECT deal_id, {STANDING}
+    FROM ledger.postings
+    WHERE manager_id = %(manager)s AND effective_on <= %(as_of)s AND position <= %(position)s
+    GROUP BY deal_id
+) AS held (of_deal, active, claimed, suspended, lost, won, credit, in_open, actions, counted)
+JOIN ledger.deals ON deals.deal_id = held.of_deal
+CROSS JOIN LATERAL (
+    SELECT status, potential_check, progress FROM ledger.deal_states
+    WHERE deal_id = held.of_deal
+      AND effective_on <= %(as_of)s AND position <= %(position)s
+    ORDER BY effective_on DESC, position DESC LIMIT 1
+) AS state
+ORDER BY deals.position
+"""
+
+
+def manager_portfolio_from_ledger(
+    cursor: Cursor[Any], manager: ManagerId, as_of: date, position: int
+) -> ManagerPortfolio:
+    """The same from the ledger."""
+    asked = {"manager": manager, "as_of": as_of, "position": position}
+    rows = (
+        DealRow(
+            deal_id, title, client, currency, Status(status), check, progress, standing(columns)
+        )
+        for deal_id, title, client, currency, status, check, progress, _, *columns in (
+            cursor.execute(_MANAGER, asked)
+        )
+    )
+    return ManagerPortfolio(tuple(row for row in rows if row.standing != NOBODY))
+
+

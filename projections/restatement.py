@@ -1,0 +1,141 @@
+"""What changed our knowledge of one date? Earlier, what each recorded event added, later."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, LiteralString
+
+from psycopg import Cursor
+
+from domain.history import state_at
+from domain.ledger import NOTHING, difference, holdings
+from domain.values import Account, DealId, ManagerId
+from projections.ledger import ZERO, Balance
+from projections.portfolio import Log
+
+
+@dataclass(frozen=True, slots=True)
+class RestatementLine:
+    """What the event recorded at `position` changed for one manager in one account."""
+
+    position: int
+    manager_id: ManagerId
+    account: Account
+    amount: int
+    event: str
+    deal_id: DealId
+    recorded_at: datetime
+    effective_on: date
+
+
+@dataclass(frozen=True, slots=True)
+class Restatement:
+    """earlier + lines = later; non-zero lines in the order of positions."""
+
+    earlier: Balance
+    lines: tuple[RestatementLine, ...]
+
+    @property
+    def later(self) -> Balance:
+        later = self.earlier
+        for line in self.lines:
+            later = later.with_posting(line.account, line.amount)
+        return later
+
+
+def restatement_of(
+    log: Log,
+    as_of: date,
+    first: int,
+    last: int,
+    currency: str,
+    managers: Collection[ManagerId] | None,
+) -> Restatement:
+    """The definition: the worth of every deal on `as_of` before and after each event recorded in
+    (first, last]."""
+    earlier, lines = ZERO, list[RestatementLine]()
+    for deal_id, events in log.items():
+        facts = sorted(events, key=lambda fact: fact.position)
+        worth = NOTHING
+        for fact in facts:
+            if fact.position > last:
+                break
+            deal = state_at(facts, as_of, fact.position)
+            before, worth = worth, holdings(deal)
+            if deal is None or deal.currency != currency:
+                continue
+            for (manager, account), held in difference(before, worth).items():
+                if managers is not None and manager not in managers:
+                    continue
+                if fact.position <= first:
+                    earlier = earlier.with_posting(account, held.amount)
+                elif held.amount:
+                    assert fact.effective_on is not None
+                    lines.append(
+                        RestatementLine(
+                            fact.position,
+                            manager,
+                            account,
+                            held.amount,
+                            fact.type,
+                            deal_id,
+                            fact.recorded_at,
+                            fact.effective_on,
+                        )
+                    )
+    return Restatement(earlier, _in_order(lines))
+
+
+_EARLIER: LiteralString = """
+SELECT account, sum(amount)::bigint FROM ledger.postings
+WHERE currency = %(currency)s AND effective_on <= %(as_of)s AND position <= %(first)s
+  AND (%(managers)s::text[] IS NULL OR manager_id = ANY(%(managers)s))
+GROUP BY account
+"""
+_LINES: LiteralString = """
+SELECT line.position, line.manager_id, line.account, line.amount, events.topic, line.deal_id,
+       events.recorded_at,
+       (convert_from(events.state, 'UTF8')::jsonb ->> 'effective_on')::date
+FROM (
+    SELECT position, deal_id, manager_id, account, sum(amount)::bigint
+    FROM ledger.postings
+    WHERE currency = %(currency)s AND effective_on <= %(as_of)s
+      AND position > %(first)s AND position <= %(last)s
+      AND (%(managers)s::text[] IS NULL OR manager_id = ANY(%(managers)s))
+    GROUP BY position, deal_id, manager_id, account HAVING sum(amount) <> 0
+) AS line (position, deal_id, manager_id, account, amount)
+JOIN books.events ON events.notification_id = line.position
+"""
+
+
+def restatement_from_ledger(
+    cursor: Cursor[Any],
+    as_of: date,
+    first: int,
+    last: int,
+    currency: str,
+    managers: Collection[ManagerId] | None,
+) -> Restatement:
+    """The same: the postings by the event that was learnt."""
+    asked = {
+        "as_of": as_of,
+        "first": first,
+        "last": last,
+        "currency": currency,
+        "managers": None if managers is None else list(managers),
+    }
+    earlier = ZERO
+    for account, amount in cursor.execute(_EARLIER, asked):
+        earlier = earlier.with_posting(Account(account), amount)
+    return Restatement(earlier, _in_order(_lines(cursor, asked)))
+
+
+def _lines(cursor: Cursor[Any], asked: dict[str, Any]) -> Iterator[RestatementLine]:
+    for position, manager, account, amount, *rest in cursor.execute(_LINES, asked):
+        yield RestatementLine(position, manager, Account(account), amount, *rest)
+
+
+def _in_order(lines: Collection[RestatementLine] | Iterator[RestatementLine]) -> tuple[
+    RestatementLine, ...
+]:
+    return tuple(sorted(lines, key=lambda line: (line.position, line.manager_id, line.account)))

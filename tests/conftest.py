@@ -1,0 +1,84 @@
+"""A real PostgreSQL: TEST_DATABASE_URL, or the embedded one; every test has a database of its own."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from api.embedded import postgres
+from api.schema import migrate
+
+_numbers = count(1)
+_TEMPLATE = f"dealfolio_template_{os.getpid()}"
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A connection string that may create databases."""
+    given = os.environ.get("TEST_DATABASE_URL")
+    if given:
+        yield given
+        return
+    data = tmp_path_factory.mktemp("postgres", numbered=True)
+    _let_through(data)
+    with postgres(data / "data", durable=False) as conninfo:
+        yield conninfo
+
+
+@pytest.fixture(scope="session")
+def template(server: str) -> Iterator[str]:
+    """The name of a migrated and empty database."""
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(_TEMPLATE)))
+        migrate(make_conninfo(server, dbname=_TEMPLATE))
+        yield _TEMPLATE
+        _drop(connection, _TEMPLATE)
+
+
+@contextmanager
+def new_database(server: str, template: str) -> Iterator[str]:
+    name = f"dealfolio_test_{os.getpid()}_{next(_numbers)}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                sql.Identifier(name), sql.Identifier(template)
+            )
+        )
+        try:
+            yield make_conninfo(server, dbname=name)
+        finally:
+            _drop(connection, name)
+
+
+@pytest.fixture
+def database(server: str, template: str) -> Iterator[str]:
+    """A connection string of a migrated and empty database, for one test."""
+    with new_database(server, template) as conninfo:
+        yield conninfo
+
+
+@pytest.fixture(scope="module")
+def shared_database(server: str, template: str) -> Iterator[str]:
+    """The same for all tests of a module, which leave different deals in it."""
+    with new_database(server, template) as conninfo:
+        yield conninfo
+
+
+def _drop(connection: psycopg.Connection[tuple[object, ...]], name: str) -> None:
+    statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+    connection.execute(statement)
+
+
+def _let_through(directory: Path) -> None:
+    """pytest's temporary directories are 0700; run as root, the server is another account."""
+    if os.geteuid() == 0:
+        for parent in (directory, *directory.parents):
+            if parent.name.startswith("pytest-"):
+                parent.chmod(0o711)
+        directory.chmod(0o777)
