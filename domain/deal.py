@@ -67,6 +67,7 @@ class Action:
     entries: tuple[Entry, ...]
     claimed: bool
     live: bool = True
+    rejected: bool = False
     took: tuple[Taking, ...] = ()
     evidence: str | None = None
     comment: str | None = None
@@ -79,6 +80,13 @@ class Action:
     @property
     def credit(self) -> int:
         return sum(entry.credit for entry in self.entries)
+
+    @property
+    def state(self) -> str:
+        """ "counted", "claimed", "withdrawn" or "rejected"."""
+        if self.live:
+            return "claimed" if self.claimed else "counted"
+        return "rejected" if self.rejected else "withdrawn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +189,8 @@ def evolve(deal: Deal | None, recorded: Recorded[DealEvent]) -> Deal:
         case ActionConfirmed():
             return _count(deal, replace(deal.actions[event.action_id], claimed=False))
         case ActionRejected():
-            return _with(deal, replace(deal.actions[event.action_id], live=False))
+            rejected = replace(deal.actions[event.action_id], live=False, rejected=True)
+            return _with(deal, rejected)
         case WeightChanged():
             return _reweighted(deal, deal.actions[event.action_id], event.weight)
         case ActionWithdrawn():

@@ -1,19 +1,19 @@
-"""Reading the log: the events as stored, and as they are published."""
+"""Reading the log: the events as facts, and as they are published."""
 
-from typing import Any, LiteralString
+from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 from psycopg import Cursor
 
-from domain.events import DealEvent, Event, Recorded, decode, is_about_a_deal
+from domain.events import DEAL_EVENTS, DealEvent, Recorded, decode, is_about_a_deal
 
 _STREAM: LiteralString = """
 SELECT originator_id, originator_version, topic, state FROM books.events
 WHERE originator_id = %s AND notification_id <= %s ORDER BY originator_version
 """
 _AFTER: LiteralString = """
-SELECT originator_id, originator_version, topic, state FROM books.events
-WHERE notification_id > %s AND notification_id <= %s ORDER BY notification_id LIMIT %s
+SELECT originator_id, topic, state, notification_id FROM books.events
+WHERE notification_id > %s ORDER BY notification_id LIMIT %s
 """
 
 
@@ -23,8 +23,26 @@ def deal_events(cursor: Cursor[Any], deal_id: UUID, position: int) -> list[Recor
     return list(filter(is_about_a_deal, (decode(*row) for row in rows)))
 
 
-def events_after(
-    cursor: Cursor[Any], after: int, position: int, limit: int
-) -> list[Recorded[Event]]:
-    """At most `limit` events with a position in (after, position], in order."""
-    return [decode(*row) for row in cursor.execute(_AFTER, [after, position, limit])]
+class Published(NamedTuple):
+    """An event as it is published: its stored state, between the columns that stand beside it."""
+
+    position: int
+    body: bytes
+
+
+def published_after(cursor: Cursor[Any], after: int, limit: int) -> list[Published]:
+    """At most `limit` events behind the position `after`, in order.
+
+    The bytes are the stored ones: what an auditor reads is what was written.
+    """
+    return [
+        Published(position, _published(stream, topic, bytes(state)))
+        for stream, topic, state, position in cursor.execute(_AFTER, [after, limit])
+    ]
+
+
+def _published(stream: UUID, topic: str, state: bytes) -> bytes:
+    names = f'{{"type":"{topic}","stream_id":"{stream}",'
+    if topic in DEAL_EVENTS:
+        names += f'"deal_id":"{stream}",'
+    return names.encode() + state[1:]

@@ -17,6 +17,8 @@ SELECT notification_id FROM books.events WHERE recorded_at <= %s
 ORDER BY recorded_at DESC, notification_id DESC LIMIT 1
 """
 _RECORDED_AT: LiteralString = "SELECT recorded_at FROM books.events WHERE notification_id = %s"
+BEYOND = 2**62
+"""A position behind every event."""
 _BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -46,6 +48,11 @@ EVERYTHING = Knowledge()
 def end_of_day(day: date, zone: ZoneInfo) -> datetime:
     """The last microsecond of the business day."""
     return datetime.combine(day + timedelta(days=1), time(), zone) - timedelta(microseconds=1)
+
+
+def late_days(recorded_at: datetime, effective_on: date, zone: ZoneInfo) -> int:
+    """Calendar days between when it held and when we learnt it; 0 for the same business date."""
+    return (recorded_at.astimezone(zone).date() - effective_on).days
 
 
 @dataclass(frozen=True, slots=True)

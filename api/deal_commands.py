@@ -1,0 +1,374 @@
+"""Commands on deals: parse, decide, answer."""
+
+from typing import Annotated
+from uuid import uuid4
+
+from fastapi import Path
+from fastapi.responses import JSONResponse
+from pydantic import Field, StrictBool, model_validator
+from pydantic_core import PydanticCustomError
+
+from api.answers import COMMAND, CREATED
+from api.guard import By, guarded_router
+from api.inputs import Amount, Body, Currency, Day, Id, Line, Slug, Text, Weight
+from domain.deal_commands import (
+    ChangeWeight,
+    ConfirmAction,
+    HandOver,
+    Lose,
+    OpenDeal,
+    PerformAction,
+    RejectAction,
+    Reopen,
+    Resume,
+    ReviseCheck,
+    ReviseExpectedClose,
+    Suspend,
+    Win,
+    WithdrawAction,
+)
+from domain.events import Credit
+from domain.values import ActionId, ActionTypeCode, DealId, ManagerId, Money
+
+router = guarded_router(tags=["deals"])
+
+Deal = Annotated[Id, Path(description="The deal's id.")]
+Action = Annotated[Id, Path(description="The action's id.")]
+
+
+class Check(Body):
+    amount: Amount
+    currency: Currency
+
+
+class OpenDealBody(Body):
+    model_config = {
+        "json_schema_extra": {
+            "example": {
+                "title": "Холодильные витрины для сети «Ромашка»",
+                "client": "Ромашка",
+                "potential_check": {"amount": "400000000.00", "currency": "RUB"},
+                "manager_id": "anna-sokolova",
+                "effective_on": "2026-01-12",
+                "expected_close_on": "2026-12-01",
+            }
+        }
+    }
+
+    title: Line
+    client: Line
+    potential_check: Check
+    manager_id: Slug
+    effective_on: Day
+    expected_close_on: Day | None = None
+
+
+class CreditBody(Body):
+    manager_id: Slug
+    weight: Weight
+
+
+class ActionBody(Body):
+    """`manager_id`, whose the whole weight is, or `credits`, which sum to the catalogue's weight."""
+
+    model_config = {
+        "json_schema_extra": {
+            "example": {
+                "action_type": "proposal-presented",
+                "effective_on": "2026-02-03",
+                "manager_id": "anna-sokolova",
+                "evidence": "Протокол встречи 3 февраля",
+            }
+        }
+    }
+
+    action_type: Slug
+    effective_on: Day
+    manager_id: Slug | None = None
+    credits: Annotated[list[CreditBody], Field(min_length=1, max_length=50)] | None = None
+    evidence: Text | None = None
+    comment: Text | None = None
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> "ActionBody":
+        if (self.manager_id is None) == (self.credits is None):
+            raise PydanticCustomError("manager-or-credits", "give either")
+        named = [credit.manager_id for credit in self.credits or ()]
+        if len(set(named)) < len(named):
+            raise PydanticCustomError("same-manager-twice", "twice")
+        return self
+
+
+class ConfirmationBody(Body):
+    """`effective_on`, where it is left out: the action's date."""
+
+    model_config = {"json_schema_extra": {"example": {"effective_on": "2026-02-05"}}}
+
+    effective_on: Day | None = None
+
+
+class RejectionBody(Body):
+    model_config = {"json_schema_extra": {"example": {"reason": "Встречи не было"}}}
+
+    reason: Text
+    effective_on: Day | None = None
+
+
+class WithdrawalBody(Body):
+    model_config = {"json_schema_extra": {"example": {"reason": "Записано не в ту сделку"}}}
+
+    reason: Text
+    effective_on: Day | None = None
+
+
+class WeightBody(Body):
+    model_config = {
+        "json_schema_extra": {
+            "example": {
+                "weight": "4.00",
+                "effective_on": "2026-03-02",
+                "reason": "Показано не первому лицу",
+            }
+        }
+    }
+
+    weight: Weight
+    effective_on: Day
+    reason: Text
+
+
+class CheckRevisionBody(Body):
+    """`currency`, where it is given, must be the deal's."""
+
+    model_config = {
+        "json_schema_extra": {
+            "example": {
+                "amount": "450000000.00",
+                "effective_on": "2026-04-15",
+                "reason": "Добавлены два магазина",
+            }
+        }
+    }
+
+    amount: Amount
+    effective_on: Day
+    reason: Text
+    currency: Currency | None = None
+
+
+class ExpectedCloseBody(Body):
+    model_config = {
+        "json_schema_extra": {
+            "example": {"expected_close_on": "2027-02-01", "effective_on": "2026-05-20"}
+        }
+    }
+
+    expected_close_on: Day
+    effective_on: Day
+
+
+class HandoverBody(Body):
+    model_config = {
+        "json_schema_extra": {
+            "example": {
+                "to_manager_id": "pavel-orlov",
+                "transfer_credit": False,
+                "effective_on": "2026-06-01",
+                "reason": "Смена территории",
+            }
+        }
+    }
+
+    to_manager_id: Slug
+    transfer_credit: StrictBool
+    effective_on: Day
+    reason: Text
+
+
+class SuspensionBody(Body):
+    model_config = {
+        "json_schema_extra": {
+            "example": {
+                "effective_on": "2026-06-10",
+                "reason": "Клиент пересматривает бюджет",
+                "review_on": "2026-09-01",
+            }
+        }
+    }
+
+    effective_on: Day
+    reason: Text
+    review_on: Day
+
+
+class ResumptionBody(Body):
+    model_config = {"json_schema_extra": {"example": {"effective_on": "2026-09-03"}}}
+
+    effective_on: Day
+
+
+class WinBody(Body):
+    """`currency`, where it is given, must be the deal's."""
+
+    model_config = {
+        "json_schema_extra": {
+            "example": {"contract_amount": "437500000.00", "effective_on": "2026-10-12"}
+        }
+    }
+
+    contract_amount: Amount
+    effective_on: Day
+    currency: Currency | None = None
+
+
+class ReasonedBody(Body):
+    model_config = {
+        "json_schema_extra": {
+            "example": {"reason": "Выбран другой поставщик", "effective_on": "2026-10-12"}
+        }
+    }
+
+    reason: Text
+    effective_on: Day
+
+
+@router.post("/deals", operation_id="openDeal", **CREATED)
+async def open_deal(body: OpenDealBody, by: By) -> JSONResponse:
+    """Open a deal. Its manager is the owner; its currency is fixed for ever."""
+    check = body.potential_check
+    command = OpenDeal(
+        DealId(uuid4()),
+        body.title,
+        body.client,
+        Money(amount=check.amount, currency=check.currency),
+        ManagerId(body.manager_id),
+        body.effective_on,
+        body.expected_close_on,
+    )
+    return await by.perform(command)
+
+
+@router.post("/deals/{deal_id}/actions", operation_id="performAction", **CREATED)
+async def perform_action(deal_id: Deal, body: ActionBody, by: By) -> JSONResponse:
+    """Record an action. Its weight is the catalogue's on its date, and is fixed by this."""
+    credits_ = body.credits and tuple(
+        Credit(manager_id=ManagerId(credit.manager_id), weight=credit.weight)
+        for credit in body.credits
+    )
+    command = PerformAction(
+        DealId(deal_id),
+        ActionId(uuid4()),
+        ActionTypeCode(body.action_type),
+        body.effective_on,
+        body.manager_id and ManagerId(body.manager_id),
+        credits_,
+        body.evidence,
+        body.comment,
+    )
+    return await by.perform(command)
+
+
+_ACTION = "/deals/{deal_id}/actions/{action_id}"
+
+
+@router.post(f"{_ACTION}/confirmation", operation_id="confirmAction", **COMMAND)
+async def confirm_action(
+    deal_id: Deal, action_id: Action, by: By, body: ConfirmationBody | None = None
+) -> JSONResponse:
+    """Confirm a claimed action: from here it counts."""
+    day = body.effective_on if body else None
+    return await by.perform(ConfirmAction(DealId(deal_id), ActionId(action_id), day))
+
+
+@router.post(f"{_ACTION}/rejection", operation_id="rejectAction", **COMMAND)
+async def reject_action(
+    deal_id: Deal, action_id: Action, body: RejectionBody, by: By
+) -> JSONResponse:
+    """Reject a claimed action: it never counts."""
+    return await by.perform(
+        RejectAction(DealId(deal_id), ActionId(action_id), body.reason, body.effective_on)
+    )
+
+
+@router.post(f"{_ACTION}/weight-changes", operation_id="changeWeight", **COMMAND)
+async def change_weight(deal_id: Deal, action_id: Action, body: WeightBody, by: By) -> JSONResponse:
+    """Change the nominal weight of one action, from a date on."""
+    command = ChangeWeight(
+        DealId(deal_id), ActionId(action_id), body.weight, body.effective_on, body.reason
+    )
+    return await by.perform(command)
+
+
+@router.post(f"{_ACTION}/withdrawal", operation_id="withdrawAction", **COMMAND)
+async def withdraw_action(
+    deal_id: Deal, action_id: Action, body: WithdrawalBody, by: By
+) -> JSONResponse:
+    """Withdraw an action; a setback gives back what it took."""
+    return await by.perform(
+        WithdrawAction(DealId(deal_id), ActionId(action_id), body.reason, body.effective_on)
+    )
+
+
+@router.post("/deals/{deal_id}/check-revisions", operation_id="reviseCheck", **COMMAND)
+async def revise_check(deal_id: Deal, body: CheckRevisionBody, by: By) -> JSONResponse:
+    """From a date on, the deal would be worth another sum."""
+    command = ReviseCheck(
+        DealId(deal_id), body.amount, body.effective_on, body.reason, body.currency
+    )
+    return await by.perform(command)
+
+
+@router.post(
+    "/deals/{deal_id}/expected-close-revisions", operation_id="reviseExpectedClose", **COMMAND
+)
+async def revise_expected_close(deal_id: Deal, body: ExpectedCloseBody, by: By) -> JSONResponse:
+    """The deal is expected to close on another date."""
+    return await by.perform(
+        ReviseExpectedClose(DealId(deal_id), body.expected_close_on, body.effective_on)
+    )
+
+
+@router.post("/deals/{deal_id}/handovers", operation_id="handOver", **COMMAND)
+async def hand_over(deal_id: Deal, body: HandoverBody, by: By) -> JSONResponse:
+    """Another manager owns the deal, with or without what the old one has earned in it."""
+    command = HandOver(
+        DealId(deal_id),
+        ManagerId(body.to_manager_id),
+        body.transfer_credit,
+        body.effective_on,
+        body.reason,
+    )
+    return await by.perform(command)
+
+
+@router.post("/deals/{deal_id}/suspension", operation_id="suspendDeal", **COMMAND)
+async def suspend(deal_id: Deal, body: SuspensionBody, by: By) -> JSONResponse:
+    """Suspend an open deal: its value stands apart until it is resumed."""
+    return await by.perform(
+        Suspend(DealId(deal_id), body.effective_on, body.reason, body.review_on)
+    )
+
+
+@router.post("/deals/{deal_id}/resumption", operation_id="resumeDeal", **COMMAND)
+async def resume(deal_id: Deal, body: ResumptionBody, by: By) -> JSONResponse:
+    """Resume a suspended deal."""
+    return await by.perform(Resume(DealId(deal_id), body.effective_on))
+
+
+@router.post("/deals/{deal_id}/win", operation_id="winDeal", **COMMAND)
+async def win(deal_id: Deal, body: WinBody, by: By) -> JSONResponse:
+    """The contract is signed: its sum is split over those who hold credit."""
+    command = Win(DealId(deal_id), body.contract_amount, body.effective_on, body.currency)
+    return await by.perform(command)
+
+
+@router.post("/deals/{deal_id}/loss", operation_id="loseDeal", **COMMAND)
+async def lose(deal_id: Deal, body: ReasonedBody, by: By) -> JSONResponse:
+    """The deal is lost: its value goes to that account."""
+    return await by.perform(Lose(DealId(deal_id), body.reason, body.effective_on))
+
+
+@router.post("/deals/{deal_id}/reopening", operation_id="reopenDeal", **COMMAND)
+async def reopen(deal_id: Deal, body: ReasonedBody, by: By) -> JSONResponse:
+    """A won or lost deal goes on, with the credits it had."""
+    return await by.perform(Reopen(DealId(deal_id), body.reason, body.effective_on))

@@ -1,0 +1,169 @@
+"""Questions about deals: a list, one whole, and its history."""
+
+from typing import Annotated, cast
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from fastapi import Query, Request, Response
+from pydantic_core import to_jsonable_python
+
+from api.answers import (
+    QUESTION_REFUSALS,
+    ActionOut,
+    Change,
+    DealAnswer,
+    DealEventOut,
+    DealEventsAnswer,
+    DealsAnswer,
+    DealSummary,
+    EntryOut,
+    answer,
+    asked,
+    check,
+)
+from api.asking import Desk, PageQuestion, PointQuestion, ServiceDep, desk, next_link
+from api.deal_commands import Deal
+from api.guard import guarded_router
+from domain.deal import Action, Status
+from domain.errors import NotFound
+from domain.events import instant_text
+from domain.history import Step
+from domain.values import ManagerId, decimal_text, value_text
+from projections.deals import DealAtPoint, deal_at, deals_from_ledger
+from projections.point import Point, late_days
+
+router = guarded_router(tags=["deals"], responses=QUESTION_REFUSALS)
+
+
+class DealsQuestion(PageQuestion):
+    status: Status | None = None
+    manager_id: str | None = None
+    """Only the deals that this manager owns at the point."""
+
+
+@router.get("/deals", operation_id="listDeals", response_model=DealsAnswer)
+def deals(
+    question: Annotated[DealsQuestion, Query()], request: Request, service: ServiceDep
+) -> Response:
+    """The deals opened by `as_of`, in the order in which they were recorded."""
+    with desk(service) as at:
+        point = at.point(question.as_of, question.knowledge)
+        lines = deals_from_ledger(
+            at.cursor,
+            point.as_of,
+            point.position,
+            after=question.cursor,
+            limit=question.limit,
+            status=question.status,
+            owner=question.manager_id and ManagerId(question.manager_id),
+        )
+    links = next_link(request, lines[-1].position, point) if len(lines) == question.limit else None
+    summaries = [
+        DealSummary(
+            deal_id=str(line.deal_id),
+            title=line.title,
+            client=line.client,
+            status=line.status,
+            owner=line.owner,
+            potential_check=check(line.potential_check, line.currency),
+            progress=decimal_text(line.progress),
+            opened_on=line.opened_on,
+            expected_close_on=line.expected_close_on,
+        )
+        for line in lines
+    ]
+    return answer(DealsAnswer(**asked(point), deals=summaries), links)
+
+
+@router.get("/deals/{deal_id}", operation_id="getDeal", response_model=DealAnswer)
+def deal(
+    deal_id: Deal, question: Annotated[PointQuestion, Query()], service: ServiceDep
+) -> Response:
+    """One deal at a point: who holds what of it, action by action."""
+    with desk(service) as at:
+        point, found = _found(at, deal_id, question)
+    state = found.deal
+    body = DealAnswer(
+        **asked(point),
+        deal_id=str(deal_id),
+        title=state.title,
+        client=state.client,
+        status=state.status,
+        owner=state.owner,
+        potential_check=check(state.check, state.currency),
+        progress=decimal_text(state.progress),
+        opened_on=state.opened_on,
+        expected_close_on=state.expected_close_on,
+        version=found.version,
+        contract=None if state.contract is None else check(state.contract, state.currency),
+        actions=[_action(action) for action in state.actions.values()],
+    )
+    return answer(body, ETag=f'"{found.version}"')
+
+
+def _found(at: Desk, deal_id: UUID, question: PointQuestion) -> tuple[Point, DealAtPoint]:
+    point = at.point(question.as_of, question.knowledge)
+    found = deal_at(at.cursor, deal_id, point.as_of, point.position)
+    if found is None:
+        raise NotFound("deal", deal_id)
+    return point, found
+
+
+def _action(action: Action) -> ActionOut:
+    return ActionOut(
+        action_id=str(action.action_id),
+        action_type=action.action_type,
+        effective_on=action.effective_on,
+        state=action.state,
+        weight=decimal_text(action.weight),
+        credit=decimal_text(action.credit),
+        credits=[
+            EntryOut(
+                manager_id=entry.manager_id,
+                weight=decimal_text(entry.weight),
+                credit=decimal_text(entry.credit),
+            )
+            for entry in action.entries
+        ],
+        evidence=action.evidence,
+        comment=action.comment,
+    )
+
+
+@router.get(
+    "/deals/{deal_id}/events", operation_id="getDealEvents", response_model=DealEventsAnswer
+)
+def deal_events(
+    deal_id: Deal, question: Annotated[PointQuestion, Query()], service: ServiceDep
+) -> Response:
+    """The deal's history in book order: both times, who recorded it, what it added to whom."""
+    with desk(service) as at:
+        point, found = _found(at, deal_id, question)
+    zone = service.settings.zone
+    events = [_event(step, zone) for step in found.history]
+    return answer(DealEventsAnswer(**asked(point), deal_id=str(deal_id), events=events))
+
+
+def _event(step: Step, zone: ZoneInfo) -> DealEventOut:
+    recorded = step.recorded
+    assert recorded.effective_on is not None, "a deal's event has a date"
+    return DealEventOut(
+        position=recorded.position,
+        version=recorded.originator_version,
+        recorded_at=instant_text(recorded.recorded_at),
+        effective_on=recorded.effective_on,
+        late_days=late_days(recorded.recorded_at, recorded.effective_on, zone),
+        type=recorded.type,
+        actor=recorded.actor,
+        data=cast("dict[str, object]", to_jsonable_python(recorded.event, exclude_none=True)),
+        added=[
+            Change(
+                manager_id=manager,
+                account=account,
+                amount=value_text(held.amount),
+                credit=decimal_text(held.credit),
+            )
+            for (manager, account), held in step.change.items()
+            if held.amount or held.credit
+        ],
+    )

@@ -1,0 +1,206 @@
+"""Commands beside the deals: teams and managers, the catalogue, periods."""
+
+from typing import Annotated
+from uuid import uuid4
+
+from fastapi import Path
+from fastapi.responses import JSONResponse
+from pydantic import Field, StrictBool, StrictInt
+
+from api.answers import COMMAND, CREATED
+from api.guard import By, guarded_router
+from api.inputs import Body, Day, Id, Line, MonthName, Slug, Text, Weight
+from domain.directory_commands import (
+    ChangeCatalogueWeight,
+    ChangeTeam,
+    ClosePeriod,
+    CreateTeam,
+    DefineActionType,
+    RegisterManager,
+    ReopenPeriod,
+    RetireActionType,
+)
+from domain.events import Titles
+from domain.periods import Month
+from domain.values import ActionTypeCode, ManagerId, TeamId
+
+router = guarded_router()
+
+Code = Annotated[str, Path(description="The action type's code.")]
+Period = Annotated[MonthName, Path(description="The month, YYYY-MM.")]
+
+
+class TeamBody(Body):
+    model_config = {"json_schema_extra": {"example": {"name": "Юг"}}}
+
+    name: Line
+
+
+class ManagerBody(Body):
+    """`manager_id` for people who have one already; else the server makes it. `team_id` is where
+    the manager stands before any dated change."""
+
+    model_config = {
+        "json_schema_extra": {"example": {"name": "Анна Соколова", "manager_id": "anna-sokolova"}}
+    }
+
+    name: Line
+    team_id: Id | None = None
+    manager_id: Slug | None = None
+
+
+class TeamChangeBody(Body):
+    model_config = {
+        "json_schema_extra": {
+            "example": {
+                "team_id": "7a7c2f9e-5f0e-4b3f-8a34-1f8f6b1f7c11",
+                "effective_on": "2026-03-01",
+            }
+        }
+    }
+
+    team_id: Id
+    effective_on: Day
+
+
+class TitleBody(Body):
+    ru: Line
+    en: Line
+
+
+class ActionTypeBody(Body):
+    """`effective_from` may lie in the past or the future; `max_per_deal` left out: any number."""
+
+    model_config = {
+        "json_schema_extra": {
+            "example": {
+                "code": "proposal-presented",
+                "title": {
+                    "ru": "ТКП представлено лицу, принимающему решение",
+                    "en": "Proposal presented to the decision maker",
+                },
+                "weight": "5.00",
+                "effective_from": "2026-01-01",
+                "max_per_deal": 1,
+                "evidence_required": True,
+            }
+        }
+    }
+
+    code: Slug
+    title: TitleBody
+    weight: Weight
+    effective_from: Day
+    max_per_deal: Annotated[StrictInt, Field(ge=1, le=1_000)] | None = None
+    evidence_required: StrictBool = False
+    needs_confirmation: StrictBool = False
+
+
+class CatalogueWeightBody(Body):
+    model_config = {
+        "json_schema_extra": {
+            "example": {
+                "weight": "4.00",
+                "effective_from": "2027-01-01",
+                "reason": "Новый регламент",
+            }
+        }
+    }
+
+    weight: Weight
+    effective_from: Day
+    reason: Text
+
+
+class RetirementBody(Body):
+    model_config = {"json_schema_extra": {"example": {"effective_from": "2027-01-01"}}}
+
+    effective_from: Day
+
+
+class ReopeningBody(Body):
+    model_config = {"json_schema_extra": {"example": {"reason": "Пропущен договор с «Ромашкой»"}}}
+
+    reason: Text
+
+
+class NothingBody(Body):
+    """An empty object, or no body at all."""
+
+
+@router.post("/teams", tags=["people"], operation_id="createTeam", **CREATED)
+async def create_team(body: TeamBody, by: By) -> JSONResponse:
+    """Create a team."""
+    return await by.perform(CreateTeam(TeamId(uuid4()), body.name))
+
+
+@router.post("/managers", tags=["people"], operation_id="registerManager", **CREATED)
+async def register_manager(body: ManagerBody, by: By) -> JSONResponse:
+    """Register a manager. The name stays outside the log."""
+    manager_id = ManagerId(body.manager_id or str(uuid4()))
+    return await by.perform(
+        RegisterManager(manager_id, body.name, body.team_id and TeamId(body.team_id))
+    )
+
+
+@router.post(
+    "/managers/{manager_id}/team-changes", tags=["people"], operation_id="changeTeam", **COMMAND
+)
+async def change_team(manager_id: str, body: TeamChangeBody, by: By) -> JSONResponse:
+    """From a date on the manager is in another team."""
+    return await by.perform(
+        ChangeTeam(ManagerId(manager_id), TeamId(body.team_id), body.effective_on)
+    )
+
+
+@router.post("/action-types", tags=["catalogue"], operation_id="defineActionType", **CREATED)
+async def define_action_type(body: ActionTypeBody, by: By) -> JSONResponse:
+    """Put an action type into the catalogue."""
+    command = DefineActionType(
+        ActionTypeCode(body.code),
+        Titles(ru=body.title.ru, en=body.title.en),
+        body.weight,
+        body.effective_from,
+        body.max_per_deal,
+        body.evidence_required,
+        body.needs_confirmation,
+    )
+    return await by.perform(command)
+
+
+@router.post(
+    "/action-types/{code}/weights",
+    tags=["catalogue"],
+    operation_id="changeCatalogueWeight",
+    **COMMAND,
+)
+async def change_catalogue_weight(code: Code, body: CatalogueWeightBody, by: By) -> JSONResponse:
+    """From a date on actions of the type weigh differently. Recorded actions keep their weight."""
+    command = ChangeCatalogueWeight(
+        ActionTypeCode(code), body.weight, body.effective_from, body.reason
+    )
+    return await by.perform(command)
+
+
+@router.post(
+    "/action-types/{code}/retirement", tags=["catalogue"], operation_id="retireActionType", **COMMAND
+)
+async def retire_action_type(code: Code, body: RetirementBody, by: By) -> JSONResponse:
+    """From a date on the action type cannot be recorded."""
+    return await by.perform(RetireActionType(ActionTypeCode(code), body.effective_from))
+
+
+@router.post(
+    "/periods/{period}/closing", tags=["periods"], operation_id="closePeriod", **COMMAND
+)
+async def close_period(period: Period, by: By, body: NothingBody | None = None) -> JSONResponse:
+    """Close a month that is over: nothing effective in it or before it is recorded any more."""
+    return await by.perform(ClosePeriod(Month.parse(period)))
+
+
+@router.post(
+    "/periods/{period}/reopening", tags=["periods"], operation_id="reopenPeriod", **COMMAND
+)
+async def reopen_period(period: Period, body: ReopeningBody, by: By) -> JSONResponse:
+    """Reopen the last closed month. The log keeps that it was closed, and why it was reopened."""
+    return await by.perform(ReopenPeriod(Month.parse(period), body.reason))

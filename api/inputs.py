@@ -1,0 +1,232 @@
+"""What may come in: typed fields, and a JSON reader that lets nothing ambiguous through.
+
+The defaults of the framework take `false` for 0, NaN for a number and the second of two equal keys.
+Each of them could put a figure into the books that nobody meant; here they are refused.
+"""
+
+import json
+import re
+import unicodedata
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Any, NoReturn
+from uuid import UUID
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
+
+from domain.periods import Month
+from domain.values import CURRENCIES, FIRST_DAY, LAST_DAY, MOST_MINOR_UNITS, WHOLE, hundredths
+
+MOST_BYTES = 65_536
+"""Of a body; more is refused before it is read."""
+_MOST_DIGITS = 40
+
+
+class MalformedJson(ValueError):
+    """Not JSON, or JSON that two readers could understand differently."""
+
+
+def read_json(body: bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Numbers come out exact: int or Decimal. Raises MalformedJson for everything but plain UTF-8
+    JSON: NaN and Infinity, keys given twice, numbers of absurd length, nesting without end."""
+    try:
+        return json.loads(
+            body.decode("utf-8"),
+            object_pairs_hook=_object,
+            parse_float=_number,
+            parse_int=_integer,
+            parse_constant=_refuse,
+        )
+    except (ValueError, RecursionError) as error:
+        raise MalformedJson(str(error)) from error
+
+
+def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise MalformedJson("a key stands twice in one object")
+    return result
+
+
+def _number(text: str) -> Decimal:
+    if len(text) > _MOST_DIGITS:
+        raise MalformedJson("a number is absurdly long")
+    return Decimal(text)
+
+
+def _integer(text: str) -> int:
+    if len(text) > _MOST_DIGITS:
+        raise MalformedJson("a number is absurdly long")
+    return int(text)
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise MalformedJson(f"{constant} is not JSON")
+
+
+class Body(BaseModel):
+    """Unknown fields are refused, and nothing is taken for what it is not."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def _weight(given: object) -> int:
+    try:
+        weight = hundredths(given)
+    except ValueError:
+        raise PydanticCustomError("weight", "not a weight") from None
+    if weight == 0 or abs(weight) > WHOLE:
+        raise PydanticCustomError("weight", "not a weight")
+    return weight
+
+
+def _amount(given: object) -> int:
+    try:
+        amount = hundredths(given)
+    except ValueError:
+        raise PydanticCustomError("amount", "not an amount") from None
+    if not 0 < amount <= MOST_MINOR_UNITS:
+        raise PydanticCustomError("amount", "not an amount")
+    return amount
+
+
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_INSTANT = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?)"
+    r"([Zz]|[-+ ][0-9]{2}:[0-9]{2})",
+    re.ASCII,
+)
+
+
+def _date(given: object) -> date:
+    try:
+        if isinstance(given, date) or (isinstance(given, str) and _DATE.fullmatch(given)):
+            day = given if isinstance(given, date) else date.fromisoformat(given)
+            if FIRST_DAY <= day <= LAST_DAY:
+                return day
+    except ValueError:
+        pass
+    raise PydanticCustomError("day", "not a date")
+
+
+def _known_at(given: object) -> date | datetime:
+    """A date, or an RFC 3339 instant; a plus that a form turned into a space is read as a plus."""
+    if isinstance(given, str) and (found := _INSTANT.fullmatch(given)):
+        offset = found[2].replace(" ", "+").upper()
+        try:
+            instant = datetime.fromisoformat(found[1].upper() + offset)
+            _date(instant.date())
+        except (ValueError, PydanticCustomError):
+            raise PydanticCustomError("instant", "not an instant") from None
+        return instant
+    try:
+        return _date(given)
+    except PydanticCustomError:
+        raise PydanticCustomError("instant", "not an instant") from None
+
+
+_FORBIDDEN = frozenset("\u200b\u2060\ufeff\u200e\u200f\u202a\u202b\u202c\u202d\u202e")
+_FORBIDDEN |= frozenset("\u2066\u2067\u2068\u2069")
+
+
+def _legible(text: str) -> str:
+    """No characters that cannot be seen or that make text read otherwise than it is stored."""
+    for character in text:
+        control = unicodedata.category(character) in {"Cc", "Cs", "Cn"}
+        if (control and character not in "\n\t") or character in _FORBIDDEN:
+            raise PydanticCustomError("illegible", "an unprintable character")
+    if not text.strip():
+        raise PydanticCustomError("blank", "blank")
+    return text
+
+
+def _one_line(text: str) -> str:
+    if "\n" in text or "\t" in text:
+        raise PydanticCustomError("illegible", "an unprintable character")
+    return text
+
+
+def _currency(code: str) -> str:
+    if code not in CURRENCIES:
+        raise PydanticCustomError("currency", "not a currency")
+    return code
+
+
+def _uuid(given: object) -> UUID:
+    try:
+        if isinstance(given, UUID):
+            return given
+        if isinstance(given, str) and len(given) == 36:
+            return UUID(given)
+    except ValueError:
+        pass
+    raise PydanticCustomError("uuid", "not a UUID")
+
+
+def _month(given: object) -> str:
+    try:
+        if isinstance(given, str) and len(given) == 7:
+            month = Month.parse(given)
+            if str(month) == given and FIRST_DAY <= month.last_day <= LAST_DAY:
+                return given
+    except ValueError:
+        pass
+    raise PydanticCustomError("month", "not a month")
+
+
+def _position(given: object) -> int:
+    if isinstance(given, str) and given.isascii() and given.isdigit() and len(given) <= 18:
+        return int(given)
+    raise PydanticCustomError("position", "not a position")
+
+
+def _text_schema(pattern: str, example: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": pattern, "examples": [example]})
+
+
+Weight = Annotated[
+    int,
+    PlainValidator(_weight),
+    _text_schema(r"^-?[0-9]{1,3}(\.[0-9]{1,2})?$", "5.00"),
+]
+"""Percent with two decimals at most, from -100 to 100 and not 0; basis points inside."""
+Amount = Annotated[
+    int, PlainValidator(_amount), _text_schema(r"^[0-9]+(\.[0-9]{1,2})?$", "400000000.00")
+]
+"""Major units with two decimals at most, above 0; minor units inside."""
+_DAY_SCHEMA = WithJsonSchema({"type": "string", "format": "date", "examples": ["2026-06-30"]})
+Day = Annotated[date, PlainValidator(_date), _DAY_SCHEMA]
+"""From 2000 to 2100."""
+KnownAt = Annotated[
+    date | datetime,
+    PlainValidator(_known_at),
+    WithJsonSchema({"type": "string", "examples": ["2026-07-01", "2026-07-01T09:00:00+03:00"]}),
+]
+"""An RFC 3339 instant, or a date meaning the end of that business day."""
+Id = Annotated[UUID, PlainValidator(_uuid), WithJsonSchema({"type": "string", "format": "uuid"})]
+MonthName = Annotated[
+    str, PlainValidator(_month), _text_schema(r"^[0-9]{4}-(0[1-9]|1[0-2])$", "2026-06")
+]
+Position = Annotated[
+    int, PlainValidator(_position), WithJsonSchema({"type": "integer", "minimum": 0})
+]
+"""Of a query string."""
+Slug = Annotated[
+    str, Field(strict=True, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+]
+Currency = Annotated[str, Field(strict=True), AfterValidator(_currency)]
+Line = Annotated[
+    str, Field(strict=True, max_length=300), AfterValidator(_legible), AfterValidator(_one_line)
+]
+"""A title or a name."""
+Text = Annotated[str, Field(strict=True, max_length=2_000), AfterValidator(_legible)]
+"""A reason, a comment, a piece of evidence; may have several lines."""

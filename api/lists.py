@@ -1,0 +1,144 @@
+"""The lists: catalogue, managers, teams, periods, each as known at a point."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Query, Request, Response
+
+from api.answers import (
+    QUESTION_REFUSALS,
+    ActionTypeOut,
+    ActionTypesAnswer,
+    DatedWeightOut,
+    ManagerOut,
+    ManagersAnswer,
+    PeriodOut,
+    PeriodsAnswer,
+    PeriodTotalOut,
+    TeamOut,
+    TeamsAnswer,
+    TitleOut,
+    answer,
+    asked,
+)
+from api.asking import PageQuestion, ServiceDep, desk, next_link
+from api.guard import guarded_router
+from domain.catalogue import ActionType
+from domain.events import instant_text
+from domain.values import decimal_text
+from projections.directory import PeriodLine, names
+from projections.point import Point
+
+router = guarded_router(responses=QUESTION_REFUSALS)
+
+T = TypeVar("T")
+PageDep = Annotated[PageQuestion, Query()]
+
+
+def _page(
+    things: Sequence[T], question: PageQuestion, request: Request, point: Point
+) -> tuple[Sequence[T], dict[str, str]]:
+    """The part that was asked for; the cursor counts what came before."""
+    end = question.cursor + question.limit
+    links = next_link(request, end, point) if end < len(things) else {}
+    return things[question.cursor : end], links
+
+
+@router.get(
+    "/action-types",
+    tags=["catalogue"],
+    operation_id="listActionTypes",
+    response_model=ActionTypesAnswer,
+)
+def action_types(question: PageDep, request: Request, service: ServiceDep) -> Response:
+    """The catalogue: every action type, with the weight in force on `as_of` and all its weights."""
+    with desk(service) as at:
+        point = at.point(question.as_of, question.knowledge)
+        types = list(at.directory(point).catalogue.types.values())
+    page, links = _page(types, question, request, point)
+    body = ActionTypesAnswer(**asked(point), action_types=[_type(one, point) for one in page])
+    return answer(body, links)
+
+
+def _type(kind: ActionType, point: Point) -> ActionTypeOut:
+    weight = kind.weight_on(point.as_of)
+    return ActionTypeOut(
+        code=kind.code,
+        title=TitleOut(ru=kind.title.ru, en=kind.title.en),
+        weight=None if weight is None else decimal_text(weight),
+        weights=[
+            DatedWeightOut(weight=decimal_text(dated.weight), effective_from=dated.effective_from)
+            for dated in kind.weights
+        ],
+        max_per_deal=kind.max_per_deal,
+        evidence_required=kind.evidence_required,
+        needs_confirmation=kind.needs_confirmation,
+        retired_from=kind.retired_from,
+    )
+
+
+@router.get(
+    "/managers", tags=["people"], operation_id="listManagers", response_model=ManagersAnswer
+)
+def managers(question: PageDep, request: Request, service: ServiceDep) -> Response:
+    """The managers, and the team of each on `as_of`."""
+    with desk(service) as at:
+        point = at.point(question.as_of, question.knowledge)
+        people = at.directory(point).people
+        called = names(at.cursor)
+    page, links = _page(list(people.managers), question, request, point)
+    lines = [
+        ManagerOut(
+            manager_id=manager,
+            name=called.get(manager),
+            team_id=_text(people.team_of(manager, point.as_of)),
+        )
+        for manager in page
+    ]
+    return answer(ManagersAnswer(**asked(point), managers=lines), links)
+
+
+@router.get("/teams", tags=["people"], operation_id="listTeams", response_model=TeamsAnswer)
+def teams(question: PageDep, request: Request, service: ServiceDep) -> Response:
+    """The teams, and who is in them on `as_of`."""
+    with desk(service) as at:
+        point = at.point(question.as_of, question.knowledge)
+        people = at.directory(point).people
+    page, links = _page(list(people.teams), question, request, point)
+    lines = [
+        TeamOut(
+            team_id=str(team),
+            name=people.teams[team],
+            members=list(people.members(team, point.as_of)),
+        )
+        for team in page
+    ]
+    return answer(TeamsAnswer(**asked(point), teams=lines), links)
+
+
+@router.get(
+    "/periods", tags=["periods"], operation_id="listPeriods", response_model=PeriodsAnswer
+)
+def periods(question: PageDep, request: Request, service: ServiceDep) -> Response:
+    """Every month that was ever closed: by whom, when, with which totals."""
+    with desk(service) as at:
+        point = at.point(question.as_of, question.knowledge)
+        lines = service.directory.periods(at.cursor, point.position)
+    page, links = _page(lines, question, request, point)
+    return answer(PeriodsAnswer(**asked(point), periods=[_period(line) for line in page]), links)
+
+
+def _period(line: PeriodLine) -> PeriodOut:
+    return PeriodOut(
+        period=line.period,
+        status="closed" if line.closed else "reopened",
+        position=line.position,
+        recorded_at=instant_text(line.recorded_at),
+        actor=line.actor,
+        reason=line.reason,
+        totals=[PeriodTotalOut(**total.model_dump()) for total in line.totals],
+    )
+
+
+def _text(id_: Any) -> str | None:  # noqa: ANN401 - any id
+    return None if id_ is None else str(id_)

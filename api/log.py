@@ -1,0 +1,35 @@
+"""The whole log, in order, as it is stored."""
+
+from typing import Annotated
+
+from fastapi import Query, Request, Response
+from pydantic import Field
+
+from api.answers import QUESTION_REFUSALS, EventsAnswer
+from api.asking import Question, ServiceDep, desk, next_link
+from api.guard import guarded_router
+from api.inputs import Position
+from projections.log import published_after
+
+router = guarded_router(tags=["log"], responses=QUESTION_REFUSALS)
+
+
+class EventsQuestion(Question):
+    after: Position = 0
+    limit: Annotated[int, Field(ge=1, le=1_000)] = 100
+
+
+@router.get("/events", operation_id="listEvents", response_model=EventsAnswer)
+def events(
+    question: Annotated[EventsQuestion, Query()], request: Request, service: ServiceDep
+) -> Response:
+    """Everything that was ever recorded, behind the position `after`: deals, catalogue, people,
+    periods. Reading on from the last position misses nothing, and nothing ever changes."""
+    with desk(service) as at:
+        published = published_after(at.cursor, question.after, question.limit)
+    headers = {}
+    if len(published) == question.limit:
+        last = published[-1].position
+        headers["Link"] = f'<{request.url.path}?after={last}&limit={question.limit}>; rel="next"'
+    body = b'{"events":[' + b",".join(one.body for one in published) + b"]}"
+    return Response(body, headers=headers, media_type="application/json")

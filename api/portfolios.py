@@ -1,0 +1,333 @@
+"""Questions about portfolios, each at a business date and a point of knowledge."""
+
+from collections.abc import Collection, Sequence
+from datetime import date, datetime, timedelta
+from typing import Annotated
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from fastapi import Query, Response
+from pydantic import Field
+
+from api.answers import (
+    QUESTION_REFUSALS,
+    CurrencyPortfolio,
+    CurrencyPortfolios,
+    ManagerLine,
+    ManagerPortfolioAnswer,
+    MovementAnswer,
+    MovementLine,
+    PortfolioDeal,
+    PortfoliosAnswer,
+    RestatementAnswer,
+    RestatementLineOut,
+    SeriesAnswer,
+    SeriesLine,
+    TotalLine,
+    Values,
+    answer,
+    asked,
+    check,
+    values,
+)
+from api.asking import (
+    Desk,
+    KnowledgeQuestion,
+    PointQuestion,
+    Question,
+    ServiceDep,
+    desk,
+)
+from api.guard import guarded_router
+from api.inputs import Currency, Day, Id, KnownAt, Position
+from domain.errors import Invalid
+from domain.events import instant_text
+from domain.values import ManagerId, TeamId, decimal_text, value_text
+from projections.directory import name_of, names
+from projections.ledger import NOBODY, Standing, total
+from projections.movement import movement_from_ledger
+from projections.point import Knowledge, Point, late_days
+from projections.portfolio import DealRow, manager_portfolio_from_ledger, portfolios_from_ledger
+from projections.restatement import RestatementLine, restatement_from_ledger
+from projections.series import MOST_POINTS, Members, Step, dates, series_from_ledger
+
+router = guarded_router(tags=["portfolios"], responses=QUESTION_REFUSALS)
+
+
+class PortfoliosQuestion(PointQuestion):
+    team_id: Id | None = None
+    """Only the members of the team on `as_of`."""
+
+
+class SeriesQuestion(KnowledgeQuestion):
+    from_: Annotated[Day, Field(alias="from")]
+    to: Day
+    step: Step = Step.DAY
+    currency: Currency | None = None
+
+
+class TeamSeriesQuestion(SeriesQuestion):
+    team_id: Id | None = None
+    """On each date, the members of the team on it."""
+
+
+class MovementQuestion(KnowledgeQuestion):
+    from_: Annotated[Day, Field(alias="from")]
+    to: Day
+    manager_id: str | None = None
+    team_id: Id | None = None
+    """The members of the team on `to`."""
+    currency: Currency | None = None
+
+
+class RestatementQuestion(Question):
+    as_of: Day | None = None
+    from_known_at: KnownAt | None = None
+    to_known_at: KnownAt | None = None
+    from_position: Position | None = None
+    to_position: Position | None = None
+    manager_id: str | None = None
+    team_id: Id | None = None
+    """The members of the team on `as_of`, by the later knowledge."""
+    currency: Currency | None = None
+
+
+@router.get("/portfolios", operation_id="getPortfolios", response_model=PortfoliosAnswer)
+def portfolios(question: Annotated[PortfoliosQuestion, Query()], service: ServiceDep) -> Response:
+    """Every manager's portfolio, by currency. Whoever stands still is there with zeros."""
+    with desk(service) as at:
+        point = at.point(question.as_of, question.knowledge)
+        held = portfolios_from_ledger(at.cursor, point.as_of, point.position)
+        known = list(at.directory(point).people.managers)
+        shown = known if question.team_id is None else at.team(question.team_id, point)
+        called = names(at.cursor)
+        company = service.settings.currency
+        lines = []
+        for currency in [company, *sorted(set(held) - {company})]:
+            managers = {
+                manager: held.get(currency, {}).get(manager, NOBODY)
+                for manager in shown
+                if currency == company or manager in held[currency]
+            }
+            if managers or currency == company:
+                lines.append(
+                    CurrencyPortfolios(
+                        currency=currency,
+                        managers=[
+                            ManagerLine(
+                                manager_id=manager, name=called.get(manager), **_figures(standing)
+                            )
+                            for manager, standing in managers.items()
+                        ],
+                        total=TotalLine(**_figures(total(managers.values()))),
+                    )
+                )
+    return answer(PortfoliosAnswer(**asked(point), currencies=lines))
+
+
+def _figures(standing: Standing) -> dict[str, object]:
+    return {
+        **values(standing.balance),
+        "progress": decimal_text(standing.progress),
+        "actions": standing.actions,
+        "deals": standing.deals,
+    }
+
+
+@router.get(
+    "/managers/{manager_id}/portfolio",
+    operation_id="getManagerPortfolio",
+    response_model=ManagerPortfolioAnswer,
+)
+def manager_portfolio(
+    manager_id: str, question: Annotated[PointQuestion, Query()], service: ServiceDep
+) -> Response:
+    """One manager's portfolio, deal by deal. The rows sum to the totals exactly."""
+    with desk(service) as at:
+        point = at.point(question.as_of, question.knowledge)
+        manager = at.require_manager(manager_id)
+        portfolio = manager_portfolio_from_ledger(at.cursor, manager, point.as_of, point.position)
+        name = name_of(at.cursor, manager)
+    rows = portfolio.by_currency()
+    company = service.settings.currency
+    held = portfolio.total
+    return answer(
+        ManagerPortfolioAnswer(
+            **asked(point),
+            manager_id=manager_id,
+            name=name,
+            progress=decimal_text(held.progress),
+            actions=held.actions,
+            currencies=[
+                _currency(currency, rows.get(currency, []))
+                for currency in [company, *sorted(set(rows) - {company})]
+            ],
+        )
+    )
+
+
+def _currency(currency: str, rows: Sequence[DealRow]) -> CurrencyPortfolio:
+    return CurrencyPortfolio(
+        currency=currency,
+        **values(total(row.standing for row in rows).balance),
+        deals=[
+            PortfolioDeal(
+                deal_id=str(row.deal_id),
+                title=row.title,
+                client=row.client,
+                status=row.status,
+                potential_check=check(row.potential_check, row.currency),
+                deal_progress=decimal_text(row.deal_progress),
+                credit=decimal_text(row.standing.credit),
+                **values(row.standing.balance),
+            )
+            for row in rows
+        ],
+    )
+
+
+@router.get(
+    "/managers/{manager_id}/portfolio/series",
+    operation_id="getManagerSeries",
+    response_model=SeriesAnswer,
+)
+def manager_series(
+    manager_id: str, question: Annotated[SeriesQuestion, Query()], service: ServiceDep
+) -> Response:
+    """One manager's portfolio over time."""
+    with desk(service) as at:
+        point = at.between(question.from_, question.to, question.knowledge)
+        manager = at.require_manager(manager_id)
+        return _series(at, point, question, lambda _: {manager})
+
+
+@router.get("/portfolios/series", operation_id="getSeries", response_model=SeriesAnswer)
+def series(question: Annotated[TeamSeriesQuestion, Query()], service: ServiceDep) -> Response:
+    """Everybody's portfolio over time, or a team's."""
+    with desk(service) as at:
+        point = at.between(question.from_, question.to, question.knowledge)
+        return _series(at, point, question, _members(at, point, question.team_id))
+
+
+def _members(at: Desk, point: Point, team_id: UUID | None) -> Members:
+    if team_id is None:
+        return lambda _: None
+    at.team(team_id, point)
+    people = at.directory(point).people
+    return lambda day: set(people.members(TeamId(team_id), day))
+
+
+def _series(at: Desk, point: Point, question: SeriesQuestion, members: Members) -> Response:
+    if (question.to - question.from_) > timedelta(days=MOST_POINTS):
+        raise Invalid("from", "too-many-points", most=MOST_POINTS)
+    currency = at.currency(question.currency)
+    days = dates(question.from_, question.to, question.step)
+    points = series_from_ledger(at.cursor, days, point.position, currency, members)
+    return answer(
+        SeriesAnswer(
+            **asked(point),
+            currency=currency,
+            points=[
+                SeriesLine(
+                    as_of=one.as_of, progress=decimal_text(one.progress), **values(one.balance)
+                )
+                for one in points
+            ],
+        )
+    )
+
+
+@router.get("/portfolios/movement", operation_id="getMovement", response_model=MovementAnswer)
+def movement(question: Annotated[MovementQuestion, Query()], service: ServiceDep) -> Response:
+    """Why it changed between two dates: opening + lines = closing."""
+    with desk(service) as at:
+        point = at.between(question.from_, question.to, question.knowledge)
+        currency = at.currency(question.currency)
+        moved = movement_from_ledger(
+            at.cursor,
+            question.from_,
+            question.to,
+            point.position,
+            currency,
+            _who(at, point, question.manager_id, question.team_id),
+        )
+    return answer(
+        MovementAnswer(
+            **asked(point),
+            currency=currency,
+            opening=Values(**values(moved.opening)),
+            lines=[
+                MovementLine(cause=cause, account=account, amount=value_text(amount))
+                for (cause, account), amount in moved.lines.items()
+            ],
+            closing=Values(**values(moved.closing)),
+        )
+    )
+
+
+def _who(
+    at: Desk, point: Point, manager_id: str | None, team_id: UUID | None
+) -> Collection[ManagerId] | None:
+    """Whose postings count; None for everybody's."""
+    one = None if manager_id is None else {at.require_manager(manager_id)}
+    if team_id is None:
+        return one
+    team = set(at.team(team_id, point))
+    return team if one is None else team & one
+
+
+@router.get(
+    "/portfolios/restatement", operation_id="getRestatement", response_model=RestatementAnswer
+)
+def restatement(
+    question: Annotated[RestatementQuestion, Query()], service: ServiceDep
+) -> Response:
+    """What changed our knowledge of one date: earlier + lines = later."""
+    with desk(service) as at:
+        earlier = at.point(
+            question.as_of, _knowledge(question.from_known_at, question.from_position)
+        )
+        later = at.point(question.as_of, Knowledge(question.to_known_at, question.to_position))
+        if earlier.position > later.position:
+            raise Invalid("from_position", "from-after-to")
+        currency = at.currency(question.currency)
+        restated = restatement_from_ledger(
+            at.cursor,
+            later.as_of,
+            earlier.position,
+            later.position,
+            currency,
+            _who(at, later, question.manager_id, question.team_id),
+        )
+    return answer(
+        RestatementAnswer(
+            **asked(later),
+            currency=currency,
+            from_known_at=earlier.known_at.isoformat(timespec="microseconds"),
+            from_position=earlier.position,
+            earlier=Values(**values(restated.earlier)),
+            lines=[_line(line, service.settings.zone) for line in restated.lines],
+            later=Values(**values(restated.later)),
+        )
+    )
+
+
+def _knowledge(known_at: date | datetime | None, position: int | None) -> Knowledge:
+    """Where a restatement begins; it must be said."""
+    if known_at is None and position is None:
+        raise Invalid("from_known_at", "missing")
+    return Knowledge(known_at, position)
+
+
+def _line(line: RestatementLine, zone: ZoneInfo) -> RestatementLineOut:
+    return RestatementLineOut(
+        position=line.position,
+        recorded_at=instant_text(line.recorded_at),
+        event=line.event,
+        deal_id=str(line.deal_id),
+        manager_id=line.manager_id,
+        account=line.account,
+        effective_on=line.effective_on,
+        late_days=late_days(line.recorded_at, line.effective_on, zone),
+        amount=value_text(line.amount),
+    )

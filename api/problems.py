@@ -1,0 +1,490 @@
+"""The only table from refusals to what a person reads: status, title and detail, in two languages.
+
+Bodies are RFC 9457. `type` is stable and made from the rule's name; what the sentence says is in
+the body's members too, for programs.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal
+
+from fastapi.responses import JSONResponse
+
+from domain.errors import Obstacle, Refusal
+
+Language = Literal["ru", "en"]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of problem. Details are format strings over the refusal's facts."""
+
+    status: int
+    ru: tuple[str, str]
+    en: tuple[str, str]
+
+    def words(self, language: Language) -> tuple[str, str]:
+        return self.ru if language == "ru" else self.en
+
+
+class Problem(Exception):
+    """A refusal of the edge itself: something about the request, before any rule of the books."""
+
+    def __init__(
+        self,
+        slug: str,
+        *,
+        errors: tuple[tuple[str, str, Mapping[str, Any]], ...] = (),
+        headers: Mapping[str, str] | None = None,
+        **facts: object,
+    ) -> None:
+        super().__init__(slug)
+        self.slug = slug
+        self.errors = errors
+        self.headers = dict(headers or {})
+        self.facts = facts
+
+
+KINDS: dict[str, Kind] = {
+    "malformed-json": Kind(
+        400,
+        ("Это не JSON", "Тело запроса не читается как JSON: {why}. Ничего не записано."),
+        ("Not JSON", "The body cannot be read as JSON: {why}. Nothing was recorded."),
+    ),
+    "unauthenticated": Kind(
+        401,
+        (
+            "Не представились",
+            "Нужен действующий ключ доступа: заголовок Authorization: Bearer <ключ>.",
+        ),
+        (
+            "Not signed in",
+            "A valid access key is needed: send the header Authorization: Bearer <key>.",
+        ),
+    ),
+    "forbidden": Kind(
+        403,
+        ("Нет права", "Эта учётная запись не вправе делать это."),
+        ("Not permitted", "This account may not do that."),
+    ),
+    "not-found": Kind(
+        404,
+        ("Не найдено", "Здесь ничего такого нет: {what} {name}. Проверьте адрес."),
+        ("Not found", "There is no such thing here: {what} {name}. Check the address."),
+    ),
+    "method-not-allowed": Kind(
+        405,
+        ("Не тот метод", "По этому адресу такой метод не принимается."),
+        ("Method not allowed", "This address does not take that method."),
+    ),
+    "version-conflict": Kind(
+        412,
+        (
+            "Сделка уже изменилась",
+            "Заголовок If-Match называет не ту версию: сейчас версия {version}. Прочитайте данные"
+            " заново и повторите, если решение остаётся в силе.",
+        ),
+        (
+            "Changed meanwhile",
+            "If-Match names another version: it is now at version {version}. Read it again and"
+            " repeat the command if you still mean it.",
+        ),
+    ),
+    "payload-too-large": Kind(
+        413,
+        ("Слишком большой запрос", "Тело запроса больше {most} байт. Ничего не записано."),
+        ("Too large", "The body is over {most} bytes. Nothing was recorded."),
+    ),
+    "unsupported-media-type": Kind(
+        415,
+        ("Нужен JSON", "Отправьте тело как application/json в UTF-8."),
+        ("JSON is needed", "Send the body as application/json in UTF-8."),
+    ),
+    "validation": Kind(
+        422,
+        ("Неверные данные", "Ничего не записано. Исправьте: {fields}."),
+        ("Invalid data", "Nothing was recorded. Correct this: {fields}."),
+    ),
+    "idempotency-key-reused": Kind(
+        422,
+        (
+            "Ключ уже использован",
+            "Под ключом Idempotency-Key {key} раньше пришёл другой запрос. Для новой команды"
+            " возьмите новый ключ.",
+        ),
+        (
+            "Key already used",
+            "Another request came under the Idempotency-Key {key} before. Use a new key for a new"
+            " command.",
+        ),
+    ),
+    "rate-limited": Kind(
+        429,
+        ("Слишком часто", "Подождите и повторите."),
+        ("Too often", "Wait and try again."),
+    ),
+    "unavailable": Kind(
+        503,
+        (
+            "База данных не отвечает",
+            "Подтвердить запись нельзя. Повторите запрос через несколько секунд; с тем же"
+            " Idempotency-Key ничего не запишется дважды.",
+        ),
+        (
+            "The database does not answer",
+            "Nothing could be confirmed. Repeat the request in a few seconds; with the same"
+            " Idempotency-Key nothing is recorded twice.",
+        ),
+    ),
+    "not-allowed-now": Kind(
+        409,
+        ("Сейчас нельзя", "{why}"),
+        ("Not allowed now", "{why}"),
+    ),
+    "breaks-later-history": Kind(
+        409,
+        (
+            "Противоречит более поздней записи",
+            "Сама запись допустима, но тогда станет невозможным событие {type} от {on} (позиция"
+            " {position}): {why} Сначала исправьте его или выберите другую дату.",
+        ),
+        (
+            "Contradicts a later entry",
+            "The entry itself would do, but it makes {type} of {on} (position {position})"
+            " impossible: {why} Correct that one first, or choose another date.",
+        ),
+    ),
+    "before-opening": Kind(
+        409,
+        (
+            "Раньше открытия сделки",
+            "Сделка открыта {opened_on}; {given} — раньше. Выберите дату не раньше открытия.",
+        ),
+        (
+            "Before the deal was opened",
+            "The deal was opened on {opened_on}; {given} is before that. Choose a date from the"
+            " opening on.",
+        ),
+    ),
+    "in-the-future": Kind(
+        409,
+        (
+            "В будущем",
+            "{given} ещё не наступило: сейчас {now}. Ни записать, ни спросить о будущем нельзя.",
+        ),
+        (
+            "In the future",
+            "{given} has not come yet: it is {now}. Nothing can be recorded or asked of the"
+            " future.",
+        ),
+    ),
+    "period-closed": Kind(
+        409,
+        (
+            "Период закрыт",
+            "Всё по {closed_through} включительно закрыто, а {given} попадает туда. Запишите"
+            " исправление датой открытого месяца или попросите директора открыть период.",
+        ),
+        (
+            "Period closed",
+            "Everything up to and including {closed_through} is closed, and {given} lies there."
+            " Record the correction in an open month, or ask a director to reopen the period.",
+        ),
+    ),
+    "action-limit-reached": Kind(
+        409,
+        (
+            "Больше нельзя",
+            "Действие «{code}» засчитывается в одной сделке не больше {max_per_deal} раз, и они"
+            " уже записаны.",
+        ),
+        (
+            "Limit reached",
+            "The action {code} counts at most {max_per_deal} times in one deal, and they are"
+            " recorded already.",
+        ),
+    ),
+    "unknown-manager": Kind(
+        409,
+        ("Нет такого менеджера", "Менеджер {manager_id} не заведён. Проверьте идентификатор."),
+        ("Unknown manager", "There is no manager {manager_id}. Check the id."),
+    ),
+    "unknown-action-type": Kind(
+        409,
+        ("Нет такого вида действий", "В регламенте нет вида действий {code}."),
+        ("Unknown action type", "The catalogue has no action type {code}."),
+    ),
+    "action-type-not-in-force": Kind(
+        409,
+        (
+            "Вид действий не действует",
+            "Вид действий {code} на {on} не действует: ещё не введён или уже отменён.",
+        ),
+        (
+            "Action type not in force",
+            "The action type {code} is not in force on {on}: not yet, or no longer.",
+        ),
+    ),
+    "evidence-required": Kind(
+        409,
+        (
+            "Нужно подтверждение",
+            "Для действия «{code}» нужна ссылка на подтверждающий документ: заполните evidence.",
+        ),
+        (
+            "Evidence required",
+            "The action {code} needs a reference to its evidence: fill in evidence.",
+        ),
+    ),
+    "currency-differs": Kind(
+        409,
+        ("Другая валюта", "Сделка ведётся в {currency}, а не в {given}: валюта не меняется."),
+        ("Another currency", "The deal is in {currency}, not {given}: a currency never changes."),
+    ),
+}
+
+WHY: dict[Obstacle, tuple[str, str]] = {
+    Obstacle.NOT_OPEN: (
+        "на эту дату сделка не открыта для действий.",
+        "the deal is not open on that date.",
+    ),
+    Obstacle.NOT_OPEN_OR_SUSPENDED: (
+        "на эту дату сделка уже завершена.",
+        "the deal is won or lost on that date.",
+    ),
+    Obstacle.NOT_SUSPENDED: (
+        "на эту дату сделка не приостановлена.",
+        "the deal is not suspended on that date.",
+    ),
+    Obstacle.NOT_CLOSED: (
+        "на эту дату сделка не завершена, открывать заново нечего.",
+        "the deal is neither won nor lost on that date, so there is nothing to reopen.",
+    ),
+    Obstacle.ALREADY_OPENED: ("сделка уже открыта.", "the deal is open already."),
+    Obstacle.BEFORE_ITS_ACTION: (
+        "на эту дату самого действия ещё нет.",
+        "the action itself is not there yet on that date.",
+    ),
+    Obstacle.ACTION_NOT_LIVE: (
+        "действие отозвано или отклонено.",
+        "the action is withdrawn or rejected.",
+    ),
+    Obstacle.ACTION_NOT_CLAIMED: (
+        "действие не ждёт подтверждения.",
+        "the action is not waiting for confirmation.",
+    ),
+    Obstacle.WEIGHT_NOT_POSITIVE: (
+        "меняется только положительный вес, и только на положительный.",
+        "only a positive weight can be changed, and only to a positive one.",
+    ),
+    Obstacle.SAME_OWNER: (
+        "этот менеджер и так ведёт сделку.",
+        "that manager owns the deal already.",
+    ),
+    Obstacle.ALREADY_EXISTS: (
+        "такое имя уже занято: {name}.",
+        "that name is taken already: {name}.",
+    ),
+    Obstacle.PERIOD_ALREADY_CLOSED: (
+        "период {period} уже закрыт.",
+        "the period {period} is closed already.",
+    ),
+    Obstacle.PERIOD_NOT_CLOSED: ("период {period} не закрыт.", "the period {period} is not closed."),
+    Obstacle.LATER_PERIOD_CLOSED: (
+        "закрыт более поздний период {later}: сначала откройте его.",
+        "a later period, {later}, is closed: reopen that first.",
+    ),
+    Obstacle.LAST_ADMIN: (
+        "это последняя учётная запись администратора.",
+        "this is the last administrator's account.",
+    ),
+}
+
+FIELDS: dict[str, tuple[str, str]] = {
+    "missing": ("обязательное поле", "is required"),
+    "extra_forbidden": ("такого поля нет", "is not a field here"),
+    "weight": (
+        "вес — проценты от -100 до 100, не ноль, не больше двух знаков: \"5.00\"",
+        'a weight is percent from -100 to 100, not 0, two decimals at most: "5.00"',
+    ),
+    "amount": (
+        "сумма — больше нуля, не больше двух знаков, не больше триллиона: \"400000000.00\"",
+        'an amount is above 0, two decimals and a trillion at most: "400000000.00"',
+    ),
+    "day": (
+        "дата — ГГГГ-ММ-ДД, с 2000 по 2100 год",
+        "a date is YYYY-MM-DD, from 2000 to 2100",
+    ),
+    "instant": (
+        "дата ГГГГ-ММ-ДД или момент по RFC 3339 со смещением: 2026-07-01T09:00:00+03:00",
+        "a date, or an RFC 3339 instant with its offset: 2026-07-01T09:00:00+03:00",
+    ),
+    "month": ("месяц — ГГГГ-ММ, с 2000 по 2100 год", "a month is YYYY-MM, from 2000 to 2100"),
+    "position": ("позиция — целое число от 0", "a position is an integer from 0"),
+    "uuid": ("это не UUID", "is not a UUID"),
+    "currency": ("код валюты по ISO 4217: RUB", "an ISO 4217 currency code: RUB"),
+    "blank": ("не может быть пустым", "cannot be blank"),
+    "illegible": ("непечатаемый символ", "has an unprintable character"),
+    "string_type": ("нужен текст", "must be text"),
+    "string_unicode": ("недопустимый символ Unicode", "has an invalid Unicode character"),
+    "string_too_long": (
+        "не длиннее {max_length} символов",
+        "must have {max_length} characters at most",
+    ),
+    "string_too_short": ("не короче {min_length} символов", "must have {min_length} at least"),
+    "string_pattern_mismatch": (
+        "латинские буквы, цифры, точка, дефис и подчёркивание, до 64 знаков",
+        "letters, digits, dots, hyphens and underscores, 64 at most",
+    ),
+    "bool_type": ("true или false", "must be true or false"),
+    "int_type": ("нужно целое число", "must be an integer"),
+    "int_parsing": ("нужно целое число", "must be an integer"),
+    "greater_than_equal": ("не меньше {ge}", "must be {ge} at least"),
+    "less_than_equal": ("не больше {le}", "must be {le} at most"),
+    "too_long": ("не больше {max_length} строк", "must have {max_length} items at most"),
+    "too_short": ("не меньше {min_length} строк", "must have {min_length} items at least"),
+    "literal_error": ("одно из: {expected}", "must be one of {expected}"),
+    "enum": ("одно из: {expected}", "must be one of {expected}"),
+    "manager-or-credits": (
+        "укажите либо manager_id, либо credits",
+        "give either manager_id or credits",
+    ),
+    "one-reports-a-setback": (
+        "отрицательное действие сообщает один менеджер",
+        "one manager reports a setback",
+    ),
+    "sum-differs": (
+        "веса должны в сумме давать вес по регламенту: {weight}",
+        "the weights must sum to the catalogue's weight, {weight}",
+    ),
+    "sign-differs": (
+        "знак каждого веса — как в регламенте: {weight}",
+        "every weight must have the sign of the catalogue's, {weight}",
+    ),
+    "same-manager-twice": ("менеджер назван дважды", "names a manager twice"),
+    "known-at-or-position": (
+        "укажите либо known_at, либо position",
+        "give either known_at or position",
+    ),
+    "from-after-to": ("начало позже конца", "the beginning is after the end"),
+    "too-many-points": ("слишком много точек: не больше {most}", "too many points: {most} at most"),
+    "cursor": ("такого курсора нет", "there is no such cursor"),
+    "idempotency-key": (
+        "Idempotency-Key — от 1 до 200 печатных знаков ASCII",
+        "an Idempotency-Key has 1 to 200 printable ASCII characters",
+    ),
+    "role": ("для этой роли нужно указать {needs}", "this role needs {needs}"),
+}
+OTHERWISE = ("недопустимое значение", "is not valid here")
+
+
+def slug_of(refusal: Refusal) -> str:
+    """`NotAllowedNow` as "not-allowed-now"; a field that is wrong is a `validation`."""
+    name = type(refusal).__name__
+    if name == "Invalid":
+        return "validation"
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()
+
+
+def to_problem(refusal: Refusal) -> Problem:
+    facts = refusal.facts
+    if slug_of(refusal) == "validation":
+        problem = str(facts["problem"])
+        return Problem("validation", errors=((str(facts["field"]), problem, facts),))
+    return Problem(slug_of(refusal), **facts)
+
+
+def explain(refusal: Refusal, language: Language) -> tuple[str, str]:
+    """Title and detail of a refusal."""
+    body = describe(to_problem(refusal), language)
+    return body["title"], body["detail"]
+
+
+def describe(problem: Problem, language: Language) -> dict[str, Any]:
+    """The body of RFC 9457."""
+    kind = KINDS[problem.slug]
+    title, detail = kind.words(language)
+    errors = [
+        {"field": where, "detail": _words(FIELDS.get(what, OTHERWISE), language, facts)}
+        for where, what, facts in problem.errors
+    ]
+    words = dict(problem.facts)
+    words["fields"] = "; ".join(f"{error['field']}: {error['detail']}" for error in errors)
+    members = _members(problem, words, language)
+    body = {
+        "type": f"/problems/{problem.slug}",
+        "title": title,
+        "status": kind.status,
+        "detail": _capital(detail.format_map(_Facts(words))),
+    }
+    return body | members | ({"errors": errors} if errors else {})
+
+
+def _members(problem: Problem, words: dict[str, Any], language: Language) -> dict[str, Any]:
+    """What programs read; and what the sentence needs, put into `words`."""
+    obstacle = words.pop("obstacle", None)
+    if obstacle is not None:
+        words["why"] = _words(WHY[obstacle], language, problem.facts)
+    broken = words.pop("broken", None)
+    if broken is not None:
+        words |= {"type": broken.type, "on": broken.effective_on, "position": broken.position}
+        event = {
+            "position": broken.position,
+            "type": broken.type,
+            "effective_on": str(broken.effective_on),
+        }
+        return {"event": event, "rule": str(obstacle)}
+    members = {
+        name: value if isinstance(value, int | str) and value is not None else str(value)
+        for name, value in problem.facts.items()
+        if isinstance(value, int | str | date) and not isinstance(value, Obstacle)
+    }
+    return members | ({"rule": str(obstacle)} if obstacle else {})
+
+
+def _words(pair: tuple[str, str], language: Language, facts: Mapping[str, Any]) -> str:
+    return pair[0 if language == "ru" else 1].format_map(_Facts(facts))
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+class _Facts(dict[str, Any]):
+    """A fact that a sentence wants and nobody gave leaves a gap, not a failure."""
+
+    def __missing__(self, key: str) -> str:
+        return ""
+
+
+def respond(problem: Problem, language: Language) -> JSONResponse:
+    body = describe(problem, language)
+    headers = {"Content-Language": language, **problem.headers}
+    if problem.slug == "unauthenticated":
+        headers["WWW-Authenticate"] = "Bearer"
+    if problem.slug == "unavailable":
+        headers["Retry-After"] = "1"
+    return JSONResponse(
+        body, body["status"], headers=headers, media_type="application/problem+json"
+    )
+
+
+def language_of(header: str, default: Language) -> Language:
+    """The better wanted of Russian and English, by Accept-Language (RFC 9110, 12.5.4)."""
+    wanted: list[tuple[float, int, Language]] = []
+    for number, part in enumerate(header.lower().split(",")):
+        tag, _, weight = part.strip().partition(";q=")
+        name = tag.split("-")[0]
+        if name in ("ru", "en"):
+            wanted.append((-_quality(weight), number, "ru" if name == "ru" else "en"))
+    best = min(wanted, default=None)
+    return best[2] if best and best[0] < 0 else default
+
+
+def _quality(text: str) -> float:
+    try:
+        return float(text or 1)
+    except ValueError:
+        return 0.0

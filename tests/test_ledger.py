@@ -1,0 +1,321 @@
+"""The ledger in PostgreSQL against the definitions and the oracle, to the last digit.
+
+Some 200 drawn histories go through the writer into one database: one by one, together in one group,
+and in batches that stand or fall together. Each has people and deals of its own, so that its
+questions can be asked among all that the others have left.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import Future
+from datetime import date, timedelta
+from itertools import count
+from typing import Any, NamedTuple
+
+import oracle
+import pytest
+from histories import (
+    NOON,
+    Plot,
+    Point,
+    Story,
+    Tried,
+    cast_of,
+    catalogue_commands,
+    command_for,
+    examples,
+    play,
+    plots,
+    points,
+    to_public,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+from psycopg import Cursor
+
+from api.service import Service
+from api.settings import Settings
+from application.orders import Answer, Order
+from domain.deal import Status
+from domain.directory_commands import RegisterManager
+from domain.errors import BreaksLaterHistory
+from domain.events import DealEvent, Recorded, is_about_a_deal
+from domain.values import DealId, ManagerId
+from projections.deals import deals_as_of, deals_from_ledger
+from projections.ledger import Standing
+from projections.log import deal_events, events_after
+from projections.movement import movement_between, movement_from_ledger
+from projections.portfolio import (
+    DealRow,
+    manager_portfolio_as_of,
+    manager_portfolio_from_ledger,
+    portfolios_as_of,
+    portfolios_from_ledger,
+)
+from projections.restatement import restatement_from_ledger, restatement_of
+from projections.series import Step, dates, series_as_of, series_from_ledger
+
+SECONDS = 30
+_chapters = count(1)
+
+
+@pytest.fixture(scope="module")
+def service(shared_database: str) -> Iterator[Service]:
+    service = Service(shared_database, Settings(), lambda: NOON)
+    orders = [Order(command, "director") for command in catalogue_commands()]
+    assert all(isinstance(one, Answer) for one in _all(service, orders))
+    yield service
+    service.close()
+
+
+class Chapter(NamedTuple):
+    """A history as it was recorded: `log` behind position `first`, up to and with `last`."""
+
+    people: tuple[ManagerId, ...]
+    first: int
+    last: int
+    log: dict[DealId, list[Recorded[DealEvent]]]
+    public: list[dict[str, Any]]
+
+    def at(self, point: Point) -> tuple[date, int]:
+        return point.as_of, point.position(self.first, self.last)
+
+
+@given(
+    plots(16, 30),
+    points(2),
+    st.lists(st.integers(0, 5), min_size=8, max_size=8),
+    st.sets(st.integers(0, 3), min_size=1),
+    st.sampled_from(Step),
+)
+@examples(200)
+def test_every_question_is_answered_from_the_ledger_as_the_definition_and_the_oracle_do(
+    service: Service,
+    plot: Plot,
+    asked: list[Point],
+    ways: list[int],
+    who: set[int],
+    step: Step,
+) -> None:
+    number = next(_chapters)
+    people = cast_of(number)
+    first = _all(service, [Order(RegisterManager(one, one), "admin") for one in people])[-1]
+    assert isinstance(first, Answer)
+    _record(service, play(plot, number), ways, first.position)
+    some = [people[index] for index in sorted(who)]
+    with service.asking() as cursor:
+        chapter = _read(cursor, people, first.position)
+        for point in asked:
+            _portfolios_agree(cursor, chapter, *chapter.at(point))
+            _deals_agree(cursor, chapter, *chapter.at(point))
+        _movement_agrees(cursor, chapter, asked, some)
+        _restatement_agrees(cursor, chapter, asked, some)
+        _series_agree(cursor, chapter, asked, some, step)
+
+
+# ---------------------------------------------------------------------------- recording
+
+
+def _record(service: Service, story: Story, ways: list[int], first: int) -> None:
+    """Record `story` behind position `first` in parts, and hear the answers that the domain gave.
+
+    A batch with a refusal in it, or a dry run, is answered the same and leaves nothing.
+    """
+    transactor = service.dealfolio.transactor
+    width = max(1, -(-len(story.tried) // len(ways)))
+    for part, way in enumerate(ways):
+        tried = story.tried[part * width : (part + 1) * width]
+        orders = [Order(command_for(one.fact), "desk") for one in tried]
+        if way <= 2:
+            for one, order in zip(tried, orders, strict=True):
+                _agree(one, _heard(transactor.submit(order)), first)
+            continue
+        refused = any(one.refusal for one in tried)
+        if way == 5 or refused:
+            batch = transactor.submit_all(orders, dry_run=not refused)
+            for one, outcome in zip(tried, batch.result(SECONDS), strict=True):
+                _agree(one, outcome, first)
+        if way == 3 or refused:
+            futures = [transactor.submit(order) for order in orders]
+            outcomes = [_heard(future) for future in futures]
+        else:
+            outcomes = [*_all(service, orders)]
+        for one, outcome in zip(tried, outcomes, strict=True):
+            _agree(one, outcome, first)
+
+
+def _agree(tried: Tried, outcome: object, first: int) -> None:
+    if tried.refusal is None:
+        assert isinstance(outcome, Answer), outcome
+        assert outcome.position == first + tried.fact.position
+        assert outcome.version == tried.fact.originator_version
+        return
+    assert type(outcome) is type(tried.refusal), outcome
+    if isinstance(tried.refusal, BreaksLaterHistory):
+        assert isinstance(outcome, BreaksLaterHistory)
+        assert outcome.broken.position == first + tried.refusal.broken.position
+
+
+def _heard(future: "Future[Answer]") -> Answer | BaseException:
+    return future.exception(SECONDS) or future.result()
+
+
+def _all(service: Service, orders: list[Order]) -> list[Answer | Exception]:
+    return service.dealfolio.transactor.submit_all(orders).result(SECONDS)
+
+
+def _read(cursor: Cursor[Any], people: tuple[ManagerId, ...], first: int) -> Chapter:
+    events = events_after(cursor, first, 2**40, 1000)
+    log: dict[DealId, list[Recorded[DealEvent]]] = {}
+    for event in filter(is_about_a_deal, events):
+        log.setdefault(DealId(event.originator_id), []).append(event)
+    for deal_id, facts in log.items():
+        assert deal_events(cursor, deal_id, 2**40) == facts
+    assert [event.position for event in events] == list(range(first + 1, first + 1 + len(events)))
+    return Chapter(people, first, first + len(events), log, [to_public(event) for event in events])
+
+
+# ---------------------------------------------------------------------------- each question
+
+
+def _portfolios_agree(cursor: Cursor[Any], chapter: Chapter, as_of: date, position: int) -> None:
+    everybody = portfolios_from_ledger(cursor, as_of, position)
+    held = {
+        currency: own
+        for currency, managers in everybody.items()
+        if (own := {name: managers[name] for name in chapter.people if name in managers})
+    }
+    assert held == portfolios_as_of(chapter.log, as_of, position)
+    assert {
+        currency: {manager: _figures(standing) for manager, standing in managers.items()}
+        for currency, managers in held.items()
+    } == oracle.portfolio(chapter.public, as_of.isoformat(), position)
+    for manager in chapter.people:
+        portfolio = manager_portfolio_from_ledger(cursor, manager, as_of, position)
+        assert portfolio == manager_portfolio_as_of(chapter.log, manager, as_of, position)
+        rows = portfolio.by_currency()
+        assert {
+            currency: [_row(row) for row in rows] for currency, rows in rows.items()
+        } == oracle.deal_rows(chapter.public, manager, as_of.isoformat(), position)
+        for currency, managers in held.items():
+            own = managers.get(manager, Standing())
+            shown = [_figures(row.standing) for row in rows.get(currency, [])]
+            for name in (*oracle.ACCOUNTS, "progress", "deals"):
+                assert sum(row[name] for row in shown) == _figures(own)[name]
+
+
+def _figures(standing: Standing) -> dict[str, int]:
+    return standing.balance._asdict() | {
+        "progress": standing.progress,
+        "actions": standing.actions,
+        "deals": standing.deals,
+    }
+
+
+def _row(row: DealRow) -> dict[str, Any]:
+    return {
+        "deal_id": str(row.deal_id),
+        "status": row.status.value,
+        "check": row.potential_check,
+        "deal_progress": row.deal_progress,
+        "credit": row.standing.credit,
+    } | row.standing.balance._asdict()
+
+
+def _deals_agree(cursor: Cursor[Any], chapter: Chapter, as_of: date, position: int) -> None:
+    expected = deals_as_of(chapter.log, as_of, position)
+    assert deals_from_ledger(cursor, as_of, position, after=chapter.first) == expected
+    for status in Status:
+        found = deals_from_ledger(cursor, as_of, position, after=chapter.first, status=status)
+        assert found == [line for line in expected if line.status == status]
+    for owner in chapter.people:
+        found = deals_from_ledger(cursor, as_of, position, owner=owner)
+        assert found == [line for line in expected if line.owner == owner]
+    paged, after = [], chapter.first
+    while page := deals_from_ledger(cursor, as_of, position, after=after, limit=1):
+        paged += page
+        after = page[-1].position
+    assert paged == expected
+    for line in expected:
+        publics = [one for one in chapter.public if one["deal_id"] == str(line.deal_id)]
+        deal = oracle.fold_deal(publics, as_of.isoformat(), position)
+        assert deal is not None
+        closing = line.expected_close_on and line.expected_close_on.isoformat()
+        assert (
+            (line.title, line.client, line.status, line.owner, line.potential_check)
+            == (deal["title"], deal["client"], deal["status"], deal["owner"], deal["check"])
+        )  # fmt: skip
+        assert (line.progress, line.currency) == (deal["progress"], deal["currency"])
+        assert closing == deal["expected_close_on"]
+
+
+def _movement_agrees(
+    cursor: Cursor[Any], chapter: Chapter, asked: list[Point], some: list[ManagerId]
+) -> None:
+    first, last = sorted(point.as_of for point in asked)
+    _, position = chapter.at(asked[0])
+    for currency in ("RUB", "USD"):
+        moved = movement_from_ledger(cursor, first, last, position, currency, some)
+        assert moved == movement_between(chapter.log, first, last, position, currency, some)
+        assert (
+            moved.opening._asdict(),
+            {(cause, account.value): amount for (cause, account), amount in moved.lines.items()},
+            moved.closing._asdict(),
+        ) == oracle.movement(
+            chapter.public, first.isoformat(), last.isoformat(), position, some, currency
+        )
+
+
+def _restatement_agrees(
+    cursor: Cursor[Any], chapter: Chapter, asked: list[Point], some: list[ManagerId]
+) -> None:
+    as_of = asked[0].as_of
+    first, last = sorted(chapter.at(point)[1] for point in asked)
+    found = restatement_from_ledger(cursor, as_of, first, last, "RUB", some)
+    assert found == restatement_of(chapter.log, as_of, first, last, "RUB", some)
+    lines = {(line.position, line.manager_id, line.account.value): line for line in found.lines}
+    assert len(lines) == len(found.lines)
+    assert (
+        found.earlier._asdict(),
+        {key: line.amount for key, line in lines.items()},
+        found.later._asdict(),
+    ) == oracle.restatement(chapter.public, as_of.isoformat(), first, last, some)
+    publics = {public["position"]: public for public in chapter.public}
+    for line in found.lines:
+        public = publics[line.position]
+        assert (line.event, str(line.deal_id)) == (public["type"], public["deal_id"])
+        assert line.effective_on.isoformat() == public["effective_on"]
+
+
+def _series_agree(
+    cursor: Cursor[Any], chapter: Chapter, asked: list[Point], some: list[ManagerId], step: Step
+) -> None:
+    first, last = sorted(point.as_of for point in asked)
+    _, position = chapter.at(asked[1])
+    days = dates(first, last, step)
+
+    def members(day: date) -> list[ManagerId]:
+        """A team that somebody leaves in the middle."""
+        return some[day >= date(2026, 2, 3) :]
+
+    series = series_from_ledger(cursor, days, position, "RUB", members)
+    assert series == series_as_of(chapter.log, days, position, "RUB", members)
+    assert [point.as_of for point in series] == list(_step_ends(first, last, step))
+    for point in series:
+        on = point.as_of.isoformat()
+        managers = oracle.portfolio(chapter.public, on, position).get("RUB", {})
+        team = [managers[name] for name in members(point.as_of) if name in managers]
+        expected = {account: sum(one[account] for one in team) for account in oracle.ACCOUNTS}
+        assert point.balance._asdict() == expected
+        assert point.progress == sum(one["progress"] for one in team)
+
+
+def _step_ends(first: date, last: date, step: Step) -> Iterator[date]:
+    """Every Sunday or last of a month on the way, and `last`."""
+    day = first
+    while day < last:
+        tomorrow = day + timedelta(days=1)
+        sunday, month_end = day.isoweekday() == 7, tomorrow.month != day.month
+        if {Step.DAY: True, Step.WEEK: sunday, Step.MONTH: month_end}[step]:
+            yield day
+        day = tomorrow
+    yield last
