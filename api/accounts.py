@@ -61,6 +61,9 @@ _FIRST: LiteralString = f"""
 INSERT INTO books.accounts (account_id, name, role, token_hash)
 SELECT %s, 'admin', 'admin', %s WHERE NOT EXISTS (SELECT FROM books.accounts) RETURNING {_COLUMNS}
 """
+_RENEW: LiteralString = """
+UPDATE books.accounts SET token_hash = %s WHERE name = %s AND closed_at IS NULL
+"""
 _ADMINS: LiteralString = """
 SELECT account_id FROM books.accounts WHERE role = 'admin' AND closed_at IS NULL FOR UPDATE
 """
@@ -115,6 +118,13 @@ class Accounts:
         with self._asking() as cursor:
             row = cursor.execute(_FIRST, [uuid4(), _hash(token)]).fetchone()
         return _account(row) if row else None
+
+    def renew(self, name: str, role: Role, token: str) -> None:
+        """The account called `name` answers to `token` from now on; made if there is none."""
+        with self._asking() as cursor:
+            known = cursor.execute(_RENEW, [_hash(token), name]).rowcount
+            if not known:
+                cursor.execute(_INSERT, [uuid4(), name, role.value, None, None, _hash(token)])
 
     def page(self, after: UUID | None, limit: int) -> list[Account]:
         """Open accounts in the order of their making, behind the account `after`."""

@@ -68,6 +68,17 @@ def postgres(data: Path, *, durable: bool = True) -> Iterator[str]:
         yield conninfo
 
 
+def running(data: Path) -> str | None:
+    """The conninfo URI of the server that another process runs on `data`; None if none answers."""
+    sockets = _beside(data.resolve(), "socket")
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(sockets.readlink() / ".s.PGSQL.5432"))
+        return _conninfo(sockets.readlink())
+    except OSError:
+        return None
+
+
 def default_data_directory() -> Path:
     """Where the data is kept when nobody said: found by asking, no directory is ever opened up.
 
@@ -105,13 +116,16 @@ def _start(data: Path, held: ExitStack, *, durable: bool) -> str:
     said_before = log.seek(0, os.SEEK_END)
     server = subprocess.Popen(command, stdout=log, stderr=log, **_child(account))
     held.callback(_stop, server)
-    # port and hostaddr are spelt out: PGPORT and PGHOSTADDR would lead to somebody else's server
-    conninfo = f"postgresql://dealfolio@/postgres?host={quote(str(sockets))}&port=5432&hostaddr="
     if not _is_ready(server, data, sockets):
         end = "no answer" if server.poll() is None else f"exit {server.returncode}"
         log.seek(said_before)
         raise _failed(data, f"postgres: {end}", log.read())
-    return conninfo
+    return _conninfo(sockets)
+
+
+def _conninfo(sockets: Path) -> str:
+    # port and hostaddr are spelt out: PGPORT and PGHOSTADDR would lead to somebody else's server
+    return f"postgresql://dealfolio@/postgres?host={quote(str(sockets))}&port=5432&hostaddr="
 
 
 def _is_ready(server: subprocess.Popen[bytes], data: Path, sockets: Path) -> bool:

@@ -67,7 +67,8 @@ class Staff:
 
 def slug(name: str) -> str:
     """ "Пётр Щукин" as "petr-shchukin"; at most 64 characters, empty when no letter is known."""
-    latin = "".join(_LATIN.get(letter, letter) for letter in name.casefold())
+    letters = unicodedata.normalize("NFC", name.casefold())
+    latin = "".join(_LATIN.get(letter, letter) for letter in letters)
     ascii_ = unicodedata.normalize("NFKD", latin).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", "-", ascii_.replace("'", ""))[:64].strip("-")
 

@@ -4,13 +4,13 @@ Each order has an Idempotency-Key made of the row's external id, and so has the 
 UUID: the same row is answered from its receipt, and another row under the same id is refused.
 """
 
-import re
-import unicodedata
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import date
+from enum import IntEnum
 from hashlib import sha256
 
+from api.import_managers import Staff
 from api.import_rows import WON, ActionRow, DealRow, Origin, Row, digest
 from api.import_words import Flaw
 from application.orders import Order
@@ -22,39 +22,51 @@ from domain.values import ActionId, ActionTypeCode, DealId, ManagerId, Money, st
 ACTOR = "import"
 
 
+Seen = dict[tuple[str, str], tuple[Origin, bytes]]
+"""By what a row is and its external id: where it was first met, and the digest of what it said."""
+
+
+class StepKind(IntEnum):
+    """In the order in which they are done."""
+
+    MANAGER = 0
+    OPENING = 1
+    ACTION = 2
+    CLOSING = 3
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """An order, and the row to be named when it is refused.
 
-    `subject` is "manager", "deal" or "action"; `dated_by` the column with the order's date.
-    `deal` is the external id of the deal concerned. `new` tells what counts as one row.
+    `dated_by` is the column with the order's date; `deal` the external id of the deal concerned.
     """
 
+    kind: StepKind
     order: Order
     origin: Origin
-    subject: str
-    dated_by: str
-    deal: str | None = None
-    closing: bool = False
+    dated_by: str = ""
+    deal: str = ""
 
 
 @dataclass(slots=True)
 class Plan:
     """What is to be done, in order; `repeated` counts the rows that stand in the files twice."""
 
-    steps: list[Step]
-    flaws: list[tuple[Origin, Flaw]]
-    repeated: int
+    steps: list[Step] = field(default_factory=list)
+    flaws: list[tuple[Origin, Flaw]] = field(default_factory=list)
+    deals_amiss: set[str] = field(default_factory=set)
+    repeated: int = 0
 
 
-def plan(rows: Iterable[Row], staff: "Staff") -> Plan:
+def plan(rows: Iterable[Row], staff: Staff) -> Plan:
     """Openings by date, then actions by date, then the ends of deals by date; ties as in the files.
 
     A row whose manager cannot be told, or whose external id another row has too, is a flaw.
     """
-    result = Plan([], [], 0)
-    seen: dict[tuple[str, str], tuple[Origin, bytes]] = {}
-    dated: list[tuple[int, date, Step]] = []
+    result = Plan()
+    seen: Seen = {}
+    dated: list[tuple[date, Step]] = []
     for row in rows:
         try:
             manager = staff.id_of(row.manager, row.origin)
@@ -65,38 +77,40 @@ def plan(rows: Iterable[Row], staff: "Staff") -> Plan:
                 dated += _steps(row, manager, request)
         except Flaw as flaw:
             result.flaws.append((row.origin, flaw))
-    dated.sort(key=lambda one: one[:2])
-    result.steps = [*staff.registrations(), *(step for _, _, step in dated)]
+            if isinstance(row, DealRow):
+                result.deals_amiss.add(row.deal)
+    dated.sort(key=lambda one: (one[1].kind, one[0]))
+    result.steps = [*_registrations(staff), *(step for _, step in dated)]
     return result
 
 
-def _is_repeated(
-    row: Row, request: bytes, seen: dict[tuple[str, str], tuple[Origin, bytes]]
-) -> bool:
+def _is_repeated(row: Row, request: bytes, seen: Seen) -> bool:
     """Raises Flaw when the id is another row's."""
     subject, name = ("deal", row.deal) if isinstance(row, DealRow) else ("action", row.action)
-    if (subject, name) not in seen:
-        seen[subject, name] = row.origin, request
-        return False
-    first, asked = seen[subject, name]
+    first, asked = seen.setdefault((subject, name), (row.origin, request))
     if asked != request:
         raise Flaw(f"twice-{subject}", subject, file=first.file, other=first.line)
-    return True
+    return first is not row.origin
 
 
-def _steps(row: Row, manager: ManagerId, request: bytes) -> list[tuple[int, date, Step]]:
+def _registrations(staff: Staff) -> Iterator[Step]:
+    for manager, origin in staff.new.items():
+        command = RegisterManager(manager, staff.names[manager])
+        order = _order(f"manager/{manager}", sha256(manager.encode()).digest(), command)
+        yield Step(StepKind.MANAGER, order, origin)
+
+
+def _steps(row: Row, manager: ManagerId, request: bytes) -> Iterator[tuple[date, Step]]:
+    origin, deal = row.origin, row.deal
     if isinstance(row, ActionRow):
         order = _order(f"action/{row.action}", request, _action(row, manager))
-        step = Step(order, row.origin, "action", "effective_on", row.deal)
-        return [(1, row.effective_on, step)]
-    key = f"deal/{row.deal}"
-    opening = _order(f"{key}/opening", request, _opening(row, manager))
-    result = [(0, row.opened_on, Step(opening, row.origin, "deal", "opened_on", row.deal))]
-    if row.outcome is not None and row.closed_on is not None:
-        closing = _order(f"{key}/closing", request, _closing(row, row.closed_on))
-        step = Step(closing, row.origin, "deal", "closed_on", row.deal, closing=True)
-        result.append((2, row.closed_on, step))
-    return result
+        yield row.effective_on, Step(StepKind.ACTION, order, origin, "effective_on", deal)
+        return
+    order = _order(f"deal/{deal}/opening", request, _opening(row, manager))
+    yield row.opened_on, Step(StepKind.OPENING, order, origin, "opened_on", deal)
+    if row.closed_on is not None:
+        order = _order(f"deal/{deal}/closing", request, _closing(row, row.closed_on))
+        yield row.closed_on, Step(StepKind.CLOSING, order, origin, "closed_on", deal)
 
 
 def _order(key: str, request: bytes, command: Command) -> Order:

@@ -183,9 +183,7 @@ def _unfit_for_outcome(outcome: str | None, cells: Cells) -> list[Flaw]:
     """An outcome needs its date and, won, its contract or, lost, its reason; and nothing else."""
     allowed = {None: (), WON: ("closed_on", "contract_amount"), LOST: ("closed_on", "loss_reason")}
     flaws = [
-        Flaw(f"needed-when-{outcome}", name)
-        for name in allowed[outcome]
-        if not cells.given(name)
+        Flaw(f"needed-when-{outcome}", name) for name in allowed[outcome] if not cells.given(name)
     ]
     for name in ("closed_on", "contract_amount", "loss_reason"):
         if cells.given(name) and name not in allowed[outcome]:

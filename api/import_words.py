@@ -87,6 +87,7 @@ _SENTENCES: dict[Language, dict[str, str]] = {
         "changed-action": "this action was imported before with other values;"
         " nothing is overwritten",
         "unknown-deal": "deal “{given}” is neither in these files nor was it imported before",
+        "refused": "{why}",
         "manager-exists": "a manager {slug} has just been registered by somebody else: try again",
     },
     "ru": {
@@ -133,6 +134,7 @@ _SENTENCES: dict[Language, dict[str, str]] = {
         "changed-action": "это действие уже загружено раньше с другими значениями;"
         " поверх ничего не пишется",
         "unknown-deal": "сделки «{given}» нет ни в этих файлах, ни среди загруженных раньше",
+        "refused": "{why}",
         "manager-exists": "менеджера {slug} только что завёл кто-то другой: повторите загрузку",
     },
 }

@@ -21,9 +21,12 @@ CREATE INDEX events_of_the_directory ON books.events (notification_id) WHERE top
 
 -- Whoever inserts holds the writers' lock until commit: order of positions is order of commits.
 -- An advisory lock, because PostgreSQL 15 gives a role without UPDATE no table lock that excludes.
+CREATE FUNCTION books.lock_for_writing() RETURNS void LANGUAGE sql AS $$
+    SELECT pg_advisory_xact_lock(7305815021847160065)
+$$;
 CREATE FUNCTION books.take_the_lock() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM pg_advisory_xact_lock(7305815021847160065);
+    PERFORM books.lock_for_writing();
     RETURN NULL;
 END $$;
 CREATE TRIGGER one_writer_at_a_time BEFORE INSERT ON books.events

@@ -26,8 +26,6 @@ from domain.events import DIRECTORY_EVENTS
 from domain.history import DealState
 from domain.ledger import Posting
 
-WRITERS_LOCK = 7305815021847160065
-"""The advisory lock of the log ("dealfolio" means nothing to PostgreSQL; the trigger has it too)."""
 TAIL = 5_000
 """More than this appended by others since the last look, and starting afresh is cheaper."""
 BEYOND = 2**62
@@ -39,7 +37,7 @@ SET lock_timeout = '1500ms';
 SET idle_in_transaction_session_timeout = '15s';
 SET statement_timeout = '60s'
 """
-_LOCK: LiteralString = "SELECT pg_advisory_xact_lock(%s)"
+_LOCK: LiteralString = "SELECT books.lock_for_writing()"
 _COLUMNS: LiteralString = "originator_id, originator_version, topic, state"
 _TAIL: LiteralString = f"""
 SELECT {_COLUMNS} FROM books.events
@@ -173,7 +171,7 @@ class Writing:
         the receipts for `keys` (principal, key). One round trip."""
         with self._connection.pipeline():
             self._connection.execute("BEGIN")
-            self._connection.execute(_LOCK, [WRITERS_LOCK])
+            self._connection.execute(_LOCK)
             tail = self._connection.execute(_TAIL, [after, TAIL])
             receipts = self.receipts(keys)
             return _stored(tail), receipts

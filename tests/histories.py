@@ -18,6 +18,7 @@ from uuid import UUID
 
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
+from psycopg import Cursor
 
 from domain.deal import Action, Status
 from domain.deal_commands import (
@@ -59,6 +60,7 @@ from domain.events import (
     Recorded,
     Titles,
     WeightChanged,
+    decode,
     encode,
     is_about_a_deal,
 )
@@ -74,11 +76,11 @@ PROFILE = os.environ.get("DEALFOLIO_TEST_PROFILE", "fast")
 Test = TypeVar("Test", bound=Callable[..., None])
 
 
-def examples(count: int) -> Callable[[Test], Test]:
-    """Settings for a test over `count` histories, or 20 times as many in the long profile."""
+def examples(count: int, times: int = 20) -> Callable[[Test], Test]:
+    """Settings for a test over `count` histories, `times` as many in the long profile."""
     long = PROFILE == "long"
     return settings(
-        max_examples=count * 20 if long else count,
+        max_examples=count * times if long else count,
         deadline=None,
         derandomize=not long,
         database=None,
@@ -448,6 +450,18 @@ def to_public(recorded: Recorded[Event]) -> dict[str, Any]:
     if is_about_a_deal(recorded):
         public["deal_id"] = str(recorded.originator_id)
     return public
+
+
+def read_log(cursor: Cursor[Any], after: int = 0) -> list[Recorded[Event]]:
+    """Everything recorded behind the position `after`, as the columns and the state have it."""
+    rows = cursor.execute(
+        "SELECT originator_id, originator_version, topic, state, notification_id, recorded_at"
+        " FROM books.events WHERE notification_id > %s ORDER BY notification_id",
+        [after],
+    ).fetchall()
+    log = [decode(*columns) for *columns, _, _ in rows]
+    assert [(one.position, one.recorded_at) for one in log] == [(at, on) for *_, at, on in rows]
+    return log
 
 
 def command_for(fact: Fact) -> Command:  # noqa: C901, PLR0911, PLR0912 - one line an event

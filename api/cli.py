@@ -1,0 +1,257 @@
+"""The command line: serve, the demo company, import, and what operators and auditors ask for."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, NoReturn, TypeVar
+
+import typer
+import uvicorn
+from pydantic import TypeAdapter, ValidationError
+
+from api import embedded
+from api.accounts import Accounts, Role, new_token
+from api.app import create_app
+from api.demo import NotEmpty, load_demo
+from api.doctor import examine
+from api.importing import import_files
+from api.inputs import Day, KnownAt
+from api.problems import Language, explain
+from api.schema import SchemaError, migrate
+from api.service import Service
+from api.settings import Settings
+from api.shown import (
+    ERRORS,
+    OUT,
+    progress,
+    show_findings,
+    show_import,
+    show_portfolios,
+    show_the_way,
+)
+from domain.errors import Refusal
+from projections.point import Knowledge
+from projections.rebuild import Busy, rebuild
+from projections.verify import verify
+
+T = TypeVar("T")
+
+app = typer.Typer(
+    help="Deal portfolios of managers, as of any date, as known at any time.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+Host = Annotated[str | None, typer.Option(help="Address to listen on [DEALFOLIO_HOST].")]
+Port = Annotated[int | None, typer.Option(help="Port to listen on [DEALFOLIO_PORT].")]
+Workers = Annotated[int | None, typer.Option(help="Server processes [DEALFOLIO_WORKERS].")]
+Data = Annotated[
+    Path | None,
+    typer.Option(help="Where the embedded PostgreSQL keeps its data [DEALFOLIO_DATA]."),
+]
+
+
+@app.command()
+def serve(
+    host: Host = None, port: Port = None, data: Data = None, workers: Workers = None
+) -> None:
+    """Serve the API."""
+    settings = _settings(host=host, port=port, data=data, workers=workers)
+    with _own_database(settings) as conninfo:
+        with _service(conninfo, settings) as service:
+            _make_first_account(service)
+        _serve(conninfo, settings)
+
+
+@app.command()
+def demo(
+    host: Host = None, port: Port = None, data: Data = None, workers: Workers = None
+) -> None:
+    """Load the demo company, once, and serve it."""
+    settings = _settings(host=host, port=port, data=data, workers=workers)
+    with _own_database(settings) as conninfo:
+        with _service(conninfo, settings) as service:
+            with progress("Two years of the demo company") as told:
+                load_demo(service, service.clock.today, told)
+            token = settings.bootstrap_token or new_token()
+            Accounts(service.asking).renew("demo", Role.ADMIN, token)
+            show_the_way(settings, token, service.clock.today)
+        _serve(conninfo, settings)
+
+
+@app.command(name="import")
+def import_(
+    files: Annotated[list[Path], typer.Argument(help="deals.csv and actions.csv", exists=True)],
+    mapping: Annotated[
+        Path | None, typer.Option(help="A TOML file that says what foreign columns mean.")
+    ] = None,
+    data: Data = None,
+    *,
+    dry_run: Annotated[bool, typer.Option(help="Check everything, store nothing.")] = False,
+) -> None:
+    """Import deals and actions: everything or nothing; again changes nothing."""
+    settings = _settings(data=data)
+    with _database(settings) as conninfo, _service(conninfo, settings) as service:
+        with progress("Rows") as told:
+            report = import_files(
+                service,
+                files,
+                mapping=mapping,
+                dry_run=dry_run,
+                language=_language(),
+                progress=told,
+            )
+    show_import(report)
+    if report.errors:
+        raise typer.Exit(1)
+
+
+@app.command()
+def portfolio(
+    as_of: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD")] = None,
+    known_at: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD or instant")] = None,
+    manager: Annotated[str | None, typer.Option(help="Only this manager's.")] = None,
+    data: Data = None,
+) -> None:
+    """Portfolios at the end of a date, as known at a time."""
+    settings = _settings(data=data)
+    with _database(settings) as conninfo, _service(conninfo, settings) as service:
+        day = None if as_of is None else _parsed(TypeAdapter(Day), as_of)
+        knowledge = Knowledge(None if known_at is None else _parsed(TypeAdapter(KnownAt), known_at))
+        show_portfolios(service, day, knowledge, manager)
+
+
+@app.command(name="rebuild")
+def rebuild_(data: Data = None) -> None:
+    """Make the ledger anew from the log, beside the live one, then switch."""
+    with _database(_settings(data=data)) as conninfo:
+        with progress("Events") as told:
+            position = rebuild(conninfo, told)
+        OUT.print(f"The ledger follows the log up to position {position}.")
+
+
+@app.command(name="verify")
+def verify_(data: Data = None) -> None:
+    """Compare the live ledger with the log, row by row; change nothing."""
+    with _database(_settings(data=data)) as conninfo:
+        with progress("Events") as told:
+            result = verify(conninfo, told)
+    for difference in result.differences:
+        row = " ".join(map(str, difference.row))
+        OUT.print(f"[red]{difference.position}[/]: {difference.what} {row}", highlight=False)
+    if result.count:
+        _fail(f"{result.count} differences up to position {result.position}")
+    OUT.print(f"The ledger is what the log says, up to position {result.position}.")
+
+
+@app.command()
+def doctor(data: Data = None) -> None:
+    """What database this is, what is wrong with it, and how to mend that."""
+    with _database(_settings(data=data), prepare=False) as conninfo:
+        findings = list(examine(conninfo))
+    show_findings(findings)
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Run a command; what goes wrong is said in a sentence."""
+    try:
+        app()
+    except embedded.EmbeddedPostgresError as error:
+        _fail(error.russian if _language() == "ru" else str(error))
+    except NotEmpty as error:
+        _fail(error.russian if _language() == "ru" else str(error))
+    except Refusal as refusal:
+        _fail(" — ".join(explain(refusal, _language())))
+    except (SchemaError, Busy) as error:
+        _fail(str(error))
+
+
+def _fail(message: str) -> NoReturn:
+    ERRORS.print(message, style="red", highlight=False, soft_wrap=True)
+    sys.exit(1)
+
+
+def _parsed(what: TypeAdapter[T], text: str) -> T:
+    try:
+        return what.validate_python(text)
+    except ValidationError as error:
+        raise typer.BadParameter(f"{text}: {error.errors()[0]['msg']}") from error
+
+
+def _settings(**given: object) -> Settings:
+    return Settings(**{name: value for name, value in given.items() if value is not None})
+
+
+def _language() -> Language:
+    """Of this terminal: DEALFOLIO_LANGUAGE, else the locale's."""
+    wanted = os.environ.get("DEALFOLIO_LANGUAGE") or os.environ.get("LC_ALL") or ""
+    return "ru" if (wanted or os.environ.get("LANG", "")).startswith("ru") else "en"
+
+
+@contextmanager
+def _own_database(settings: Settings) -> Iterator[str]:
+    """A migrated database to serve: the one of DATABASE_URL, or an embedded one of our own."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    if settings.database_url is not None:
+        migrate(settings.database_url)
+        yield settings.database_url
+        return
+    data = settings.data or embedded.default_data_directory()
+    with embedded.postgres(data) as conninfo:
+        migrate(conninfo)
+        yield conninfo
+
+
+@contextmanager
+def _database(settings: Settings, *, prepare: bool = True) -> Iterator[str]:
+    """The database to work on: also the embedded one of a service that is running."""
+    data = settings.data or embedded.default_data_directory()
+    conninfo = settings.database_url or embedded.running(data)
+    if conninfo is None:
+        with embedded.postgres(data) as started:
+            migrate(started)
+            yield started
+        return
+    if prepare:
+        migrate(conninfo)
+    yield conninfo
+
+
+@contextmanager
+def _service(conninfo: str, settings: Settings) -> Iterator[Service]:
+    service = Service(conninfo, settings)
+    try:
+        yield service
+    finally:
+        service.close()
+
+
+def _make_first_account(service: Service) -> None:
+    """On an empty database: an administrator, whose token is said once."""
+    given = service.settings.bootstrap_token
+    token = given or new_token()
+    if Accounts(service.asking).create_first(token) is not None and given is None:
+        OUT.print(f"First account: admin. Its token, shown only now: [bold]{token}[/]")
+
+
+def _serve(conninfo: str, settings: Settings) -> None:
+    OUT.print(f"Serving on http://{settings.host}:{settings.port} — Ctrl-C ends it.")
+    options = {"host": settings.host, "port": settings.port, "access_log": False}
+    if settings.workers == 1:
+        uvicorn.run(
+            create_app(Service(conninfo, settings)), log_level="warning", **options
+        )
+        return
+    os.environ["DATABASE_URL"] = conninfo
+    uvicorn.run(
+        "api.app:create_app",
+        factory=True,
+        workers=settings.workers,
+        log_level="warning",
+        **options,
+    )

@@ -1,0 +1,124 @@
+"""What database this is, whether its settings keep what was promised, and how to mend what is wrong."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg import Cursor
+
+from api.schema import MIGRATIONS, MINIMUM_VERSION
+from application.dealfolio import utc_now
+
+MOST_SKEW_SECONDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`mend` says what to do; empty where all is well."""
+
+    what: str
+    found: str
+    mend: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return not self.mend
+
+
+_DURABLE: dict[str, tuple[str, ...]] = {
+    "fsync": ("on",),
+    "full_page_writes": ("on",),
+    "synchronous_commit": ("on", "remote_write", "remote_apply", "local"),
+}
+_RIGHTS: LiteralString = """
+SELECT has_table_privilege('dealfolio_app', 'books.events', 'UPDATE')
+    OR has_table_privilege('dealfolio_app', 'books.events', 'DELETE')
+    OR has_table_privilege('dealfolio_app', 'books.events', 'TRUNCATE')
+"""
+_TRIGGERS: LiteralString = """
+SELECT count(*) FROM pg_trigger
+WHERE tgrelid = 'books.events'::regclass AND tgenabled = 'O'
+  AND tgname IN ('append_only', 'one_writer_at_a_time')
+"""
+_LAG: LiteralString = """
+SELECT (SELECT coalesce(max(notification_id), 0) FROM books.events),
+       (SELECT count(*) FROM books.events WHERE topic = 'DealOpened'),
+       (SELECT count(*) FROM ledger.deals)
+"""
+
+
+def examine(conninfo: str) -> Iterator[Finding]:
+    """Every finding, good ones too, in the order in which they matter."""
+    try:
+        with psycopg.connect(conninfo, autocommit=True, connect_timeout=5) as connection:
+            yield from _examine(connection.cursor())
+    except psycopg.OperationalError as error:
+        yield Finding("connection", str(error).strip(), "check DATABASE_URL, and that it runs")
+
+
+def _examine(cursor: Cursor[Any]) -> Iterator[Finding]:
+    yield _version(cursor)
+    for setting, good in _DURABLE.items():
+        value = str(_one(cursor, "SELECT current_setting(%s)", [setting]))
+        mend = "" if value in good else f"set {setting} = on: what was acknowledged can be lost"
+        yield Finding(setting, value, mend)
+    yield _clock(cursor)
+    if _one(cursor, "SELECT to_regclass('books.migrations') IS NULL"):
+        yield Finding("tables", "none yet", "start `dealfolio serve` once: it makes them")
+        return
+    yield _migrations(cursor)
+    yield _superuser(cursor)
+    yield from _log(cursor)
+
+
+def _version(cursor: Cursor[Any]) -> Finding:
+    number = int(_one(cursor, "SHOW server_version_num"))
+    mend = "" if number >= MINIMUM_VERSION else "Dealfolio needs PostgreSQL 15 or newer"
+    return Finding("PostgreSQL", str(_one(cursor, "SHOW server_version")), mend)
+
+
+def _clock(cursor: Cursor[Any]) -> Finding:
+    theirs: datetime = _one(cursor, "SELECT clock_timestamp()")
+    skew = abs((utc_now() - theirs).total_seconds())
+    mend = "" if skew < MOST_SKEW_SECONDS else "set both clocks by NTP"
+    return Finding("clock", f"{skew:.1f} s from the database's", mend)
+
+
+def _migrations(cursor: Cursor[Any]) -> Finding:
+    done = [name for (name,) in cursor.execute("SELECT name FROM books.migrations")]
+    missing = [name for name, _ in MIGRATIONS if name not in done]
+    mend = f"start `dealfolio serve` once, for {', '.join(missing)}" if missing else ""
+    return Finding("migrations", ", ".join(done), mend)
+
+
+def _superuser(cursor: Cursor[Any]) -> Finding:
+    name, powerful = cursor.execute(
+        "SELECT rolname, rolsuper FROM pg_roles WHERE rolname = session_user"
+    ).fetchone() or ("?", True)
+    if not powerful:
+        return Finding("account", name)
+    return Finding(
+        "account",
+        f"{name}, a superuser (acts as dealfolio_app)",
+        "" if name == "dealfolio" else "sign in as a member of dealfolio_app that owns nothing",
+    )
+
+
+def _log(cursor: Cursor[Any]) -> Iterator[Finding]:
+    mend = "revoke UPDATE, DELETE, TRUNCATE on books.events from dealfolio_app"
+    yield Finding("rights on the log", "append, read", mend if _one(cursor, _RIGHTS) else "")
+    triggers = int(_one(cursor, _TRIGGERS))
+    mend = "" if triggers == 2 else "enable the triggers append_only and one_writer_at_a_time"
+    yield Finding("triggers of the log", f"{triggers} of 2", mend)
+    last, deals, in_ledger = cursor.execute(_LAG).fetchone() or (0, 0, 0)
+    yield Finding("log", f"{last} events")
+    mend = "" if in_ledger == deals else "run `dealfolio rebuild`"
+    yield Finding("ledger", f"{in_ledger} of {deals} deals; written with the log, no lag", mend)
+
+
+def _one(cursor: Cursor[Any], statement: LiteralString, values: list[Any] | None = None) -> Any:  # noqa: ANN401 - whatever the one column is
+    row = cursor.execute(statement, values).fetchone()
+    assert row is not None, "asked for one row"
+    return row[0]

@@ -1,0 +1,222 @@
+"""CSV files become orders like the API's, and all of them are taken or none.
+
+A file is read to its end before anything is decided, and everything is decided before anything is
+stored, so that one run names all that is wrong. The same files again change nothing: every order
+carries a key made of its row's external id, and is answered from its receipt.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import CancelledError
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from api.import_managers import Staff
+from api.import_mapping import read_mapping
+from api.import_orders import Plan, Step, StepKind, plan
+from api.import_rows import Origin
+from api.import_tables import Table, read_table
+from api.import_words import Flaw, Language, explained, sentence
+from api.service import Service
+from application.orders import Answer
+from application.transactor import Outcome
+from domain.errors import (
+    ActionLimitReached,
+    ActionTypeNotInForce,
+    EvidenceRequired,
+    IdempotencyKeyReused,
+    NotFound,
+    Refusal,
+    UnknownActionType,
+    UnknownManager,
+)
+from projections.directory import names
+from projections.point import point_at
+
+
+@dataclass(frozen=True)
+class RowError:
+    """`line` counts from 1 as an editor does; 0 is the file as a whole.
+
+    `column` is called as in the file; None when no single column is to blame.
+    """
+
+    file: str
+    line: int
+    column: str | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """`deals`, `actions` and `managers` are new; with `dry_run`, they would be; with errors, 0.
+
+    `repeated` counts the rows of deals and actions that were imported before, or stand in the files
+    twice. `skipped` is (reason, rows); `ignored_columns` is (file, heading). `stored` says that the
+    books now hold everything in the files.
+    """
+
+    files: tuple[str, ...]
+    deals: int
+    actions: int
+    managers: int
+    repeated: int
+    skipped: tuple[tuple[str, int], ...]
+    ignored_columns: tuple[tuple[str, str], ...]
+    errors: tuple[RowError, ...]
+    stored: bool
+    dry_run: bool
+
+
+def _silent(_done: int, _total: int) -> None:
+    pass
+
+
+def import_files(
+    service: Service,
+    files: Sequence[Path],
+    *,
+    mapping: Path | None = None,
+    dry_run: bool = False,
+    language: Language = "en",
+    progress: Callable[[int, int], None] = _silent,
+) -> ImportReport:
+    """Everything in `files`, in our own columns or as `mapping` says, or nothing.
+
+    What is wrong with the files is in the report. `progress` is told orders decided and orders in
+    all, in the writer's thread. Raises Unavailable when the database does not answer, and then
+    nothing is known to be stored: run it again.
+    """
+    nothing = ImportReport(tuple(map(str, files)), 0, 0, 0, 0, (), (), (), False, dry_run)  # noqa: FBT003 - as it stands
+    try:
+        known = read_mapping(mapping) if mapping else None
+    except Flaw as flaw:
+        origin = Origin(str(mapping), flaw.line, {})
+        return replace(nothing, errors=(_error(origin, flaw, language),))
+    tables = [read_table(path, known, language) for path in files]
+    read = replace(
+        nothing,
+        skipped=tuple(sum((table.skipped for table in tables), Counter[str]()).items()),
+        ignored_columns=tuple((one.file, column) for one in tables for column in one.ignored),
+    )
+    todo = plan((row for table in tables for row in table.rows), _staff(service))
+    flaws = [flaw for table in tables for flaw in table.flaws] + todo.flaws
+    watch = _Watch(service, len(todo.steps), progress)
+    outcomes = _decide(service, todo, watch, dry_run=dry_run or bool(flaws))
+    errors = [_error(origin, flaw, language) for origin, flaw in flaws]
+    errors += _refused(todo, outcomes, tables, language)
+    if errors:
+        return replace(read, errors=_in_order(errors, read.files))
+    return replace(read, **_counts(todo, outcomes, watch), stored=not dry_run)
+
+
+def _staff(service: Service) -> Staff:
+    with service.asking() as cursor:
+        position = point_at(cursor, service.clock, None).position
+        people = service.directory.at(cursor, position).people
+        return Staff(people.managers, names(cursor))
+
+
+def _decide(service: Service, todo: Plan, watch: "_Watch", *, dry_run: bool) -> list[Outcome]:
+    """An outcome for each step. Whoever is interrupted while waiting has stored nothing, unless
+    all was decided already."""
+    orders = (step.order for step in todo.steps)
+    future = service.dealfolio.transactor.submit_all(orders, dry_run=dry_run, progress=watch)
+    try:
+        return future.result()
+    except BaseException:
+        watch.interrupted = True
+        raise
+
+
+class _Watch:
+    """The batch as it goes, called in the writer's thread, under the writers' lock.
+
+    `before` is the end of the log before the batch: asked under the lock, where nobody else can
+    append, so that what lies behind it is the batch's own and what does not is a receipt's.
+    """
+
+    def __init__(self, service: Service, total: int, tell: Callable[[int, int], None]) -> None:
+        self.before: int | None = None
+        self.interrupted = False
+        self._service = service
+        self._total = total
+        self._tell = tell
+
+    def __call__(self, done: int) -> None:
+        if self.before is None:
+            with self._service.asking() as cursor:
+                self.before = point_at(cursor, self._service.clock, None).position
+        if self.interrupted:
+            raise CancelledError
+        self._tell(done, self._total)
+
+    def is_new(self, outcome: Outcome) -> bool:
+        assert self.before is not None, "no outcome without progress"
+        return isinstance(outcome, Answer) and outcome.position > self.before
+
+
+def _counts(todo: Plan, outcomes: Iterable[Outcome], watch: _Watch) -> dict[str, int]:
+    new = Counter[tuple[StepKind, bool]]()
+    for step, outcome in zip(todo.steps, outcomes, strict=True):
+        new[step.kind, watch.is_new(outcome)] += 1
+    return {
+        "deals": new[StepKind.OPENING, True],
+        "actions": new[StepKind.ACTION, True],
+        "managers": new[StepKind.MANAGER, True],
+        "repeated": todo.repeated + new[StepKind.OPENING, False] + new[StepKind.ACTION, False],
+    }
+
+
+def _refused(
+    todo: Plan, outcomes: Iterable[Outcome], tables: Iterable[Table], language: Language
+) -> list[RowError]:
+    """A refusal for each row that is to blame; what only follows from another error is left out."""
+    amiss = todo.deals_amiss.union(*(table.deals_amiss for table in tables))
+    whole = all(table.whole for table in tables)
+    errors = []
+    for step, outcome in zip(todo.steps, outcomes, strict=True):
+        if isinstance(outcome, Answer):
+            continue
+        if not isinstance(outcome, Refusal):
+            raise outcome
+        if step.kind is StepKind.OPENING:
+            amiss.add(step.deal)
+        elif isinstance(outcome, NotFound) and (step.deal in amiss or not whole):
+            continue
+        errors.append(_error(step.origin, _flaw(step, outcome, language), language))
+    return errors
+
+
+def _flaw(step: Step, refusal: Refusal, language: Language) -> Flaw:
+    """The refusal as something wrong with the row."""
+    if step.kind is StepKind.MANAGER:
+        return Flaw("manager-exists", "manager", slug=step.order.key)
+    subject = "action" if step.kind is StepKind.ACTION else "deal"
+    if isinstance(refusal, IdempotencyKeyReused):
+        return Flaw(f"changed-{subject}", subject)
+    if isinstance(refusal, NotFound):
+        return Flaw("unknown-deal", "deal", given=step.deal)
+    column = _BLAMED.get(type(refusal), step.dated_by)
+    return Flaw("refused", column, why=explained(refusal, language))
+
+
+_BLAMED: Mapping[type[Refusal], str] = {
+    UnknownActionType: "action_type",
+    ActionTypeNotInForce: "action_type",
+    ActionLimitReached: "action_type",
+    EvidenceRequired: "evidence",
+    UnknownManager: "manager",
+}
+"""The column that a rule speaks about, where it is not the date."""
+
+
+def _error(origin: Origin, flaw: Flaw, language: Language) -> RowError:
+    column = origin.headings.get(flaw.column, flaw.column) if flaw.column else None
+    return RowError(origin.file, origin.line, column, sentence(flaw, language))
+
+
+def _in_order(errors: Iterable[RowError], files: Sequence[str]) -> tuple[RowError, ...]:
+    """By file as given and line, each once: an opening and an end may be refused for one reason."""
+    once = dict.fromkeys(errors)
+    return tuple(sorted(once, key=lambda error: (files.index(error.file), error.line)))

@@ -1,0 +1,172 @@
+"""A fresh ledger from the log alone, beside the live one, then the switch.
+
+Deals are replayed one by one, so memory does not grow with the log; what is recorded meanwhile is
+caught up, the last of it under the writers' lock. Interrupted at any time, the live ledger stands
+as it was.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import groupby
+from typing import Any, LiteralString
+from uuid import UUID
+
+import psycopg
+from psycopg import Connection, sql
+from psycopg.rows import TupleRow
+
+from domain.deal import Deal
+from domain.events import DIRECTORY_EVENTS, DealEvent, Recorded, decode, is_about_a_deal
+from domain.history import DealState, Recording, replay
+from domain.ledger import Posting
+from projections.ledger import create_ledger, create_ledger_indexes
+
+Progress = Callable[[int, int], None]
+"""Told how many events of how many are replayed."""
+
+FRESH = "ledger_fresh"
+CHUNK = 20_000
+"""Rows copied at once."""
+FEW = 1_000
+"""So few new events are caught up while writers wait."""
+REBUILDERS_LOCK = 7305815021847160067
+
+_STREAMS: LiteralString = """
+SELECT originator_id, originator_version, topic, state FROM books.events
+WHERE notification_id <= %s AND topic <> ALL(%s)
+ORDER BY originator_id, originator_version
+"""
+_CHANGED: LiteralString = """
+SELECT originator_id, originator_version, topic, state FROM books.events
+WHERE notification_id <= %s AND originator_id IN (
+    SELECT originator_id FROM books.events WHERE notification_id > %s AND topic <> ALL(%s))
+ORDER BY originator_id, originator_version
+"""
+_END: LiteralString = "SELECT coalesce(max(notification_id), 0) FROM books.events"
+_DIRECTORY = sorted(DIRECTORY_EVENTS)
+
+
+class Busy(Exception):
+    """Another rebuild or verification of this database is under way."""
+
+
+def rebuild(conninfo: str, progress: Progress) -> int:
+    """Replace the ledger; the position up to which it was replayed. Raises Busy."""
+    with owner(conninfo) as connection:
+        position = fill(conninfo, connection, FRESH, progress)
+        while (end := _end(connection)) - position > FEW:
+            position = _catch_up(connection, position, end)
+        with connection.transaction():
+            connection.execute("SELECT books.lock_for_writing()")
+            position = _catch_up(connection, position, _end(connection))
+            connection.execute("DROP SCHEMA ledger CASCADE")
+            connection.execute(
+                sql.SQL("ALTER SCHEMA {} RENAME TO ledger").format(sql.Identifier(FRESH))
+            )
+    return position
+
+
+@contextmanager
+def owner(conninfo: str) -> Iterator[Connection[TupleRow]]:
+    """A connection of the owner of the tables, alone in what it does. Raises Busy."""
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute("SET ROLE dealfolio_owner")
+        row = connection.execute("SELECT pg_try_advisory_lock(%s)", [REBUILDERS_LOCK]).fetchone()
+        if row is None or not row[0]:
+            raise Busy("another rebuild or verification of this database is under way")
+        yield connection
+
+
+def fill(
+    conninfo: str, connection: Connection[TupleRow], schema: str, progress: Progress
+) -> int:
+    """A new ledger in `schema`, with indexes, up to the log's present end, which it returns."""
+    with connection.transaction():
+        connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
+        create_ledger(connection, schema)
+    position = _end(connection)
+    rows = _Rows(connection, schema)
+    with psycopg.connect(conninfo) as reader, reader.cursor("streams") as cursor:
+        cursor.itersize = 5_000
+        cursor.execute(_STREAMS, [position, _DIRECTORY])
+        done = 0
+        for events in _deals(cursor):
+            rows.add(replay(events))
+            done += len(events)
+            progress(done, position)
+    rows.copy()
+    progress(position, position)
+    with connection.transaction():
+        create_ledger_indexes(connection, schema)
+    return position
+
+
+def _catch_up(connection: Connection[TupleRow], position: int, end: int) -> int:
+    """Add what was recorded in (position, end]."""
+    rows = _Rows(connection, FRESH)
+    for events in _deals(connection.execute(_CHANGED, [end, position, _DIRECTORY])):
+        rows.add(
+            recording
+            for recorded, recording in zip(events, replay(events), strict=True)
+            if recorded.position > position
+        )
+    rows.copy()
+    return end
+
+
+def _end(connection: Connection[TupleRow]) -> int:
+    row = connection.execute(_END).fetchone()
+    assert row is not None, "an aggregate always answers"
+    return int(row[0])
+
+
+def _deals(rows: Iterable[tuple[Any, ...]]) -> Iterator[list[Recorded[DealEvent]]]:
+    """The events of one deal after the other, each in the order of recording."""
+    for _, stream in groupby(rows, key=lambda row: row[0]):
+        yield list(filter(is_about_a_deal, (decode(*row) for row in stream)))
+
+
+class _Rows:
+    """Rows of the read model on their way into `schema`, copied as they come to be many."""
+
+    def __init__(self, connection: Connection[TupleRow], schema: str) -> None:
+        self._connection = connection
+        self._schema = schema
+        self._postings: list[Posting] = []
+        self._states: list[DealState] = []
+        self._deals: list[tuple[UUID, int, Any, str, str, str]] = []
+
+    def add(self, recordings: Iterable[Recording]) -> None:
+        for recording in recordings:
+            history = recording.history
+            self._postings += recording.postings
+            self._states += recording.states
+            if history.version == 1:
+                self._deals.append(_deal(history.events[0], history.deal))
+        if len(self._postings) >= CHUNK:
+            self.copy()
+
+    def copy(self) -> None:
+        for table, rows in (
+            ("postings", self._postings),
+            ("deal_states", self._states),
+            ("deals", self._deals),
+        ):
+            name = sql.Identifier(self._schema, table)
+            with self._connection.cursor().copy(
+                sql.SQL("COPY {} FROM STDIN").format(name)
+            ) as copy:
+                for row in rows:
+                    copy.write_row(row)
+            rows.clear()
+
+
+def _deal(opened: Recorded[DealEvent], deal: Deal) -> tuple[UUID, int, Any, str, str, str]:
+    return (
+        opened.originator_id,
+        opened.position,
+        deal.opened_on,
+        deal.title,
+        deal.client,
+        deal.currency,
+    )

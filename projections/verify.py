@@ -1,0 +1,105 @@
+"""Is the live ledger what the log says, and is the log whole? Every difference by name."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, LiteralString
+
+from psycopg import Connection, sql
+from psycopg.rows import TupleRow
+
+from projections.rebuild import Progress, fill, owner
+
+CHECK = "ledger_check"
+MOST = 1_000
+"""Differences of one kind that are named; the rest is counted."""
+
+_TABLES = ("postings", "deals", "deal_states")
+_LOG: dict[str, LiteralString] = {
+    "a position is missing before this one": """
+        SELECT notification_id FROM (
+            SELECT notification_id, lag(notification_id, 1, 0::bigint) OVER (
+                ORDER BY notification_id) AS before
+            FROM books.events) AS log
+        WHERE notification_id <> before + 1""",
+    "a version of the stream is missing before this event": """
+        SELECT notification_id FROM (
+            SELECT notification_id, originator_version, lag(originator_version, 1, 0::bigint) OVER (
+                PARTITION BY originator_id ORDER BY notification_id) AS before
+            FROM books.events) AS log
+        WHERE originator_version <> before + 1""",
+    "recorded before the event in front of it": """
+        SELECT notification_id FROM (
+            SELECT notification_id, recorded_at, lag(recorded_at) OVER (
+                ORDER BY notification_id) AS before
+            FROM books.events) AS log
+        WHERE recorded_at <= before""",
+    "the columns contradict the stored event": """
+        SELECT notification_id FROM (
+            SELECT notification_id, recorded_at, convert_from(state, 'UTF8')::jsonb AS stored
+            FROM books.events) AS log
+        WHERE (stored ->> 'position')::bigint <> notification_id
+           OR (stored ->> 'recorded_at')::timestamptz <> recorded_at""",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """`what` is wrong, at which `position`; `row` is the ledger's line where there is one."""
+
+    what: str
+    position: int
+    row: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """`differences` up to MOST of each kind; `count` is all of them."""
+
+    position: int
+    count: int
+    differences: tuple[Difference, ...]
+
+
+def verify(conninfo: str, progress: Progress) -> Verification:
+    """Refold the log beside the live ledger and compare row by row. Changes nothing.
+
+    Raises rebuild.Busy; KeyError or ValidationError for an event that cannot be understood.
+    """
+    with owner(conninfo) as connection:
+        try:
+            position = fill(conninfo, connection, CHECK, progress)
+            found = [*_log(connection), *_ledger(connection, position)]
+        finally:
+            connection.execute(
+                sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(CHECK))
+            )
+    kinds: dict[str, int] = {}
+    named = []
+    for difference in found:
+        kinds[difference.what] = kinds.get(difference.what, 0) + 1
+        if kinds[difference.what] <= MOST:
+            named.append(difference)
+    return Verification(position, len(found), tuple(named))
+
+
+def _log(connection: Connection[TupleRow]) -> Iterator[Difference]:
+    for what, statement in _LOG.items():
+        for (position,) in connection.execute(statement):
+            yield Difference(what, position)
+
+
+def _ledger(connection: Connection[TupleRow], position: int) -> Iterator[Difference]:
+    """What only one of the two ledgers has, among what is known at `position`."""
+    for table in _TABLES:
+        live, check = sql.Identifier("ledger", table), sql.Identifier(CHECK, table)
+        for what, one, other in (
+            (f"{table}: in the ledger and not in the log", live, check),
+            (f"{table}: follows from the log and is not in the ledger", check, live),
+        ):
+            statement = sql.SQL(
+                "SELECT position, row.* FROM (SELECT * FROM {} WHERE position <= %(to)s"
+                " EXCEPT ALL SELECT * FROM {} WHERE position <= %(to)s) AS row"
+                " ORDER BY row.position"
+            ).format(one, other)
+            for at, *row in connection.execute(statement, {"to": position}):
+                yield Difference(what, at, tuple(row))
