@@ -1,1 +1,1 @@
-"""The edge: HTTP in and out, the command line, and the one place where the parts are put together."""
+"""The edge: HTTP, the command line, and the one place where the parts are put together."""

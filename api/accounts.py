@@ -20,7 +20,7 @@ from psycopg import Cursor
 from domain.errors import NotAllowedNow, NotFound, Obstacle
 
 TRUST_SECONDS = 1.0
-"""A token that was found is believed this long; the process that closes an account knows at once."""
+"""A token is believed this long after a look; the process that closes it knows at once."""
 
 
 class Role(StrEnum):
@@ -134,7 +134,8 @@ class Accounts:
 
     def close(self, account_id: UUID) -> None:
         """Its token is worth nothing from now on. Raises NotFound; NotAllowedNow for the last
-        administrator, without whom nobody could make accounts any more."""
+        administrator, without whom nobody could make accounts any more.
+        """
         with self._asking() as cursor, cursor.connection.transaction():
             admins = [row[0] for row in cursor.execute(_ADMINS)]
             if admins == [account_id]:

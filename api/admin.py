@@ -18,7 +18,7 @@ from api.answers import (
 )
 from api.asking import Question, ServiceDep, desk
 from api.guard import guarded_router
-from api.inputs import Body, Id, Line, Slug
+from api.inputs import Body, Id, Line, Slug, example
 from domain.values import TeamId
 
 router = guarded_router(tags=["accounts"])
@@ -35,15 +35,7 @@ AccountsDep = Annotated[Accounts, Depends(_accounts)]
 class AccountBody(Body):
     """A manager's account needs `manager_id`, a head's `team_id`."""
 
-    model_config = {
-        "json_schema_extra": {
-            "example": {
-                "name": "Анна Соколова",
-                "role": "manager",
-                "manager_id": "anna-sokolova",
-            }
-        }
-    }
+    model_config = example(name="Анна Соколова", role="manager", manager_id="anna-sokolova")
 
     name: Line
     role: Literal["manager", "head", "director", "auditor", "admin"]

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.openapi.utils import get_openapi
@@ -86,7 +86,9 @@ def ready(request: Request) -> dict[str, Any]:
     """The process can answer questions: the database is there, and its tables are."""
     service: Service = request.app.state.service
     with service.asking() as cursor:
-        row = cursor.execute("SELECT coalesce(max(notification_id), 0) FROM books.events").fetchone()
+        row = cursor.execute(
+            "SELECT coalesce(max(notification_id), 0) FROM books.events"
+        ).fetchone()
     return {"status": "ready", "position": row[0] if row else 0}
 
 

@@ -55,9 +55,7 @@ Data = Annotated[
 
 
 @app.command()
-def serve(
-    host: Host = None, port: Port = None, data: Data = None, workers: Workers = None
-) -> None:
+def serve(host: Host = None, port: Port = None, data: Data = None, workers: Workers = None) -> None:
     """Serve the API."""
     settings = _settings(host=host, port=port, data=data, workers=workers)
     with _own_database(settings) as conninfo:
@@ -67,9 +65,7 @@ def serve(
 
 
 @app.command()
-def demo(
-    host: Host = None, port: Port = None, data: Data = None, workers: Workers = None
-) -> None:
+def demo(host: Host = None, port: Port = None, data: Data = None, workers: Workers = None) -> None:
     """Load the demo company, once, and serve it."""
     settings = _settings(host=host, port=port, data=data, workers=workers)
     with _own_database(settings) as conninfo:
@@ -136,9 +132,8 @@ def rebuild_(data: Data = None) -> None:
 @app.command(name="verify")
 def verify_(data: Data = None) -> None:
     """Compare the live ledger with the log, row by row; change nothing."""
-    with _database(_settings(data=data)) as conninfo:
-        with progress("Events") as told:
-            result = verify(conninfo, told)
+    with _database(_settings(data=data)) as conninfo, progress("Events") as told:
+        result = verify(conninfo, told)
     for difference in result.differences:
         row = " ".join(map(str, difference.row))
         OUT.print(f"[red]{difference.position}[/]: {difference.what} {row}", highlight=False)
@@ -241,17 +236,14 @@ def _make_first_account(service: Service) -> None:
 
 def _serve(conninfo: str, settings: Settings) -> None:
     OUT.print(f"Serving on http://{settings.host}:{settings.port} — Ctrl-C ends it.")
-    options = {"host": settings.host, "port": settings.port, "access_log": False}
-    if settings.workers == 1:
-        uvicorn.run(
-            create_app(Service(conninfo, settings)), log_level="warning", **options
-        )
-        return
     os.environ["DATABASE_URL"] = conninfo
+    alone = settings.workers == 1
     uvicorn.run(
-        "api.app:create_app",
-        factory=True,
+        create_app(Service(conninfo, settings)) if alone else "api.app:create_app",
+        factory=not alone,
         workers=settings.workers,
+        host=settings.host,
+        port=settings.port,
         log_level="warning",
-        **options,
+        access_log=False,
     )

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from api.answers import COMMAND, CREATED
 from api.guard import By, guarded_router
-from api.inputs import Amount, Body, Currency, Day, Id, Line, Slug, Text, Weight
+from api.inputs import Amount, Body, Currency, Day, Id, Line, Slug, Text, Weight, example
 from domain.deal_commands import (
     ChangeWeight,
     ConfirmAction,
@@ -42,18 +42,14 @@ class Check(Body):
 
 
 class OpenDealBody(Body):
-    model_config = {
-        "json_schema_extra": {
-            "example": {
-                "title": "Холодильные витрины для сети «Ромашка»",
-                "client": "Ромашка",
-                "potential_check": {"amount": "400000000.00", "currency": "RUB"},
-                "manager_id": "anna-sokolova",
-                "effective_on": "2026-01-12",
-                "expected_close_on": "2026-12-01",
-            }
-        }
-    }
+    model_config = example(
+        title="Холодильные витрины для сети «Ромашка»",
+        client="Ромашка",
+        potential_check={"amount": "400000000.00", "currency": "RUB"},
+        manager_id="anna-sokolova",
+        effective_on="2026-01-12",
+        expected_close_on="2026-12-01",
+    )
 
     title: Line
     client: Line
@@ -69,18 +65,14 @@ class CreditBody(Body):
 
 
 class ActionBody(Body):
-    """`manager_id`, whose the whole weight is, or `credits`, which sum to the catalogue's weight."""
+    """`manager_id`, whose the whole weight is, or `credits`, summing to the catalogue's weight."""
 
-    model_config = {
-        "json_schema_extra": {
-            "example": {
-                "action_type": "proposal-presented",
-                "effective_on": "2026-02-03",
-                "manager_id": "anna-sokolova",
-                "evidence": "Протокол встречи 3 февраля",
-            }
-        }
-    }
+    model_config = example(
+        action_type="proposal-presented",
+        effective_on="2026-02-03",
+        manager_id="anna-sokolova",
+        evidence="Протокол встречи 3 февраля",
+    )
 
     action_type: Slug
     effective_on: Day
@@ -102,35 +94,29 @@ class ActionBody(Body):
 class ConfirmationBody(Body):
     """`effective_on`, where it is left out: the action's date."""
 
-    model_config = {"json_schema_extra": {"example": {"effective_on": "2026-02-05"}}}
+    model_config = example(effective_on="2026-02-05")
 
     effective_on: Day | None = None
 
 
 class RejectionBody(Body):
-    model_config = {"json_schema_extra": {"example": {"reason": "Встречи не было"}}}
+    model_config = example(reason="Встречи не было")
 
     reason: Text
     effective_on: Day | None = None
 
 
 class WithdrawalBody(Body):
-    model_config = {"json_schema_extra": {"example": {"reason": "Записано не в ту сделку"}}}
+    model_config = example(reason="Записано не в ту сделку")
 
     reason: Text
     effective_on: Day | None = None
 
 
 class WeightBody(Body):
-    model_config = {
-        "json_schema_extra": {
-            "example": {
-                "weight": "4.00",
-                "effective_on": "2026-03-02",
-                "reason": "Показано не первому лицу",
-            }
-        }
-    }
+    model_config = example(
+        weight="4.00", effective_on="2026-03-02", reason="Показано не первому лицу"
+    )
 
     weight: Weight
     effective_on: Day
@@ -140,15 +126,9 @@ class WeightBody(Body):
 class CheckRevisionBody(Body):
     """`currency`, where it is given, must be the deal's."""
 
-    model_config = {
-        "json_schema_extra": {
-            "example": {
-                "amount": "450000000.00",
-                "effective_on": "2026-04-15",
-                "reason": "Добавлены два магазина",
-            }
-        }
-    }
+    model_config = example(
+        amount="450000000.00", effective_on="2026-04-15", reason="Добавлены два магазина"
+    )
 
     amount: Amount
     effective_on: Day
@@ -157,27 +137,19 @@ class CheckRevisionBody(Body):
 
 
 class ExpectedCloseBody(Body):
-    model_config = {
-        "json_schema_extra": {
-            "example": {"expected_close_on": "2027-02-01", "effective_on": "2026-05-20"}
-        }
-    }
+    model_config = example(expected_close_on="2027-02-01", effective_on="2026-05-20")
 
     expected_close_on: Day
     effective_on: Day
 
 
 class HandoverBody(Body):
-    model_config = {
-        "json_schema_extra": {
-            "example": {
-                "to_manager_id": "pavel-orlov",
-                "transfer_credit": False,
-                "effective_on": "2026-06-01",
-                "reason": "Смена территории",
-            }
-        }
-    }
+    model_config = example(
+        to_manager_id="pavel-orlov",
+        transfer_credit=False,
+        effective_on="2026-06-01",
+        reason="Смена территории",
+    )
 
     to_manager_id: Slug
     transfer_credit: StrictBool
@@ -186,15 +158,9 @@ class HandoverBody(Body):
 
 
 class SuspensionBody(Body):
-    model_config = {
-        "json_schema_extra": {
-            "example": {
-                "effective_on": "2026-06-10",
-                "reason": "Клиент пересматривает бюджет",
-                "review_on": "2026-09-01",
-            }
-        }
-    }
+    model_config = example(
+        effective_on="2026-06-10", reason="Клиент пересматривает бюджет", review_on="2026-09-01"
+    )
 
     effective_on: Day
     reason: Text
@@ -202,7 +168,7 @@ class SuspensionBody(Body):
 
 
 class ResumptionBody(Body):
-    model_config = {"json_schema_extra": {"example": {"effective_on": "2026-09-03"}}}
+    model_config = example(effective_on="2026-09-03")
 
     effective_on: Day
 
@@ -210,11 +176,7 @@ class ResumptionBody(Body):
 class WinBody(Body):
     """`currency`, where it is given, must be the deal's."""
 
-    model_config = {
-        "json_schema_extra": {
-            "example": {"contract_amount": "437500000.00", "effective_on": "2026-10-12"}
-        }
-    }
+    model_config = example(contract_amount="437500000.00", effective_on="2026-10-12")
 
     contract_amount: Amount
     effective_on: Day
@@ -222,11 +184,7 @@ class WinBody(Body):
 
 
 class ReasonedBody(Body):
-    model_config = {
-        "json_schema_extra": {
-            "example": {"reason": "Выбран другой поставщик", "effective_on": "2026-10-12"}
-        }
-    }
+    model_config = example(reason="Выбран другой поставщик", effective_on="2026-10-12")
 
     reason: Text
     effective_on: Day

@@ -358,8 +358,9 @@ class _Story:
         return (self.today - self.books.day).days > person.quiet_days
 
     def _promising(self, deals: Sequence[DealId]) -> DealId:
-        """Managers work more on what has come further."""
-        weights = [1200 + self.books.deal(deal_id).progress for deal_id in deals]
+        """Managers work more on what has come further, and little where nothing can be added."""
+        progresses = [self.books.deal(deal_id).progress for deal_id in deals]
+        weights = [1500 + progress if progress < WHOLE else 200 for progress in progresses]
         return self.rng.choices(deals, weights)[0]
 
     def _act(self, person: company.Person, deal_id: DealId) -> None:
@@ -393,7 +394,9 @@ class _Story:
                 Credit(manager_id=manager, weight=part if weight > 0 else -part)
                 for manager, part in zip(credited, parts, strict=True)
             ),
-            evidence=f"{kind.proof} № {next(self.numbers)} от {day:%d.%m.%Y}" if kind.proof else None,
+            evidence=f"{kind.proof} № {next(self.numbers)} от {day:%d.%m.%Y}"
+            if kind.proof
+            else None,
             comment=self._one_of(company.COMMENTS) if self._happens(0.2) else None,
         )
 
@@ -466,13 +469,9 @@ class _Story:
         action = self._action(deal_id, action_id)
         weight = action.weight * self._one_of([50, 60, 70, 120, 150]) // 500 * 5
         reason = self._one_of(company.NEW_RATINGS)
-        self._amend(
-            action, 0.4, lambda day: ChangeWeight(deal_id, action_id, weight, day, reason)
-        )
+        self._amend(action, 0.4, lambda day: ChangeWeight(deal_id, action_id, weight, day, reason))
 
-    def _amend(
-        self, action: Action, same_day: float, amendment: Callable[[date], Command]
-    ) -> None:
+    def _amend(self, action: Action, same_day: float, amendment: Callable[[date], Command]) -> None:
         if self._happens(same_day) and self.books.say(amendment(action.effective_on)):
             return
         self.books.say(amendment(self.books.day))
@@ -525,7 +524,9 @@ class _Story:
     def _win(self, deal_id: DealId, deal: Deal) -> None:
         contract = _rounded(deal.check * self.rng.randint(88, 104))
         if self.books.say(Win(deal_id, contract, self.books.day)) and self._every(14, "win"):
-            self._later(self.rng.randint(15, 40), partial(self._reopen, deal_id, company.UNDONE_WIN))
+            self._later(
+                self.rng.randint(15, 40), partial(self._reopen, deal_id, company.UNDONE_WIN)
+            )
 
     def _lose(self, deal_id: DealId) -> None:
         lost = self.books.say(Lose(deal_id, self._one_of(company.LOSSES), self.books.day))

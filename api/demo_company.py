@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 - the company speaks Russian
 """The cast and the catalogue of the demo company: whom and what its two years are told about.
 
 Everybody here is invented. Weights are basis points, sums are whole units of their currency.
@@ -30,7 +29,41 @@ _LATIN = {
     ord(cyrillic): latin
     for cyrillic, latin in zip(
         "абвгдеёжзийклмнопрстуфхцчшщъыьэюя",
-        "a b v g d e e zh z i y k l m n o p r s t u f kh ts ch sh shch  y  e yu ya".split(" "),
+        [
+            "a",
+            "b",
+            "v",
+            "g",
+            "d",
+            "e",
+            "e",
+            "zh",
+            "z",
+            "i",
+            "y",
+            "k",
+            "l",
+            "m",
+            "n",
+            "o",
+            "p",
+            "r",
+            "s",
+            "t",
+            "u",
+            "f",
+            "kh",
+            "ts",
+            "ch",
+            "sh",
+            "shch",
+            "",
+            "y",
+            "",
+            "e",
+            "yu",
+            "ya",
+        ],
         strict=True,
     )
 }

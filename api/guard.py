@@ -50,9 +50,7 @@ class GuardedRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
-        body_required = (
-            self.body_field is not None and self.body_field.field_info.is_required()
-        )
+        body_required = self.body_field is not None and self.body_field.field_info.is_required()
 
         async def guarded(request: Request) -> Response:
             request.scope["account"] = await _account(request)

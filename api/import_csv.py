@@ -30,9 +30,8 @@ class Record(NamedTuple):
 def records(path: Path) -> Iterator[Record]:
     """The header, then the rows, without empty ones. Raises Flaw at the place that is broken."""
     text = _text(_bytes(path))
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text), strict=True)
     found = 0
-    for record in _parsed(reader):
+    for record in _parsed(text):
         if any(cell.strip() for cell in record.cells):
             if found > MOST_ROWS:
                 raise Flaw("too-many-rows", line=record.line, most=MOST_ROWS)
@@ -40,7 +39,8 @@ def records(path: Path) -> Iterator[Record]:
             yield record
 
 
-def _parsed(reader: "csv._reader") -> Iterator[Record]:
+def _parsed(text: str) -> Iterator[Record]:
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text), strict=True)
     while True:
         line = reader.line_num + 1
         try:

@@ -4,8 +4,6 @@ Two people are never taken for one, nor one for two, without somebody saying so:
 not clear, the row is refused and asks for an id.
 """
 
-# ruff: noqa: RUF001 - the alphabet that is transliterated
-
 import re
 import unicodedata
 from collections import defaultdict
@@ -15,15 +13,16 @@ from api.import_rows import Origin
 from api.import_words import Flaw
 from domain.values import ManagerId
 
-_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
-"""A slug, or a UUID as text; whatever else is written is a name."""
+_ID = re.compile(r"(?=.*[0-9]|[^A-Z]*$)[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+"""What the API takes for an id, with a digit or without capitals; "Anna-Maria" is a name."""
 _LATIN = dict(
     zip(
         "абвгдеёжзийклмнопрстуфхцчшщъыьэюя",
-        "a b v g d e e zh z i y k l m n o p r s t u f kh ts ch sh shch  y  e yu ya".split(" "),
+        ("a", "b", "v", "g", "d", "e", "e", "zh", "z", "i", "y", "k", "l", "m", "n", "o", "p",
+         "r", "s", "t", "u", "f", "kh", "ts", "ch", "sh", "shch", "", "y", "", "e", "yu", "ya"),
         strict=True,
     )
-)
+)  # fmt: skip
 
 
 class Staff:
@@ -66,7 +65,7 @@ class Staff:
 
 
 def slug(name: str) -> str:
-    """ "Пётр Щукин" as "petr-shchukin"; at most 64 characters, empty when no letter is known."""
+    """Make "petr-shchukin" of "Пётр Щукин"; 64 characters at most, and maybe none."""
     letters = unicodedata.normalize("NFC", name.casefold())
     latin = "".join(_LATIN.get(letter, letter) for letter in letters)
     ascii_ = unicodedata.normalize("NFKD", latin).encode("ascii", "ignore").decode()

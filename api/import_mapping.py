@@ -32,7 +32,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from api.import_rows import COLUMNS, REQUIRED, Kind, day, in_range
-from api.import_words import Flaw, Language
+from api.import_words import Flaw
+from api.problems import Language
 
 _SOME_DAY = date(2001, 12, 31)
 

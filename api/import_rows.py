@@ -4,8 +4,6 @@ A row is read cell by cell to its end, so that everything wrong with it is known
 and dates are taken only in the notations documented here; nothing is guessed or rounded.
 """
 
-# ruff: noqa: RUF001 - Russian headings are Russian letters
-
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -15,7 +13,10 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Literal, TypeVar
 
+from pydantic import TypeAdapter, ValidationError
+
 from api.import_words import Flaw
+from api.inputs import Line, Text
 from domain.values import (
     CURRENCIES,
     FIRST_DAY,
@@ -62,8 +63,10 @@ WON, LOST = "won", "lost"
 OUTCOMES = {"won": WON, "lost": LOST, "выиграна": WON, "проиграна": LOST}
 DEFAULT_CURRENCY = "RUB"
 
-MOST_ID, MOST_TITLE, MOST_REASON = 100, 300, 2000
-"""Characters: of external ids and codes, of titles, clients and names, of reasons and comments."""
+MOST_ID, MOST_LINE, MOST_TEXT = 100, 300, 2_000
+"""Characters of external ids and codes; of titles, clients and names; of reasons and comments."""
+_LINE: TypeAdapter[str] = TypeAdapter(Line)
+_TEXT: TypeAdapter[str] = TypeAdapter(Text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +131,8 @@ class Cells:
     """
 
     texts: Mapping[str, str]
+    read_day: Callable[[str], date]
     decimal_mark: str | None = None
-    read_day: Callable[[str], date] = field(default=lambda text: day(text))
     flaws: list[Flaw] = field(default_factory=list)
 
     def given(self, column: str) -> bool:
@@ -161,18 +164,18 @@ def deal_row(origin: Origin, cells: Cells) -> DealRow:
     """What the row says; of no use when the cells have flaws."""
     row = DealRow(
         origin,
-        deal=cells.must("deal", text_of(MOST_ID), ""),
-        title=cells.must("title", text_of(MOST_TITLE), ""),
-        client=cells.must("client", text_of(MOST_TITLE), ""),
+        deal=cells.must("deal", name, ""),
+        title=cells.must("title", line, ""),
+        client=cells.must("client", line, ""),
         potential_check=cells.must("potential_check", cells.amount, 0),
         currency=cells.may("currency", currency) or DEFAULT_CURRENCY,
-        manager=cells.must("manager", text_of(MOST_TITLE), ""),
+        manager=cells.must("manager", line, ""),
         opened_on=cells.must("opened_on", cells.read_day, FIRST_DAY),
         expected_close_on=cells.may("expected_close_on", cells.read_day),
         outcome=cells.may("outcome", outcome),
         closed_on=cells.may("closed_on", cells.read_day),
         contract_amount=cells.may("contract_amount", cells.amount),
-        loss_reason=cells.may("loss_reason", text_of(MOST_REASON)),
+        loss_reason=cells.may("loss_reason", prose),
     )
     if row.outcome or not cells.given("outcome"):
         cells.flaws += _unfit_for_outcome(row.outcome, cells)
@@ -185,10 +188,11 @@ def _unfit_for_outcome(outcome: str | None, cells: Cells) -> list[Flaw]:
     flaws = [
         Flaw(f"needed-when-{outcome}", name) for name in allowed[outcome] if not cells.given(name)
     ]
-    for name in ("closed_on", "contract_amount", "loss_reason"):
-        if cells.given(name) and name not in allowed[outcome]:
-            flaws.append(Flaw(_OUT_OF_PLACE[name], name))
-    return flaws
+    return flaws + [
+        Flaw(code, name)
+        for name, code in _OUT_OF_PLACE.items()
+        if cells.given(name) and name not in allowed[outcome]
+    ]
 
 
 _OUT_OF_PLACE = {
@@ -202,34 +206,43 @@ def action_row(origin: Origin, cells: Cells) -> ActionRow:
     """What the row says; of no use when the cells have flaws."""
     return ActionRow(
         origin,
-        action=cells.must("action", text_of(MOST_ID), ""),
-        deal=cells.must("deal", text_of(MOST_ID), ""),
-        action_type=cells.must("action_type", text_of(MOST_ID), ""),
-        manager=cells.must("manager", text_of(MOST_TITLE), ""),
+        action=cells.must("action", name, ""),
+        deal=cells.must("deal", name, ""),
+        action_type=cells.must("action_type", name, ""),
+        manager=cells.must("manager", line, ""),
         effective_on=cells.must("effective_on", cells.read_day, FIRST_DAY),
-        evidence=cells.may("evidence", text_of(MOST_REASON)),
-        comment=cells.may("comment", text_of(MOST_REASON)),
+        evidence=cells.may("evidence", prose),
+        comment=cells.may("comment", prose),
     )
 
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _DAY = re.compile(r"(?P<y>\d{4})-(?P<m>\d\d)-(?P<d>\d\d)|(\d\d)\.(\d\d)\.(\d{4})", re.ASCII)
 _SPACES = " \u00a0\u2009\u202f"
 _GROUPED = re.compile(rf"-?\d{{1,3}}([{_SPACES}])\d{{3}}(\1\d{{3}})*([.,]\d+)?", re.ASCII)
 
 
-@lru_cache
-def text_of(most: int) -> Callable[[str], str]:
-    """A reader of texts up to `most` characters, without control characters."""
+def name(text: str) -> str:
+    """An external id or a code."""
+    return _checked(text, _LINE, MOST_ID)
 
-    def read(text: str) -> str:
-        if len(text) > most:
-            raise Flaw("too-long", found=len(text), most=most)
-        if control := _CONTROL.search(text):
-            raise Flaw("control-character", code=ord(control[0]))
-        return text
 
-    return read
+def line(text: str) -> str:
+    return _checked(text, _LINE, MOST_LINE)
+
+
+def prose(text: str) -> str:
+    """May have several lines."""
+    return _checked(text, _TEXT, MOST_TEXT)
+
+
+def _checked(text: str, rule: TypeAdapter[str], most: int) -> str:
+    """`text` as the API would take it. Raises Flaw."""
+    if len(text) > most:
+        raise Flaw("too-long", found=len(text), most=most)
+    try:
+        return rule.validate_python(text)
+    except ValidationError as error:
+        raise Flaw("illegible") from error
 
 
 @lru_cache(10_000)
@@ -252,17 +265,16 @@ def in_range(given: date) -> date:
 
 
 def amount(text: str, decimal_mark: str | None = None) -> int:
-    """Kopecks. Thousands may be set apart by spaces, in threes; at most two decimals."""
+    """Kopecks. Thousands may be set apart by spaces, in threes; two decimals at most; above 0."""
     plain = re.sub(f"[{_SPACES}]", "", text) if _GROUPED.fullmatch(text) else text
     mark = decimal_mark or ("," if "," in plain else ".")
+    number = plain.translate({ord(mark): ".", ord("." if mark == "," else ","): "?"})
     try:
-        if mark == "," and "." in plain:
-            raise ValueError(text)
-        kopecks = hundredths(plain.replace(mark, "."))
+        kopecks = hundredths(number)
     except ValueError as error:
         example = "1 234 567,89" if mark == "," else "1234567.89"
         raise Flaw("amount", given=text, example=example) from error
-    if not 0 <= kopecks <= MOST_MINOR_UNITS:
+    if not 0 < kopecks <= MOST_MINOR_UNITS:
         raise Flaw("amount-range", given=text, most=decimal_text(MOST_MINOR_UNITS))
     return kopecks
 

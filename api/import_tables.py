@@ -15,9 +15,11 @@ from api.import_rows import (
     Origin,
     Row,
     action_row,
+    day,
     deal_row,
 )
-from api.import_words import Flaw, Language
+from api.import_words import Flaw
+from api.problems import Language
 
 
 @dataclass(slots=True)
@@ -35,6 +37,10 @@ class Table:
     deals_amiss: set[str] = field(default_factory=set)
     whole: bool = True
 
+    def broken(self, flaw: Flaw) -> None:
+        self.flaws.append((Origin(self.file, flaw.line, {}), flaw))
+        self.whole = False
+
 
 def read_table(path: Path, mapping: Mapping | None, language: Language) -> Table:
     """In our own columns, or in those of `mapping` when the file has them."""
@@ -48,10 +54,9 @@ def read_table(path: Path, mapping: Mapping | None, language: Language) -> Table
         for record in found:
             _take(table, layout, record, language)
         if record is None:
-            raise Flaw("header-only", line=header.line)
+            table.broken(Flaw("header-only", line=header.line))
     except Flaw as flaw:
-        table.flaws.append((Origin(table.file, flaw.line, {}), flaw))
-        table.whole = False
+        table.broken(flaw)
     return table
 
 
@@ -67,16 +72,16 @@ class Layout:
 
     def cells(self, theirs: Map[str, str]) -> Cells:
         if self.mapping is None:
-            return Cells({name: theirs[heading] for name, heading in self.columns.items()})
+            return Cells({name: theirs[heading] for name, heading in self.columns.items()}, day)
         mapping = self.mapping
-        return Cells(mapping.translated(theirs), mapping.decimal_mark, mapping.read_day)
+        return Cells(mapping.translated(theirs), mapping.read_day, mapping.decimal_mark)
 
 
 def _take(table: Table, layout: Layout, record: Record, language: Language) -> None:
     origin = Origin(table.file, record.line, layout.columns)
     if len(record.cells) != len(layout.header):
-        counts = {"found": len(record.cells), "expected": len(layout.header)}
-        table.flaws.append((origin, Flaw("fields", **counts)))
+        flaw = Flaw("fields", found=len(record.cells), expected=len(layout.header))
+        table.flaws.append((origin, flaw))
         table.whole = False
         return
     theirs = dict(zip(layout.header, map(str.strip, record.cells), strict=True))

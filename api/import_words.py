@@ -3,15 +3,7 @@
 A `Flaw` knows what is wrong; the sentences are here, so that no reader of cells speaks a language.
 """
 
-# ruff: noqa: RUF001 - Russian sentences are Russian letters
-
-from importlib import import_module
-from importlib.util import find_spec
-from typing import Literal
-
-from domain.errors import Refusal
-
-Language = Literal["ru", "en"]
+from api.problems import Language
 
 
 class Flaw(Exception):
@@ -22,7 +14,7 @@ class Flaw(Exception):
     """
 
     def __init__(
-        self, code: str, column: str | None = None, line: int = 0, **facts: object
+        self, code: str, column: str | None = None, /, *, line: int = 0, **facts: object
     ) -> None:
         super().__init__(code)
         self.code = code
@@ -33,14 +25,6 @@ class Flaw(Exception):
 
 def sentence(flaw: Flaw, language: Language) -> str:
     return _SENTENCES[language][flaw.code].format(**flaw.facts)
-
-
-def explained(refusal: Refusal, language: Language) -> str:
-    """A rule's refusal in the words that the API uses for it."""
-    if find_spec("api.problems") is None:
-        return str(refusal)
-    title, detail = import_module("api.problems").explain(refusal, language)
-    return str(detail or title)
 
 
 _SENTENCES: dict[Language, dict[str, str]] = {
@@ -71,11 +55,11 @@ _SENTENCES: dict[Language, dict[str, str]] = {
         "only-when-lost": "is filled, but the outcome is not lost",
         "only-when-closed": "is filled, but the deal has no outcome",
         "too-long": "has {found} characters; {most} are allowed",
-        "control-character": "contains a control character (code {code}), such as a line break",
+        "illegible": "contains a control character, or one that cannot be seen",
         "date": "“{given}” is no date such as {example}",
         "date-range": "{given} lies outside {first} to {last}",
         "amount": "“{given}” is no amount such as {example}",
-        "amount-range": "“{given}” lies outside 0 to {most}",
+        "amount-range": "“{given}” is not above 0, or is above {most}",
         "currency": "“{given}” is no ISO 4217 currency such as RUB",
         "outcome": "“{given}” is neither won nor lost",
         "manager-ambiguous": "several managers are called “{given}”: write the id ({ids})",
@@ -117,11 +101,11 @@ _SENTENCES: dict[Language, dict[str, str]] = {
         "only-when-lost": "заполнено, а исход не «проиграна»",
         "only-when-closed": "заполнено, а исхода у сделки нет",
         "too-long": "знаков {found}, а можно не больше {most}",
-        "control-character": "есть управляющий знак (код {code}), например перевод строки",
+        "illegible": "есть управляющий или невидимый знак",
         "date": "«{given}» — не дата вида {example}",
         "date-range": "{given} — вне пределов от {first} до {last}",
         "amount": "«{given}» — не сумма вида {example}",
-        "amount-range": "«{given}» — вне пределов от 0 до {most}",
+        "amount-range": "«{given}» — не больше нуля или больше {most}",
         "currency": "«{given}» — не валюта по ISO 4217, например RUB",
         "outcome": "«{given}» — ни «выиграна», ни «проиграна»",
         "manager-ambiguous": "менеджеров с именем «{given}» несколько: укажите код ({ids})",

@@ -16,7 +16,8 @@ from api.import_mapping import read_mapping
 from api.import_orders import Plan, Step, StepKind, plan
 from api.import_rows import Origin
 from api.import_tables import Table, read_table
-from api.import_words import Flaw, Language, explained, sentence
+from api.import_words import Flaw, sentence
+from api.problems import Language, explain
 from api.service import Service
 from application.orders import Answer
 from application.transactor import Outcome
@@ -57,15 +58,15 @@ class ImportReport:
     """
 
     files: tuple[str, ...]
-    deals: int
-    actions: int
-    managers: int
-    repeated: int
-    skipped: tuple[tuple[str, int], ...]
-    ignored_columns: tuple[tuple[str, str], ...]
-    errors: tuple[RowError, ...]
-    stored: bool
-    dry_run: bool
+    deals: int = 0
+    actions: int = 0
+    managers: int = 0
+    repeated: int = 0
+    skipped: tuple[tuple[str, int], ...] = ()
+    ignored_columns: tuple[tuple[str, str], ...] = ()
+    errors: tuple[RowError, ...] = ()
+    stored: bool = False
+    dry_run: bool = False
 
 
 def _silent(_done: int, _total: int) -> None:
@@ -87,16 +88,17 @@ def import_files(
     all, in the writer's thread. Raises Unavailable when the database does not answer, and then
     nothing is known to be stored: run it again.
     """
-    nothing = ImportReport(tuple(map(str, files)), 0, 0, 0, 0, (), (), (), False, dry_run)  # noqa: FBT003 - as it stands
+    blank = ImportReport(tuple(map(str, files)), dry_run=dry_run)
     try:
         known = read_mapping(mapping) if mapping else None
     except Flaw as flaw:
-        origin = Origin(str(mapping), flaw.line, {})
-        return replace(nothing, errors=(_error(origin, flaw, language),))
+        error = _error(Origin(str(mapping), flaw.line, {}), flaw, language)
+        return replace(blank, errors=(error,))
     tables = [read_table(path, known, language) for path in files]
+    skipped = sum((table.skipped for table in tables), Counter[str]())
     read = replace(
-        nothing,
-        skipped=tuple(sum((table.skipped for table in tables), Counter[str]()).items()),
+        blank,
+        skipped=tuple(skipped.items()),
         ignored_columns=tuple((one.file, column) for one in tables for column in one.ignored),
     )
     todo = plan((row for table in tables for row in table.rows), _staff(service))
@@ -107,7 +109,7 @@ def import_files(
     errors += _refused(todo, outcomes, tables, language)
     if errors:
         return replace(read, errors=_in_order(errors, read.files))
-    return replace(read, **_counts(todo, outcomes, watch), stored=not dry_run)
+    return _counted(replace(read, stored=not dry_run), todo, outcomes, watch)
 
 
 def _staff(service: Service) -> Staff:
@@ -118,8 +120,7 @@ def _staff(service: Service) -> Staff:
 
 
 def _decide(service: Service, todo: Plan, watch: "_Watch", *, dry_run: bool) -> list[Outcome]:
-    """An outcome for each step. Whoever is interrupted while waiting has stored nothing, unless
-    all was decided already."""
+    """An outcome for each step. An interrupted wait stores nothing, unless all is decided by then."""
     orders = (step.order for step in todo.steps)
     future = service.dealfolio.transactor.submit_all(orders, dry_run=dry_run, progress=watch)
     try:
@@ -156,16 +157,19 @@ class _Watch:
         return isinstance(outcome, Answer) and outcome.position > self.before
 
 
-def _counts(todo: Plan, outcomes: Iterable[Outcome], watch: _Watch) -> dict[str, int]:
+def _counted(
+    report: ImportReport, todo: Plan, outcomes: Iterable[Outcome], watch: _Watch
+) -> ImportReport:
     new = Counter[tuple[StepKind, bool]]()
     for step, outcome in zip(todo.steps, outcomes, strict=True):
         new[step.kind, watch.is_new(outcome)] += 1
-    return {
-        "deals": new[StepKind.OPENING, True],
-        "actions": new[StepKind.ACTION, True],
-        "managers": new[StepKind.MANAGER, True],
-        "repeated": todo.repeated + new[StepKind.OPENING, False] + new[StepKind.ACTION, False],
-    }
+    return replace(
+        report,
+        deals=new[StepKind.OPENING, True],
+        actions=new[StepKind.ACTION, True],
+        managers=new[StepKind.MANAGER, True],
+        repeated=todo.repeated + new[StepKind.OPENING, False] + new[StepKind.ACTION, False],
+    )
 
 
 def _refused(
@@ -198,7 +202,7 @@ def _flaw(step: Step, refusal: Refusal, language: Language) -> Flaw:
     if isinstance(refusal, NotFound):
         return Flaw("unknown-deal", "deal", given=step.deal)
     column = _BLAMED.get(type(refusal), step.dated_by)
-    return Flaw("refused", column, why=explained(refusal, language))
+    return Flaw("refused", column, why=explain(refusal, language)[1])
 
 
 _BLAMED: Mapping[type[Refusal], str] = {

@@ -37,7 +37,8 @@ class MalformedJson(ValueError):
 
 def read_json(body: bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
     """Numbers come out exact: int or Decimal. Raises MalformedJson for everything but plain UTF-8
-    JSON: NaN and Infinity, keys given twice, numbers of absurd length, nesting without end."""
+    JSON: NaN and Infinity, keys given twice, numbers of absurd length, nesting without end.
+    """
     try:
         return json.loads(
             body.decode("utf-8"),
@@ -77,6 +78,11 @@ class Body(BaseModel):
     """Unknown fields are refused, and nothing is taken for what it is not."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def example(**fields: object) -> ConfigDict:
+    """For the documentation of a body: what it looks like."""
+    return ConfigDict(json_schema_extra={"example": fields})
 
 
 def _weight(given: object) -> int:
@@ -220,9 +226,7 @@ Position = Annotated[
     int, PlainValidator(_position), WithJsonSchema({"type": "integer", "minimum": 0})
 ]
 """Of a query string."""
-Slug = Annotated[
-    str, Field(strict=True, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-]
+Slug = Annotated[str, Field(strict=True, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Currency = Annotated[str, Field(strict=True), AfterValidator(_currency)]
 Line = Annotated[
     str, Field(strict=True, max_length=300), AfterValidator(_legible), AfterValidator(_one_line)

@@ -116,9 +116,7 @@ def teams(question: PageDep, request: Request, service: ServiceDep) -> Response:
     return answer(TeamsAnswer(**asked(point), teams=lines), links)
 
 
-@router.get(
-    "/periods", tags=["periods"], operation_id="listPeriods", response_model=PeriodsAnswer
-)
+@router.get("/periods", tags=["periods"], operation_id="listPeriods", response_model=PeriodsAnswer)
 def periods(question: PageDep, request: Request, service: ServiceDep) -> Response:
     """Every month that was ever closed: by whom, when, with which totals."""
     with desk(service) as at:

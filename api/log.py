@@ -6,7 +6,7 @@ from fastapi import Query, Request, Response
 from pydantic import Field
 
 from api.answers import QUESTION_REFUSALS, EventsAnswer
-from api.asking import Question, ServiceDep, desk, next_link
+from api.asking import Question, ServiceDep, desk
 from api.guard import guarded_router
 from api.inputs import Position
 from projections.log import published_after
@@ -24,7 +24,8 @@ def events(
     question: Annotated[EventsQuestion, Query()], request: Request, service: ServiceDep
 ) -> Response:
     """Everything that was ever recorded, behind the position `after`: deals, catalogue, people,
-    periods. Reading on from the last position misses nothing, and nothing ever changes."""
+    periods. Reading on from the last position misses nothing, and nothing ever changes.
+    """
     with desk(service) as at:
         published = published_after(at.cursor, question.after, question.limit)
     headers = {}

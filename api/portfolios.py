@@ -279,9 +279,7 @@ def _who(
 @router.get(
     "/portfolios/restatement", operation_id="getRestatement", response_model=RestatementAnswer
 )
-def restatement(
-    question: Annotated[RestatementQuestion, Query()], service: ServiceDep
-) -> Response:
+def restatement(question: Annotated[RestatementQuestion, Query()], service: ServiceDep) -> Response:
     """What changed our knowledge of one date: earlier + lines = later."""
     with desk(service) as at:
         earlier = at.point(

@@ -291,7 +291,10 @@ WHY: dict[Obstacle, tuple[str, str]] = {
         "период {period} уже закрыт.",
         "the period {period} is closed already.",
     ),
-    Obstacle.PERIOD_NOT_CLOSED: ("период {period} не закрыт.", "the period {period} is not closed."),
+    Obstacle.PERIOD_NOT_CLOSED: (
+        "период {period} не закрыт.",
+        "the period {period} is not closed.",
+    ),
     Obstacle.LATER_PERIOD_CLOSED: (
         "закрыт более поздний период {later}: сначала откройте его.",
         "a later period, {later}, is closed: reopen that first.",
@@ -306,11 +309,11 @@ FIELDS: dict[str, tuple[str, str]] = {
     "missing": ("обязательное поле", "is required"),
     "extra_forbidden": ("такого поля нет", "is not a field here"),
     "weight": (
-        "вес — проценты от -100 до 100, не ноль, не больше двух знаков: \"5.00\"",
+        'вес — проценты от -100 до 100, не ноль, не больше двух знаков: "5.00"',
         'a weight is percent from -100 to 100, not 0, two decimals at most: "5.00"',
     ),
     "amount": (
-        "сумма — больше нуля, не больше двух знаков, не больше триллиона: \"400000000.00\"",
+        'сумма — больше нуля, не больше двух знаков, не больше триллиона: "400000000.00"',
         'an amount is above 0, two decimals and a trillion at most: "400000000.00"',
     ),
     "day": (

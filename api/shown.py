@@ -89,10 +89,10 @@ def show_portfolios(
         table.add_column("manager", footer="total")
         for column in NOBODY.balance._fields:
             footer = value_text(getattr(whole.balance, column))
-            table.add_column(column, justify="right", footer=footer)
+            table.add_column(column, justify="right", footer=footer, min_width=len(footer))
         for who, has in shown.items():
             table.add_row(called.get(who, who), *_row(has))
-        OUT.print(table)
+        OUT.print(table, crop=False)
     if not held:
         OUT.print("Nothing was recorded by then.")
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, LiteralString, cast
+from typing import Any, LiteralString, NoReturn, cast
 from uuid import UUID
 
 import psycopg
@@ -124,7 +124,7 @@ class Log(PostgresApplicationRecorder):
         self._connection: Connection[TupleRow] | None = None
         super().__init__(_datastore(conninfo), events_table_name="events")
 
-    def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int]:  # noqa: ANN401 - the library's signature
+    def insert_events(self, *_: Any, **__: Any) -> NoReturn:  # noqa: ANN401 - the library's
         raise TypeError("events are appended by the transactor, under the writers' lock")
 
     @contextmanager
@@ -168,7 +168,8 @@ class Writing:
         self, after: int, keys: Sequence[tuple[str, str]]
     ) -> tuple[list[StoredEvent], Receipts]:
         """Take the lock; then what was appended after position `after` (TAIL events at most), and
-        the receipts for `keys` (principal, key). One round trip."""
+        the receipts for `keys` (principal, key). One round trip.
+        """
         with self._connection.pipeline():
             self._connection.execute("BEGIN")
             self._connection.execute(_LOCK)
@@ -210,7 +211,8 @@ class Writing:
 
     def commit(self, rows: Rows) -> None:
         """Insert and commit in one round trip. Raises psycopg.Error when it is not certain that
-        everything is stored."""
+        everything is stored.
+        """
         connection = self._connection
         connection.add_notice_handler(self._noticed)
         try:

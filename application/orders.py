@@ -63,4 +63,5 @@ class Answer:
 
 class Unavailable(Exception):
     """The database did not answer in time. Nothing is known to be recorded: ask again, with the
-    same Idempotency-Key where one was given."""
+    same Idempotency-Key where one was given.
+    """

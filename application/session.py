@@ -1,4 +1,4 @@
-"""One transaction of the writer: orders decided one after the other on what is known under the lock."""
+"""One transaction of the writer: orders decided one after the other, under the lock."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
@@ -160,18 +160,14 @@ def _keys(orders: Iterable[Order]) -> list[tuple[str, str]]:
     return [key for order in orders if (key := order.receipt_key) is not None]
 
 
-def _caught_up(
-    writing: Writing, known: Knowledge | None, tail: Sequence[StoredEvent]
-) -> Knowledge:
+def _caught_up(writing: Writing, known: Knowledge | None, tail: Sequence[StoredEvent]) -> Knowledge:
     """`known` with the tail; afresh when there is none yet or the tail is too long to follow."""
     if known is not None and len(tail) < TAIL:
         known.learn(map(_MAPPER.to_domain_event, tail))
         return known
     directory = map(_MAPPER.to_domain_event, writing.directory())
     position, recorded_at = writing.end()
-    return Knowledge(
-        position, recorded_at, directory_of(filter(is_about_the_directory, directory))
-    )
+    return Knowledge(position, recorded_at, directory_of(filter(is_about_the_directory, directory)))
 
 
 def _deal_row(

@@ -16,8 +16,8 @@ from queue import Empty, Full, Queue
 from threading import Thread
 from zoneinfo import ZoneInfo
 
-from application.log import Log, Writing
 from application.knowledge import Knowledge
+from application.log import Log, Writing
 from application.orders import Answer, Order, Unavailable
 from application.session import Session, Totals
 from domain.errors import Refusal
@@ -69,7 +69,8 @@ class Transactor:
 
     def submit(self, order: Order) -> "Future[Answer]":
         """Have `order` decided with those that wait. The future raises Refusal or Unavailable; one
-        that is cancelled before its turn is not decided."""
+        that is cancelled before its turn is not decided.
+        """
         waiting = _Waiting(order)
         self._put(waiting)
         return waiting.future

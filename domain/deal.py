@@ -1,7 +1,7 @@
 """The deal: what its history allows, and what each event does to it (design, section 4).
 
-`obstacle` says why an event is not allowed; `evolve` changes state and never refuses, because what
-it is given has happened. State is immutable: a decision that comes to nothing leaves nothing behind.
+`obstacle` says why an event is not allowed; `evolve` changes state and never refuses: what it is
+given has happened. State is immutable, so a decision that comes to nothing leaves nothing behind.
 """
 
 from collections.abc import Iterable, Mapping
@@ -83,7 +83,7 @@ class Action:
 
     @property
     def state(self) -> str:
-        """ "counted", "claimed", "withdrawn" or "rejected"."""
+        """What has become of it: counted, claimed, withdrawn or rejected."""
         if self.live:
             return "claimed" if self.claimed else "counted"
         return "rejected" if self.rejected else "withdrawn"

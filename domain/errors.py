@@ -1,7 +1,7 @@
 """Every way a command or a question can be refused.
 
-Named for the rule that refuses. What is needed to explain the refusal are attributes; the sentences,
-in Russian and English, are the edge's business.
+Named for the rule that refuses. What is needed to explain the refusal are attributes; the
+sentences, in Russian and English, are the edge's business.
 """
 
 from datetime import date

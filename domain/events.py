@@ -16,9 +16,7 @@ from pydantic_core import from_json, to_json
 from domain.values import (
     ActionId,
     ActionTypeCode,
-    DealId,
     ManagerId,
-    MinorUnits,
     Money,
     TeamId,
     Weight,
@@ -119,7 +117,7 @@ class Titles(Fact):
 
 
 class ActionTypeDefined(Fact):
-    """`effective_from` is inclusive and may lie in the future; `max_per_deal` None is any number."""
+    """`effective_from` is inclusive, may lie in the future; `max_per_deal` None: any number."""
 
     code: ActionTypeCode
     title: Titles
@@ -242,7 +240,6 @@ class Recorded(Generic[E_co]):
     @property
     def type(self) -> str:
         return type(self.event).__name__
-
 
 
 def encode(recorded: Recorded[Event]) -> bytes:

@@ -90,9 +90,7 @@ def state_at(events: Iterable[Fact], as_of: date, position: int) -> Deal | None:
 
 def known(events: Iterable[Fact], as_of: date, position: int) -> list[Fact]:
     """In book order, what holds by the end of `as_of` and was recorded up to `position`."""
-    return in_book_order(
-        fact for fact in events if on(fact) <= as_of and fact.position <= position
-    )
+    return in_book_order(fact for fact in events if on(fact) <= as_of and fact.position <= position)
 
 
 @dataclass(frozen=True, slots=True)

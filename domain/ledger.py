@@ -1,4 +1,4 @@
-"""What a deal is worth to whom, and the postings by which that changes (design, sections 4 and 5)."""
+"""What a deal is worth to whom, and the postings by which that changes."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -109,14 +109,12 @@ def credits_of(deal: Deal) -> dict[ManagerId, int]:
 
 def contract_shares(deal: Deal, credit: Mapping[ManagerId, int]) -> dict[ManagerId, int]:
     """The contract of a won deal by manager, in whole kopecks, as values; all to the owner if
-    nobody holds credit."""
+    nobody holds credit.
+    """
     assert deal.contract is not None, "a won deal has a contract"
     credit = credit or {deal.owner: 1}
     shares = split(deal.contract, list(credit.values()))
-    return {
-        manager: share * 10_000
-        for manager, share in zip(credit, shares, strict=True)
-    }
+    return {manager: share * 10_000 for manager, share in zip(credit, shares, strict=True)}
 
 
 def _claims(deal: Deal) -> dict[ManagerId, int]:

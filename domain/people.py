@@ -1,4 +1,4 @@
-"""Managers and teams. Membership has dates; people are ids here, and names are nowhere in the log."""
+"""Managers and teams. Membership has dates; people are ids, and their names are elsewhere."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -60,6 +60,4 @@ class People:
                     (*self.managers[event.manager_id], changed),
                     key=lambda membership: membership.effective_on,
                 )
-                return People(
-                    self.teams, {**self.managers, event.manager_id: tuple(memberships)}
-                )
+                return People(self.teams, {**self.managers, event.manager_id: tuple(memberships)})

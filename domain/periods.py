@@ -24,7 +24,7 @@ class Month(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "Month":
-        """ "2026-06"; raises ValueError for anything else."""
+        """Of "2026-06"; raises ValueError for anything else."""
         year, month = text.split("-")
         return cls(int(year), date(int(year), int(month), 1).month)
 

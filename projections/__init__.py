@@ -1,1 +1,1 @@
-"""The read side: for each question its definition, a plain fold, and its fast form, from the ledger."""
+"""The read side: each question as a definition, a plain fold, and as its fast form in SQL."""

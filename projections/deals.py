@@ -8,8 +8,8 @@ from uuid import UUID
 
 from psycopg import Cursor
 
-from domain.events import DealEvent, Recorded
 from domain.deal import Deal, Status, fold
+from domain.events import DealEvent, Recorded
 from domain.history import Step, known, state_at, steps
 from domain.values import DealId, ManagerId
 from projections.log import deal_events
@@ -114,9 +114,7 @@ class DealAtPoint:
     history: tuple[Step, ...]
 
 
-def deal_at(
-    cursor: Cursor[Any], deal_id: UUID, as_of: date, position: int
-) -> DealAtPoint | None:
+def deal_at(cursor: Cursor[Any], deal_id: UUID, as_of: date, position: int) -> DealAtPoint | None:
     """The deal from its own stream; None when it is unknown or not yet open at the point."""
     events: Iterable[Recorded[DealEvent]] = deal_events(cursor, deal_id, position)
     history = tuple(steps(known(events, as_of, position)))

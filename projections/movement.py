@@ -19,7 +19,8 @@ Cause = tuple[str, Account]
 @dataclass(frozen=True, slots=True)
 class Movement:
     """`opening` at the end of the first date, `closing` at the end of the second; non-zero `lines`
-    in the order of causes. opening + lines = closing."""
+    in the order of causes. opening + lines = closing.
+    """
 
     opening: Balance
     lines: Mapping[Cause, int]
@@ -41,7 +42,8 @@ def movement_between(
     managers: Collection[ManagerId] | None,
 ) -> Movement:
     """The definition: every step of every deal known at `position`; those effective in
-    (first, last] are the lines."""
+    (first, last] are the lines.
+    """
     opening, lines = ZERO, dict[Cause, int]()
     for events in log.values():
         for step in steps(known(events, last, position)):

@@ -123,7 +123,14 @@ def manager_portfolio_as_of(
 
 def _row(deal_id: DealId, deal: Deal, held: Standing) -> DealRow:
     return DealRow(
-        deal_id, deal.title, deal.client, deal.currency, deal.status, deal.check, deal.progress, held
+        deal_id,
+        deal.title,
+        deal.client,
+        deal.currency,
+        deal.status,
+        deal.check,
+        deal.progress,
+        held,
     )
 
 
@@ -161,5 +168,3 @@ def manager_portfolio_from_ledger(
         )
     )
     return ManagerPortfolio(tuple(row for row in rows if row.standing != NOBODY))
-
-

@@ -77,12 +77,12 @@ def owner(conninfo: str) -> Iterator[Connection[TupleRow]]:
         yield connection
 
 
-def fill(
-    conninfo: str, connection: Connection[TupleRow], schema: str, progress: Progress
-) -> int:
+def fill(conninfo: str, connection: Connection[TupleRow], schema: str, progress: Progress) -> int:
     """A new ledger in `schema`, with indexes, up to the log's present end, which it returns."""
     with connection.transaction():
-        connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
+        connection.execute(
+            sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema))
+        )
         create_ledger(connection, schema)
     position = _end(connection)
     rows = _Rows(connection, schema)
@@ -153,9 +153,7 @@ class _Rows:
             ("deals", self._deals),
         ):
             name = sql.Identifier(self._schema, table)
-            with self._connection.cursor().copy(
-                sql.SQL("COPY {} FROM STDIN").format(name)
-            ) as copy:
+            with self._connection.cursor().copy(sql.SQL("COPY {} FROM STDIN").format(name)) as copy:
                 for row in rows:
                     copy.write_row(row)
             rows.clear()

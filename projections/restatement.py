@@ -52,7 +52,8 @@ def restatement_of(
     managers: Collection[ManagerId] | None,
 ) -> Restatement:
     """The definition: the worth of every deal on `as_of` before and after each event recorded in
-    (first, last]."""
+    (first, last].
+    """
     earlier, lines = ZERO, list[RestatementLine]()
     for deal_id, events in log.items():
         facts = sorted(events, key=lambda fact: fact.position)
@@ -135,7 +136,7 @@ def _lines(cursor: Cursor[Any], asked: dict[str, Any]) -> Iterator[RestatementLi
         yield RestatementLine(position, manager, Account(account), amount, *rest)
 
 
-def _in_order(lines: Collection[RestatementLine] | Iterator[RestatementLine]) -> tuple[
-    RestatementLine, ...
-]:
+def _in_order(
+    lines: Collection[RestatementLine] | Iterator[RestatementLine],
+) -> tuple[RestatementLine, ...]:
     return tuple(sorted(lines, key=lambda line: (line.position, line.manager_id, line.account)))

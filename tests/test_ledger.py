@@ -138,7 +138,7 @@ def _record(service: Service, story: Story, ways: list[int], first: int) -> None
                 _agree(one, outcome, first)
         if way == 3 or refused:
             futures = [transactor.submit(order) for order in orders]
-            outcomes = [_heard(future) for future in futures]
+            outcomes: list[object] = [_heard(future) for future in futures]
         else:
             outcomes = [*_all(service, orders)]
         for one, outcome in zip(tried, outcomes, strict=True):
@@ -201,10 +201,10 @@ def _portfolios_agree(cursor: Cursor[Any], chapter: Chapter, as_of: date, positi
             currency: [_row(row) for row in rows] for currency, rows in rows.items()
         } == oracle.deal_rows(chapter.public, manager, as_of.isoformat(), position)
         for currency, managers in held.items():
-            own = managers.get(manager, Standing())
+            whole = _figures(managers.get(manager, Standing()))
             shown = [_figures(row.standing) for row in rows.get(currency, [])]
             for name in (*oracle.ACCOUNTS, "progress", "deals"):
-                assert sum(row[name] for row in shown) == _figures(own)[name]
+                assert sum(row[name] for row in shown) == whole[name]
 
 
 def _figures(standing: Standing) -> dict[str, int]:

@@ -17,7 +17,6 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 from histories import read_log
-from psycopg import Connection
 
 from api.service import Service
 from api.settings import Settings
@@ -134,7 +133,7 @@ def deal(service: Service) -> DealId:
 
 
 @pytest.fixture
-def other(service: Service, database: str) -> Iterator[Service]:
+def other(database: str) -> Iterator[Service]:
     """A second server on the same database."""
     with serving(database, Clock()) as other:
         yield other
@@ -207,10 +206,7 @@ def rows_in(database: str) -> dict[str, int]:
         "ledger.postings", "ledger.deals", "ledger.deal_states",
     )  # fmt: skip
     with psycopg.connect(database) as connection:
-        return {
-            table: len(connection.execute(f"TABLE {table}").fetchall())  # type: ignore[arg-type]
-            for table in tables
-        }
+        return {table: len(connection.execute(f"TABLE {table}").fetchall()) for table in tables}
 
 
 # ---------------------------------------------------------------------------- idempotency
@@ -396,9 +392,7 @@ def test_more_than_can_wait_is_refused_at_once(
     assert do(service, proposal(deal)).version == 3
 
 
-def test_what_waits_is_decided_before_the_writer_stops(
-    database: str, service: Service, deal: DealId
-) -> None:
+def test_what_waits_is_decided_before_the_writer_stops(database: str, deal: DealId) -> None:
     clock = Clock()
     stopping = Service(database, Settings(), clock)
     with ThreadPoolExecutor(1) as pool:
@@ -470,6 +464,15 @@ def test_a_batch_waits_for_those_before_it_and_goes_before_those_behind_it(
     assert behind.result(SECONDS).version == 7
 
 
+@pytest.mark.xfail(strict=True, reason="it is recorded, and the writer's thread ends with it")
+def test_a_cancelled_batch_is_not_decided(service: Service, deal: DealId, clock: Clock) -> None:
+    with clock.held(service, Order(proposal(deal), "director")):
+        orders = [Order(proposal(deal), "director")]
+        assert service.dealfolio.transactor.submit_all(orders).cancel()
+        kept = submit(service, proposal(deal))
+    assert kept.result(2).version == 3
+
+
 # ---------------------------------------------------------------------------- time and order
 
 
@@ -536,7 +539,7 @@ def test_the_log_stores_what_was_answered(service: Service, deal: DealId, clock:
     assert answer.recorded_at == clock.now
 
 
-# ---------------------------------------------------------------------------- rules across aggregates
+# ---------------------------------------------------------------------------- rules for all deals
 
 
 def test_no_entry_into_a_month_is_recorded_behind_its_closing(
@@ -619,7 +622,7 @@ _CHANGES = (
     [("dealfolio_app", "permission denied"), ("dealfolio_owner", "append-only"), (None, "append")],
 )
 @pytest.mark.parametrize(("table", "column"), [("events", "topic"), ("receipts", "key")])
-def test_nobody_changes_or_removes_what_was_recorded(  # noqa: PLR0913 - a table of cases
+def test_nobody_changes_or_removes_what_was_recorded(
     database: str, service: Service, deal: DealId,
     change: str, role: str | None, why: str, table: str, column: str,
 ) -> None:  # fmt: skip
@@ -627,10 +630,10 @@ def test_nobody_changes_or_removes_what_was_recorded(  # noqa: PLR0913 - a table
     rows = rows_in(database)
     with psycopg.connect(database, autocommit=True) as connection:
         if role:
-            connection.execute(f"SET ROLE {role}")  # type: ignore[arg-type]
+            connection.execute(f"SET ROLE {role}")
         statement = change.format(f"books.{table}", column, column)
         with pytest.raises(psycopg.errors.InsufficientPrivilege, match=why):
-            connection.execute(statement)  # type: ignore[arg-type]
+            connection.execute(statement)
     assert rows_in(database) == rows
 
 
@@ -646,7 +649,7 @@ def test_the_service_cannot_lift_the_protection_of_the_log(database: str) -> Non
         ):
             connection.execute("SELECT 1")
             with pytest.raises(psycopg.errors.Error):
-                connection.execute(statement)  # type: ignore[arg-type]
+                connection.execute(statement)
 
 
 @pytest.mark.parametrize("table", ["postings", "deals", "deal_states"])
@@ -657,7 +660,7 @@ def test_the_service_may_add_to_the_ledger_and_change_nothing_in_it(
         connection.execute("SET ROLE dealfolio_app")
         for statement in ("DELETE FROM {}", "TRUNCATE {}", "UPDATE {} SET position = 1"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                connection.execute(statement.format(f"ledger.{table}"))  # type: ignore[arg-type]
+                connection.execute(statement.format(f"ledger.{table}"))
 
 
 def test_the_library_cannot_append_past_the_writer(service: Service, deal: DealId) -> None:
@@ -694,6 +697,17 @@ def test_an_event_of_a_type_that_is_not_known_stops_the_writer_loudly(
             with pytest.raises(Unavailable, match="DealTeleported"):
                 do(service, proposal(deal))
         assert rows_in(database) == rows
+
+
+@pytest.mark.xfail(strict=True, reason="who starts afresh reads only the types it knows")
+def test_a_rule_that_is_not_known_stops_the_writer_for_good(
+    service: Service, deal: DealId, database: str
+) -> None:
+    """A newer version may lock periods in a way of its own: to go on would be to break it."""
+    with forged(database, uuid4(), 1, "PeriodLocked"):
+        for _ in range(2):
+            with pytest.raises(Unavailable, match="PeriodLocked"):
+                do(service, proposal(deal))
 
 
 def test_an_event_of_a_type_that_is_not_known_stops_who_reads_the_log(
@@ -802,7 +816,9 @@ def test_after_a_commit_that_failed_nothing_of_it_is_remembered(
 ) -> None:
     """The writer had decided on what it thought was there: it must forget it."""
     with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute("ALTER TABLE ledger.postings ADD CONSTRAINT no CHECK (amount < 0) NOT VALID")
+        connection.execute(
+            "ALTER TABLE ledger.postings ADD CONSTRAINT no CHECK (amount < 0) NOT VALID"
+        )
         with pytest.raises(Unavailable):
             do(service, proposal(deal))
         connection.execute("ALTER TABLE ledger.postings DROP CONSTRAINT no")

@@ -1,0 +1,63 @@
+"""Rules of the codebase that a program can check."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from importlinter.cli import lint_imports
+
+ROOT = Path(__file__).parent.parent
+SOURCES = ["domain", "application", "projections", "api", "tests"]
+
+
+def run(*command: str) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_imports_point_the_right_way():
+    assert lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True) == 0
+
+
+def test_the_linter_finds_nothing():
+    run("ruff", "check", "--no-cache", *SOURCES)
+
+
+def test_the_code_is_formatted():
+    run("ruff", "format", "--no-cache", "--check", *SOURCES)
+
+
+def test_the_types_hold():
+    run("mypy", "--no-incremental", "--cache-dir", "/dev/null")
+
+
+@pytest.mark.parametrize("folder", ["domain", "application", "projections"])
+def test_no_binary_fractions_near_money(folder):
+    for file in (ROOT / folder).glob("*.py"):
+        found = re.findall(r"\bfloat\b", file.read_text(encoding="utf-8"))
+        assert not found, f"{file.name}: amounts and weights are exact integers"
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "domain").glob("*.py")), ids=lambda file: file.name)
+def test_the_domain_never_asks_the_time(file):
+    source = file.read_text(encoding="utf-8")
+    assert not re.search(r"\b(now|today|utcnow|time)\(\)", source)
+
+
+def test_vendored_files_are_what_their_note_says():
+    from hashlib import sha256
+
+    static = ROOT / "api" / "static"
+    noted = dict(
+        re.findall(
+            r"^\| (\S+) \|.*\| ([0-9a-f]{64}) \|$", (static / "VENDORED.md").read_text(), re.M
+        )
+    )
+    present = {file.name for file in static.iterdir()} - {"VENDORED.md"}
+    assert set(noted) == present
+    for name, digest in noted.items():
+        assert sha256((static / name).read_bytes()).hexdigest() == digest, name

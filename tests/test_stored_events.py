@@ -1,0 +1,54 @@
+"""Every shape of event ever stored can still be read, and is written as it was."""
+
+import json
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from pydantic import ValidationError
+
+from domain.events import DIRECTORY_EVENTS, EVENT_TYPES, decode, encode
+
+STREAM = UUID("0f8c3a52-55a4-4b0c-9c0e-0b7e0a4b6f11")
+LINES = (Path(__file__).parent / "stored_events.jsonl").read_text(encoding="utf-8").splitlines()
+SAMPLES = [(sample["topic"], sample["state"]) for sample in map(json.loads, LINES)]
+
+
+@pytest.mark.parametrize(("topic", "state"), SAMPLES)
+def test_what_was_stored_is_read_and_written_the_same(topic: str, state: str):
+    recorded = decode(STREAM, 1, topic, state.encode())
+    assert recorded.type == topic
+    assert encode(recorded).decode() == state
+
+
+def test_every_event_has_a_sample():
+    assert {topic for topic, _ in SAMPLES} == set(EVENT_TYPES)
+
+
+def test_a_sample_means_what_it_says():
+    recorded = decode(STREAM, 3, *SAMPLES[2][:1], SAMPLES[2][1].encode())
+    event = recorded.event
+    assert [(one.manager_id, one.weight) for one in event.credits] == [
+        ("anna", 300),
+        ("boris", 200),
+    ]
+    assert str(recorded.effective_on) == "2026-06-30"
+
+
+def test_an_event_of_a_later_version_stops_the_reader():
+    with pytest.raises(KeyError):
+        decode(STREAM, 1, "DealFrozen", SAMPLES[0][1].encode())
+
+
+def test_a_field_of_a_later_version_stops_the_reader():
+    stored = json.loads(SAMPLES[0][1])
+    stored["data"]["temperature"] = "hot"
+    with pytest.raises(ValidationError):
+        decode(STREAM, 1, SAMPLES[0][0], json.dumps(stored).encode())
+
+
+def test_the_directory_index_names_every_event_of_the_directory():
+    """Its WHERE must match the question's topics, or every start reads the whole log."""
+    schema = (Path(__file__).parent.parent / "application" / "books.sql").read_text()
+    index = schema[schema.index("events_of_the_directory") :].split(";")[0]
+    assert {name for name in EVENT_TYPES if f"'{name}'" in index} == DIRECTORY_EVENTS
