@@ -33,7 +33,7 @@ from domain.errors import Refusal
 STATIC = Path(__file__).parent / "static"
 VERSION = "0.1.0"
 _LOGGER = logging.getLogger("dealfolio.api")
-_ROUTERS = (deal_commands, directory_commands, portfolios, deals, lists, log, admin)
+_ROUTERS = (deal_commands, portfolios, deals, log, directory_commands, lists, admin)
 
 
 def create_app(service: Service | None = None) -> FastAPI:

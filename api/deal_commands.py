@@ -3,13 +3,13 @@
 from typing import Annotated
 from uuid import uuid4
 
-from fastapi import Path
+from fastapi import Path, Request
 from fastapi.responses import JSONResponse
 from pydantic import Field, StrictBool, model_validator
 from pydantic_core import PydanticCustomError
 
 from api.answers import COMMAND, CREATED
-from api.guard import By, guarded_router
+from api.guard import guarded_router, perform
 from api.inputs import Amount, Body, Currency, Day, Id, Line, Slug, Text, Weight, example
 from domain.deal_commands import (
     ChangeWeight,
@@ -191,7 +191,7 @@ class ReasonedBody(Body):
 
 
 @router.post("/deals", operation_id="openDeal", **CREATED)
-async def open_deal(body: OpenDealBody, by: By) -> JSONResponse:
+async def open_deal(body: OpenDealBody, request: Request) -> JSONResponse:
     """Open a deal. Its manager is the owner; its currency is fixed for ever."""
     check = body.potential_check
     command = OpenDeal(
@@ -203,11 +203,11 @@ async def open_deal(body: OpenDealBody, by: By) -> JSONResponse:
         body.effective_on,
         body.expected_close_on,
     )
-    return await by.perform(command)
+    return await perform(request, command)
 
 
 @router.post("/deals/{deal_id}/actions", operation_id="performAction", **CREATED)
-async def perform_action(deal_id: Deal, body: ActionBody, by: By) -> JSONResponse:
+async def perform_action(deal_id: Deal, body: ActionBody, request: Request) -> JSONResponse:
     """Record an action. Its weight is the catalogue's on its date, and is fixed by this."""
     credits_ = body.credits and tuple(
         Credit(manager_id=ManagerId(credit.manager_id), weight=credit.weight)
@@ -223,7 +223,7 @@ async def perform_action(deal_id: Deal, body: ActionBody, by: By) -> JSONRespons
         body.evidence,
         body.comment,
     )
-    return await by.perform(command)
+    return await perform(request, command)
 
 
 _ACTION = "/deals/{deal_id}/actions/{action_id}"
@@ -231,63 +231,68 @@ _ACTION = "/deals/{deal_id}/actions/{action_id}"
 
 @router.post(f"{_ACTION}/confirmation", operation_id="confirmAction", **COMMAND)
 async def confirm_action(
-    deal_id: Deal, action_id: Action, by: By, body: ConfirmationBody | None = None
+    deal_id: Deal, action_id: Action, request: Request, body: ConfirmationBody | None = None
 ) -> JSONResponse:
     """Confirm a claimed action: from here it counts."""
     day = body.effective_on if body else None
-    return await by.perform(ConfirmAction(DealId(deal_id), ActionId(action_id), day))
+    return await perform(request, ConfirmAction(DealId(deal_id), ActionId(action_id), day))
 
 
 @router.post(f"{_ACTION}/rejection", operation_id="rejectAction", **COMMAND)
 async def reject_action(
-    deal_id: Deal, action_id: Action, body: RejectionBody, by: By
+    deal_id: Deal, action_id: Action, body: RejectionBody, request: Request
 ) -> JSONResponse:
     """Reject a claimed action: it never counts."""
-    return await by.perform(
-        RejectAction(DealId(deal_id), ActionId(action_id), body.reason, body.effective_on)
+    return await perform(
+        request, RejectAction(DealId(deal_id), ActionId(action_id), body.reason, body.effective_on)
     )
 
 
 @router.post(f"{_ACTION}/weight-changes", operation_id="changeWeight", **COMMAND)
-async def change_weight(deal_id: Deal, action_id: Action, body: WeightBody, by: By) -> JSONResponse:
+async def change_weight(
+    deal_id: Deal, action_id: Action, body: WeightBody, request: Request
+) -> JSONResponse:
     """Change the nominal weight of one action, from a date on."""
     command = ChangeWeight(
         DealId(deal_id), ActionId(action_id), body.weight, body.effective_on, body.reason
     )
-    return await by.perform(command)
+    return await perform(request, command)
 
 
 @router.post(f"{_ACTION}/withdrawal", operation_id="withdrawAction", **COMMAND)
 async def withdraw_action(
-    deal_id: Deal, action_id: Action, body: WithdrawalBody, by: By
+    deal_id: Deal, action_id: Action, body: WithdrawalBody, request: Request
 ) -> JSONResponse:
     """Withdraw an action; a setback gives back what it took."""
-    return await by.perform(
-        WithdrawAction(DealId(deal_id), ActionId(action_id), body.reason, body.effective_on)
+    return await perform(
+        request,
+        WithdrawAction(DealId(deal_id), ActionId(action_id), body.reason, body.effective_on),
     )
 
 
 @router.post("/deals/{deal_id}/check-revisions", operation_id="reviseCheck", **COMMAND)
-async def revise_check(deal_id: Deal, body: CheckRevisionBody, by: By) -> JSONResponse:
+async def revise_check(deal_id: Deal, body: CheckRevisionBody, request: Request) -> JSONResponse:
     """From a date on, the deal would be worth another sum."""
     command = ReviseCheck(
         DealId(deal_id), body.amount, body.effective_on, body.reason, body.currency
     )
-    return await by.perform(command)
+    return await perform(request, command)
 
 
 @router.post(
     "/deals/{deal_id}/expected-close-revisions", operation_id="reviseExpectedClose", **COMMAND
 )
-async def revise_expected_close(deal_id: Deal, body: ExpectedCloseBody, by: By) -> JSONResponse:
+async def revise_expected_close(
+    deal_id: Deal, body: ExpectedCloseBody, request: Request
+) -> JSONResponse:
     """The deal is expected to close on another date."""
-    return await by.perform(
-        ReviseExpectedClose(DealId(deal_id), body.expected_close_on, body.effective_on)
+    return await perform(
+        request, ReviseExpectedClose(DealId(deal_id), body.expected_close_on, body.effective_on)
     )
 
 
 @router.post("/deals/{deal_id}/handovers", operation_id="handOver", **COMMAND)
-async def hand_over(deal_id: Deal, body: HandoverBody, by: By) -> JSONResponse:
+async def hand_over(deal_id: Deal, body: HandoverBody, request: Request) -> JSONResponse:
     """Another manager owns the deal, with or without what the old one has earned in it."""
     command = HandOver(
         DealId(deal_id),
@@ -296,37 +301,37 @@ async def hand_over(deal_id: Deal, body: HandoverBody, by: By) -> JSONResponse:
         body.effective_on,
         body.reason,
     )
-    return await by.perform(command)
+    return await perform(request, command)
 
 
 @router.post("/deals/{deal_id}/suspension", operation_id="suspendDeal", **COMMAND)
-async def suspend(deal_id: Deal, body: SuspensionBody, by: By) -> JSONResponse:
+async def suspend(deal_id: Deal, body: SuspensionBody, request: Request) -> JSONResponse:
     """Suspend an open deal: its value stands apart until it is resumed."""
-    return await by.perform(
-        Suspend(DealId(deal_id), body.effective_on, body.reason, body.review_on)
+    return await perform(
+        request, Suspend(DealId(deal_id), body.effective_on, body.reason, body.review_on)
     )
 
 
 @router.post("/deals/{deal_id}/resumption", operation_id="resumeDeal", **COMMAND)
-async def resume(deal_id: Deal, body: ResumptionBody, by: By) -> JSONResponse:
+async def resume(deal_id: Deal, body: ResumptionBody, request: Request) -> JSONResponse:
     """Resume a suspended deal."""
-    return await by.perform(Resume(DealId(deal_id), body.effective_on))
+    return await perform(request, Resume(DealId(deal_id), body.effective_on))
 
 
 @router.post("/deals/{deal_id}/win", operation_id="winDeal", **COMMAND)
-async def win(deal_id: Deal, body: WinBody, by: By) -> JSONResponse:
+async def win(deal_id: Deal, body: WinBody, request: Request) -> JSONResponse:
     """The contract is signed: its sum is split over those who hold credit."""
     command = Win(DealId(deal_id), body.contract_amount, body.effective_on, body.currency)
-    return await by.perform(command)
+    return await perform(request, command)
 
 
 @router.post("/deals/{deal_id}/loss", operation_id="loseDeal", **COMMAND)
-async def lose(deal_id: Deal, body: ReasonedBody, by: By) -> JSONResponse:
+async def lose(deal_id: Deal, body: ReasonedBody, request: Request) -> JSONResponse:
     """The deal is lost: its value goes to that account."""
-    return await by.perform(Lose(DealId(deal_id), body.reason, body.effective_on))
+    return await perform(request, Lose(DealId(deal_id), body.reason, body.effective_on))
 
 
 @router.post("/deals/{deal_id}/reopening", operation_id="reopenDeal", **COMMAND)
-async def reopen(deal_id: Deal, body: ReasonedBody, by: By) -> JSONResponse:
+async def reopen(deal_id: Deal, body: ReasonedBody, request: Request) -> JSONResponse:
     """A won or lost deal goes on, with the credits it had."""
-    return await by.perform(Reopen(DealId(deal_id), body.reason, body.effective_on))
+    return await perform(request, Reopen(DealId(deal_id), body.reason, body.effective_on))

@@ -1,4 +1,4 @@
-"""The demo company: two years of a sales department, told in the orders that people would have given.
+"""The demo company: two years of a sales department, told in the orders that people would give.
 
 The story is rehearsed in memory on the rules of the books themselves, working day by working day.
 What the books refuse is not told, so the batch that the transactor gets holds no refusal, and is
@@ -330,13 +330,13 @@ class _Story:
     def _check(self, currency: str) -> int:
         """Small ones are more frequent; in minor units, whole millions."""
         least, most = {"RUB": (200, 2000), "KZT": (1200, 9000), "CNY": (18, 150)}[currency]
-        millions = round(least * (most / least) ** (self.rng.random() ** 1.3))
-        return millions * 100_000_000
+        times: float = (most / least) ** (self.rng.random() ** 1.3)
+        return round(least * times) * 100_000_000
 
     def _fate(self) -> _Fate:
         draw = self.rng.random()
         if draw < 0.6:
-            return _Fate(won_at=self.rng.randint(4000, 8500))
+            return _Fate(won_at=self.rng.randint(4000, 8000))
         if draw < 0.86:
             lost_on = self.books.day + timedelta(days=self.rng.randint(80, 420))
             return _Fate(won_at=7000, lost_on=lost_on)
@@ -438,7 +438,7 @@ class _Story:
 
     def _afterwards(self, deal_id: DealId, action_id: ActionId, kind: Kind) -> None:
         """What may come of an action: an answer to the claim, a new weight, a withdrawal."""
-        if kind.confirmed and self._happens(0.94):
+        if kind.confirmed and self._happens(0.88):
             self._later(self.rng.randint(1, 14), partial(self._answer, deal_id, action_id))
         draw = self.rng.random()
         if draw < 0.035:

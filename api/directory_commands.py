@@ -3,12 +3,12 @@
 from typing import Annotated
 from uuid import uuid4
 
-from fastapi import Path
+from fastapi import Path, Request
 from fastapi.responses import JSONResponse
 from pydantic import Field, StrictBool, StrictInt
 
 from api.answers import COMMAND, CREATED
-from api.guard import By, guarded_router
+from api.guard import guarded_router, perform
 from api.inputs import Body, Day, Id, Line, MonthName, Slug, Text, Weight, example
 from domain.directory_commands import (
     ChangeCatalogueWeight,
@@ -111,32 +111,32 @@ class NothingBody(Body):
 
 
 @router.post("/teams", tags=["people"], operation_id="createTeam", **CREATED)
-async def create_team(body: TeamBody, by: By) -> JSONResponse:
+async def create_team(body: TeamBody, request: Request) -> JSONResponse:
     """Create a team."""
-    return await by.perform(CreateTeam(TeamId(uuid4()), body.name))
+    return await perform(request, CreateTeam(TeamId(uuid4()), body.name))
 
 
 @router.post("/managers", tags=["people"], operation_id="registerManager", **CREATED)
-async def register_manager(body: ManagerBody, by: By) -> JSONResponse:
+async def register_manager(body: ManagerBody, request: Request) -> JSONResponse:
     """Register a manager. The name stays outside the log."""
     manager_id = ManagerId(body.manager_id or str(uuid4()))
-    return await by.perform(
-        RegisterManager(manager_id, body.name, body.team_id and TeamId(body.team_id))
+    return await perform(
+        request, RegisterManager(manager_id, body.name, body.team_id and TeamId(body.team_id))
     )
 
 
 @router.post(
     "/managers/{manager_id}/team-changes", tags=["people"], operation_id="changeTeam", **COMMAND
 )
-async def change_team(manager_id: str, body: TeamChangeBody, by: By) -> JSONResponse:
+async def change_team(manager_id: str, body: TeamChangeBody, request: Request) -> JSONResponse:
     """From a date on the manager is in another team."""
-    return await by.perform(
-        ChangeTeam(ManagerId(manager_id), TeamId(body.team_id), body.effective_on)
+    return await perform(
+        request, ChangeTeam(ManagerId(manager_id), TeamId(body.team_id), body.effective_on)
     )
 
 
 @router.post("/action-types", tags=["catalogue"], operation_id="defineActionType", **CREATED)
-async def define_action_type(body: ActionTypeBody, by: By) -> JSONResponse:
+async def define_action_type(body: ActionTypeBody, request: Request) -> JSONResponse:
     """Put an action type into the catalogue."""
     command = DefineActionType(
         ActionTypeCode(body.code),
@@ -147,7 +147,7 @@ async def define_action_type(body: ActionTypeBody, by: By) -> JSONResponse:
         body.evidence_required,
         body.needs_confirmation,
     )
-    return await by.perform(command)
+    return await perform(request, command)
 
 
 @router.post(
@@ -156,12 +156,14 @@ async def define_action_type(body: ActionTypeBody, by: By) -> JSONResponse:
     operation_id="changeCatalogueWeight",
     **COMMAND,
 )
-async def change_catalogue_weight(code: Code, body: CatalogueWeightBody, by: By) -> JSONResponse:
+async def change_catalogue_weight(
+    code: Code, body: CatalogueWeightBody, request: Request
+) -> JSONResponse:
     """From a date on actions of the type weigh differently. Recorded actions keep their weight."""
     command = ChangeCatalogueWeight(
         ActionTypeCode(code), body.weight, body.effective_from, body.reason
     )
-    return await by.perform(command)
+    return await perform(request, command)
 
 
 @router.post(
@@ -170,24 +172,24 @@ async def change_catalogue_weight(code: Code, body: CatalogueWeightBody, by: By)
     operation_id="retireActionType",
     **COMMAND,
 )
-async def retire_action_type(code: Code, body: RetirementBody, by: By) -> JSONResponse:
+async def retire_action_type(code: Code, body: RetirementBody, request: Request) -> JSONResponse:
     """From a date on the action type cannot be recorded."""
-    return await by.perform(RetireActionType(ActionTypeCode(code), body.effective_from))
+    return await perform(request, RetireActionType(ActionTypeCode(code), body.effective_from))
 
 
 @router.post("/periods/{period}/closing", tags=["periods"], operation_id="closePeriod", **COMMAND)
 async def close_period(
     period: Period,
-    by: By,
+    request: Request,
     body: NothingBody | None = None,  # noqa: ARG001 - so that anything in it is refused
 ) -> JSONResponse:
     """Close a month that is over: nothing effective in it or before it is recorded any more."""
-    return await by.perform(ClosePeriod(Month.parse(period)))
+    return await perform(request, ClosePeriod(Month.parse(period)))
 
 
 @router.post(
     "/periods/{period}/reopening", tags=["periods"], operation_id="reopenPeriod", **COMMAND
 )
-async def reopen_period(period: Period, body: ReopeningBody, by: By) -> JSONResponse:
+async def reopen_period(period: Period, body: ReopeningBody, request: Request) -> JSONResponse:
     """Reopen the last closed month. The log keeps that it was closed, and why it was reopened."""
-    return await by.perform(ReopenPeriod(Month.parse(period), body.reason))
+    return await perform(request, ReopenPeriod(Month.parse(period), body.reason))

@@ -4,12 +4,15 @@ import asyncio
 import json
 from collections.abc import Callable, Coroutine
 from hashlib import sha256
-from typing import Annotated, Any, cast
+from inspect import iscoroutinefunction
+from typing import Any, cast, get_type_hints
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
+from pydantic import TypeAdapter, ValidationError
 
 from api.accounts import Account
 from api.inputs import MOST_BYTES, MalformedJson, read_json
@@ -42,14 +45,19 @@ class _GuardedRequest(Request):
         return self._body
 
     async def json(self) -> Any:  # noqa: ANN401 - the framework's signature
-        return read_json(await self.body())
+        """None where there is no body."""
+        if not hasattr(self, "_json"):
+            body = await self.body()
+            self._json = read_json(body) if body else None
+        return self._json
 
 
 class GuardedRoute(APIRoute):
     """Every route under /v1: a known account first, then a body that means one thing only."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
+        is_command = self.methods == {"POST"} and iscoroutinefunction(self.endpoint)
+        handle = _command(self.endpoint) if is_command else super().get_route_handler()
         body_required = self.body_field is not None and self.body_field.field_info.is_required()
 
         async def guarded(request: Request) -> Response:
@@ -60,6 +68,42 @@ class GuardedRoute(APIRoute):
             return await handle(request)
 
         return guarded
+
+
+def _command(
+    endpoint: Callable[..., Coroutine[Any, Any, Response]],
+) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    """A command is called with what its signature asks for: parts of the path, and the body.
+
+    The framework would do the same, in twice the time that all the rest of a command takes.
+    """
+    hints = get_type_hints(endpoint, include_extras=True)
+    readers = {
+        name: TypeAdapter(hint)
+        for name, hint in hints.items()
+        if name not in {"request", "body", "return"}
+    }
+    body = TypeAdapter(hints["body"]) if "body" in hints else None
+
+    async def call(request: Request) -> Response:
+        given: dict[str, Any] = {"request": request}
+        for name, reader in readers.items():
+            given[name] = _read(reader, request.path_params[name], "path", name)
+        if body is not None:
+            given["body"] = _read(body, await request.json(), "body")
+        return await endpoint(**given)
+
+    return call
+
+
+def _read(reader: TypeAdapter[Any], value: object, *where: str) -> Any:  # noqa: ANN401 - whatever the signature asks for
+    try:
+        return reader.validate_python(value)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False)
+        raise RequestValidationError(
+            [{**one, "loc": (*where, *one["loc"])} for one in found]
+        ) from error
 
 
 def guarded_router(**options: Any) -> APIRouter:  # noqa: ANN401 - the framework's options
@@ -80,15 +124,14 @@ async def _account(request: Request) -> Account:
 
 async def _fingerprint(request: Request, body_required: bool) -> bytes:  # noqa: FBT001 - a fact of the route
     """What is asked, whatever the spacing: by this a repeated Idempotency-Key is recognised."""
-    body = await request.body()
     asked: object = None
+    body = await request.body()
     if body or body_required:
-        if request.headers.get("content-type", "").split(";")[0].strip().lower() != (
-            "application/json"
-        ):
+        media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+        if media_type != "application/json":
             raise Problem("unsupported-media-type")
         try:
-            asked = await request.json()
+            asked = await request.json() if body else read_json(body)
         except MalformedJson as error:
             raise Problem("malformed-json", why=str(error)) from error
     canonical = json.dumps([request.method, request.url.path, asked], sort_keys=True, default=str)
@@ -99,27 +142,25 @@ def _too_large() -> Problem:
     return Problem("payload-too-large", most=MOST_BYTES)
 
 
-class Submission:
-    """The circumstances of a command: who gives it, under which key, for which version."""
+async def perform(request: Request, command: Command) -> JSONResponse:
+    """Decide `command` for whoever asks, and answer when it is durable.
 
-    def __init__(self, request: Request) -> None:
-        self._service = cast("Service", request.app.state.service)
-        self.account = cast("Account", request.scope["account"])
-        self._request = cast("bytes", request.scope["fingerprint"])
-        self._key = _key(request.headers.get("idempotency-key"))
-        self._expected = _versions(request.headers.get("if-match"))
-
-    async def perform(self, command: Command) -> JSONResponse:
-        """Decide, and answer when it is durable. Raises Refusal, Unavailable."""
-        order = Order(
-            command, str(self.account.account_id), self._key, self._request, self._expected
-        )
-        future = asyncio.wrap_future(self._service.dealfolio.transactor.submit(order))
-        try:
-            answer = await asyncio.wait_for(future, PATIENCE_SECONDS)
-        except TimeoutError:
-            raise Unavailable("no answer from the database in time") from None
-        return answered(answer)
+    Raises Refusal; Unavailable when the database does not answer in time.
+    """
+    service = cast("Service", request.app.state.service)
+    order = Order(
+        command,
+        str(cast("Account", request.scope["account"]).account_id),
+        _key(request.headers.get("idempotency-key")),
+        cast("bytes", request.scope["fingerprint"]),
+        _versions(request.headers.get("if-match")),
+    )
+    future = asyncio.wrap_future(service.dealfolio.transactor.submit(order))
+    try:
+        answer = await asyncio.wait_for(future, PATIENCE_SECONDS)
+    except TimeoutError:
+        raise Unavailable("no answer from the database in time") from None
+    return answered(answer)
 
 
 def answered(answer: Answer) -> JSONResponse:
@@ -147,7 +188,3 @@ def _versions(given: str | None) -> frozenset[int] | None:
         return None
     tags = (tag.strip().strip('"') for tag in given.split(",") if not tag.strip().startswith("W/"))
     return frozenset(int(tag) for tag in tags if tag.isascii() and tag.isdigit() and len(tag) < 18)
-
-
-By = Annotated[Submission, Depends(Submission)]
-"""Whose command it is."""

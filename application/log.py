@@ -20,7 +20,7 @@ from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastor
 from psycopg import Connection, Cursor
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
-from psycopg.types.json import Jsonb
+from pydantic_core import to_json
 
 from domain.events import DIRECTORY_EVENTS
 from domain.history import DealState
@@ -63,36 +63,39 @@ SELECT notification_id, recorded_at FROM books.events ORDER BY notification_id D
 _INSERT_EVENTS: LiteralString = """
 INSERT INTO books.events
     (originator_id, originator_version, topic, state, notification_id, recorded_at)
-SELECT * FROM unnest(
-    %s::uuid[], %s::bigint[], %s::text[], %s::bytea[], %s::bigint[], %s::timestamptz[])
+SELECT (row ->> 0)::uuid, (row ->> 1)::bigint, row ->> 2, convert_to(row ->> 3, 'UTF8'),
+       (row ->> 4)::bigint, (row ->> 5)::timestamptz
+FROM jsonb_array_elements(%s::jsonb) AS row
 """
 _INSERT_POSTINGS: LiteralString = """
 INSERT INTO ledger.postings
     (position, due_position, due_cause, deal_id, manager_id, account, effective_on, currency,
      amount, credit, progress, actions, deals)
-SELECT * FROM unnest(
-    %s::bigint[], %s::bigint[], %s::text[], %s::uuid[], %s::text[], %s::text[], %s::date[],
-    %s::text[], %s::bigint[], %s::int[], %s::int[], %s::int[], %s::int[])
+SELECT (row ->> 0)::bigint, (row ->> 1)::bigint, row ->> 2, (row ->> 3)::uuid, row ->> 4,
+       row ->> 5, (row ->> 6)::date, row ->> 7, (row ->> 8)::bigint, (row ->> 9)::int,
+       (row ->> 10)::int, (row ->> 11)::int, (row ->> 12)::int
+FROM jsonb_array_elements(%s::jsonb) AS row
 """
 _INSERT_DEALS: LiteralString = """
 INSERT INTO ledger.deals (deal_id, position, opened_on, title, client, currency)
-SELECT * FROM unnest(
-    %s::uuid[], %s::bigint[], %s::date[], %s::text[], %s::text[], %s::text[])
+SELECT (row ->> 0)::uuid, (row ->> 1)::bigint, (row ->> 2)::date, row ->> 3, row ->> 4, row ->> 5
+FROM jsonb_array_elements(%s::jsonb) AS row
 """
 _INSERT_STATES: LiteralString = """
 INSERT INTO ledger.deal_states
     (deal_id, effective_on, position, status, owner, potential_check, progress, expected_close_on)
-SELECT * FROM unnest(
-    %s::uuid[], %s::date[], %s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::int[],
-    %s::date[])
+SELECT (row ->> 0)::uuid, (row ->> 1)::date, (row ->> 2)::bigint, row ->> 3, row ->> 4,
+       (row ->> 5)::bigint, (row ->> 6)::int, (row ->> 7)::date
+FROM jsonb_array_elements(%s::jsonb) AS row
 """
 _INSERT_RECEIPTS: LiteralString = """
 INSERT INTO books.receipts (principal, key, request, answer)
-SELECT * FROM unnest(%s::text[], %s::text[], %s::bytea[], %s::jsonb[])
+SELECT row ->> 0, row ->> 1, decode(row ->> 2, 'hex'), row -> 3
+FROM jsonb_array_elements(%s::jsonb) AS row
 """
 _INSERT_PEOPLE: LiteralString = """
 INSERT INTO books.people (manager_id, name)
-SELECT * FROM unnest(%s::text[], %s::text[])
+SELECT row ->> 0, row ->> 1 FROM jsonb_array_elements(%s::jsonb) AS row
 ON CONFLICT (manager_id) DO UPDATE SET name = excluded.name
 """
 
@@ -180,7 +183,8 @@ class Writing:
     def receipts(self, keys: Sequence[tuple[str, str]]) -> Receipts:
         if not keys:
             return {}
-        found = self._connection.execute(_RECEIPTS, _columns(keys, 2)).fetchall()
+        asked = [[who for who, _ in keys], [key for _, key in keys]]
+        found = self._connection.execute(_RECEIPTS, asked).fetchall()
         return {(who, key): (request, answer) for who, key, request, answer in found}
 
     def end(self) -> tuple[int, datetime | None]:
@@ -229,19 +233,13 @@ class Writing:
             self._warnings.append(diagnostic.message_primary or "")
 
     def _insert(self, rows: Rows) -> None:
+        """Every table's rows as one JSON array: one parameter, and no type to be found out."""
         events = [
-            (
-                stored.originator_id,
-                stored.originator_version,
-                stored.topic,
-                stored.state,
-                position,
-                at,
-            )
-            for stored, position, at in rows.events
+            (one.originator_id, one.originator_version, one.topic, one.state, position, at)
+            for one, position, at in rows.events
         ]
-        receipts = [(*head, Jsonb(answer)) for *head, answer in rows.receipts]
-        inserts: list[tuple[LiteralString, Sequence[Sequence[Any]]]] = [
+        receipts = [(who, key, asked.hex(), answer) for who, key, asked, answer in rows.receipts]
+        inserts: list[tuple[LiteralString, Sequence[object]]] = [
             (_INSERT_EVENTS, events),
             (_INSERT_POSTINGS, rows.postings),
             (_INSERT_DEALS, rows.deals),
@@ -251,11 +249,7 @@ class Writing:
         ]
         for statement, values in inserts:
             if values:
-                self._connection.execute(statement, _columns(values, len(values[0])))
-
-
-def _columns(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
-    return [[row[column] for row in rows] for column in range(width)]
+                self._connection.execute(statement, [to_json(values).decode()])
 
 
 def _stored(cursor: Cursor[TupleRow]) -> list[StoredEvent]:

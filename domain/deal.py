@@ -82,6 +82,11 @@ class Action:
         return sum(entry.credit for entry in self.entries)
 
     @property
+    def is_setback(self) -> bool:
+        """Reported by one manager, with a negative weight that never changes."""
+        return self.entries[0].weight < 0
+
+    @property
     def state(self) -> str:
         """What has become of it: counted, claimed, withdrawn or rejected."""
         if self.live:
@@ -263,9 +268,9 @@ def _with(deal: Deal, action: Action) -> Deal:
 
 def _count(deal: Deal, action: Action) -> Deal:
     """An action begins to count: a positive one is granted up to 100 %, a setback takes."""
-    if action.weight > 0:
-        return _with(deal, _granted(action, min(action.weight, deal.room)))
-    return _set_back(deal, action)
+    if action.is_setback:
+        return _set_back(deal, action)
+    return _with(deal, _granted(action, min(action.weight, deal.room)))
 
 
 def _granted(action: Action, amount: int) -> Action:

@@ -132,7 +132,7 @@ def _performed(deal: Deal) -> dict[ManagerId, int]:
     """Positive actions that each manager performed and that are neither withdrawn nor rejected."""
     counts: dict[ManagerId, int] = defaultdict(int)
     for action in deal.actions.values():
-        if action.live and action.weight > 0:
+        if action.live and not action.is_setback:
             for manager in action.performers:
                 counts[manager] += 1
     return counts
@@ -141,13 +141,21 @@ def _performed(deal: Deal) -> dict[ManagerId, int]:
 def difference(before: Holdings, after: Holdings) -> Holdings:
     """What must be added to `before` to have `after`."""
     result = {
-        key: Holding(*(new - old for new, old in zip(holding, before[key], strict=True)))
-        if key in before
-        else holding
+        key: _minus(holding, before[key]) if key in before else holding
         for key, holding in after.items()
         if holding != before.get(key)
     }
     for key, holding in before.items():
         if key not in after:
-            result[key] = Holding(*(-part for part in holding))
+            result[key] = _minus(Holding(), holding)
     return result
+
+
+def _minus(one: Holding, other: Holding) -> Holding:
+    return Holding(
+        one.amount - other.amount,
+        one.credit - other.credit,
+        one.progress - other.progress,
+        one.actions - other.actions,
+        one.deals - other.deals,
+    )

@@ -107,7 +107,13 @@ def value_text(value: int) -> str:
 
 
 def _stored(given: object) -> object:
-    return hundredths(given) if isinstance(given, str) else given
+    """What `decimal_text` wrote, and nothing else; read for every event, so without a Decimal."""
+    if not isinstance(given, str):
+        return given
+    value = int(given[:-3] + given[-2:])
+    if decimal_text(value) != given:
+        raise ValueError(given)
+    return value
 
 
 Weight = Annotated[

@@ -130,6 +130,7 @@ CATALOGUE = {
     "letter": Kind(7),
     "rumour": Kind(-900, needs_confirmation=True),
 }
+HEAVY = ("board", "setback", "tender", "pilot", "setback", "board", "rumour", "rival")
 
 
 def catalogue_commands() -> list[Command]:
@@ -175,8 +176,11 @@ class Intent(NamedTuple):
 
 
 class Plot(NamedTuple):
+    """In a `crowded` one everything weighs so much that the deals are full most of the time."""
+
     openings: tuple[Opening, ...]
     intents: list[Intent]
+    crowded: bool = False
 
 
 class Point(NamedTuple):
@@ -217,6 +221,7 @@ def plots(least: int = 16, most: int = 36) -> st.SearchStrategy[Plot]:
         Plot,
         openings=st.tuples(_OPENINGS, _OPENINGS, _OPENINGS),
         intents=st.lists(_INTENTS, min_size=least, max_size=most),
+        crowded=st.booleans(),
     )
 
 
@@ -270,7 +275,7 @@ class Story:
 def play(plot: Plot, chapter: int = 0) -> Story:
     """Tell the plot to the domain. People and deals of one chapter are in no other."""
     story = Story()
-    desk = _Desk(chapter)
+    desk = _Desk(chapter, crowded=plot.crowded)
     for number, intent in enumerate(plot.intents):
         today = number * len(CALENDAR) // len(plot.intents)
         deal_id = desk.deal(intent.deal)
@@ -306,10 +311,14 @@ _ANY = (
     *["check"] * 2, "close_on", *["hand_over"] * 3, "suspend", "suspend", "resume", "win", "win",
     "lose", "reopen",
 )  # fmt: skip
-_MENUS = {
+_MENUS: dict[str, tuple[str, ...]] = {
     Status.OPEN: (
         *["perform"] * 16, *["confirm"] * 6, "reject", *["reweigh"] * 7, *["withdraw"] * 5,
         *["check"] * 3, "close_on", *["hand_over"] * 4, "suspend", "suspend", "win", "lose",
+    ),
+    "crowded": (
+        *["perform"] * 14, *["withdraw"] * 9, *["reweigh"] * 4, "confirm", "hand_over", "check",
+        "suspend", "win", "lose",
     ),
     Status.SUSPENDED: (
         *["resume"] * 5, "reweigh", "reweigh", "withdraw", "check", "close_on", "hand_over", "win",
@@ -323,8 +332,10 @@ _MENUS = {
 class _Desk:
     """The people of one chapter, and what they want."""
 
-    def __init__(self, chapter: int) -> None:
+    def __init__(self, chapter: int, *, crowded: bool) -> None:
         self._chapter = chapter
+        self._crowded = crowded
+        self._codes = HEAVY if crowded else tuple(CATALOGUE)
         self._actions = 0
         self._cast = cast_of(chapter)
 
@@ -342,7 +353,9 @@ class _Desk:
 
     def wish(self, history: History, intent: Intent, today: int) -> tuple[date, DealEvent]:
         day = CALENDAR[max(0, today - intent.late)]
-        menu = _ANY if intent.wild else _MENUS[history.deal.status]
+        status = history.deal.status
+        menu = _MENUS["crowded" if self._crowded and status is Status.OPEN else status]
+        menu = _ANY if intent.wild else menu
         match menu[intent.kind % len(menu)]:
             case "confirm" | "reject" | "reweigh" | "withdraw" as what:
                 action = _target(history, what, intent)
@@ -357,7 +370,7 @@ class _Desk:
                 return day, self._on_deal(what, history, intent, day)
 
     def _performed(self, intent: Intent) -> DealEvent:
-        code = list(CATALOGUE)[intent.size]
+        code = self._codes[intent.size % len(self._codes)]
         kind = CATALOGUE[code]
         self._actions += 1
         return ActionPerformed(
@@ -421,7 +434,7 @@ def _target(history: History, what: str, intent: Intent) -> Action | None:
     else:
         live = [action for action in actions if action.live]
         setbacks = [action for action in live if action.took]
-        fit = setbacks if setbacks and intent.size % 2 else live
+        fit = setbacks if setbacks and intent.size % 3 else live
     choice = actions if intent.wild else fit
     return choice[intent.which % len(choice)] if choice else None
 

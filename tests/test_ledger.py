@@ -134,8 +134,8 @@ def _record(service: Service, story: Story, ways: list[int], first: int) -> None
         refused = any(one.refusal for one in tried)
         if way == 5 or refused:
             batch = transactor.submit_all(orders, dry_run=not refused)
-            for one, outcome in zip(tried, batch.result(SECONDS), strict=True):
-                _agree(one, outcome, first)
+            for one, rehearsed in zip(tried, batch.result(SECONDS), strict=True):
+                _agree(one, rehearsed, first)
         if way == 3 or refused:
             futures = [transactor.submit(order) for order in orders]
             outcomes: list[object] = [_heard(future) for future in futures]

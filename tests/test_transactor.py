@@ -811,6 +811,44 @@ def test_a_lock_that_somebody_keeps_makes_the_order_unavailable_and_not_lost(
     assert len(stream_in(service, deal)) == 2
 
 
+def test_a_commit_that_warns_is_not_taken_for_done_and_its_key_tells_later(
+    service: Service, deal: DealId, database: str
+) -> None:
+    """As when it no longer waits for the standby. The event may be stored, and here it is."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(
+            "CREATE FUNCTION warn() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN RAISE WARNING 'not on the standby'; RETURN NULL; END $$;"
+            "CREATE CONSTRAINT TRIGGER warns AFTER INSERT ON books.events"
+            " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION warn()"
+        )
+        with pytest.raises(Unavailable, match="not on the standby"):
+            do(service, proposal(deal), key="k", request=b"r")
+        connection.execute("DROP TRIGGER warns ON books.events")
+    assert do(service, proposal(deal), key="k", request=b"r").version == 2
+    assert do(service, proposal(deal)).version == 3
+    assert len(stream_in(service, deal)) == 3
+
+
+def test_whoever_appends_holds_the_writers_lock_until_the_commit(
+    service: Service, deal: DealId, database: str
+) -> None:
+    """Also somebody who knows nothing of it."""
+    del service
+    with psycopg.connect(database) as stranger, psycopg.connect(database) as other:
+        stranger.execute(
+            "INSERT INTO books.events SELECT originator_id, 2, topic, state, 6, recorded_at"
+            " FROM books.events WHERE originator_id = %s",
+            [deal],
+        )
+        other.execute("SET lock_timeout = '100ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            other.execute("SELECT books.lock_for_writing()")
+        other.rollback()
+        stranger.rollback()
+        other.execute("SELECT books.lock_for_writing()")
+
+
 def test_after_a_commit_that_failed_nothing_of_it_is_remembered(
     service: Service, deal: DealId, database: str
 ) -> None:

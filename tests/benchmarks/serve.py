@@ -1,0 +1,27 @@
+"""The server as it is, and beside it one endpoint that only knows its caller."""
+
+import sys
+
+import uvicorn
+from fastapi import Response
+
+from api.accounts import Accounts
+from api.app import create_app
+from api.guard import guarded_router
+from api.service import Service
+from api.settings import Settings
+
+router = guarded_router()
+
+
+@router.get("/nothing")
+def nothing() -> Response:
+    return Response(b"{}", media_type="application/json")
+
+
+settings = Settings()
+service = Service(settings.database_url, settings)
+Accounts(service.asking).create_first(settings.bootstrap_token)
+app = create_app(service)
+app.include_router(router)
+uvicorn.run(app, port=int(sys.argv[1]), log_level="warning", access_log=False)

@@ -1,0 +1,369 @@
+"""Faults to plant, and the test that must turn red for each: who watches the watchers.
+
+A fault is one slip of the hand in one place. Two locks are kept, and each needs a fault of its own.
+The one that `Writing.begin` takes: without it, or with it taken behind the look at the tail, two
+servers decide on the same knowledge. Positions are unique, so nothing wrong is ever stored, but one
+of the two fails; hence those faults show as orders that were refused by no rule. The one in the
+trigger: the service has it already, so only somebody else who appends can miss it.
+
+What no test can see is not here: `Transactor._failed` forgets what it knew, but a draft reaches
+`Knowledge` only behind a commit that has succeeded, so it would be right without.
+"""
+
+from typing import NamedTuple
+
+
+class Fault(NamedTuple):
+    """`old` occurs once in `file`; with `new` in its place, `test` must fail."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    test: str
+
+
+_ACCEPTED = (
+    "test_definition.py::test_a_command_is_accepted_or_refused_as_the_rules_of_the_books_say"
+)
+_STATE = "test_definition.py::test_a_deal_at_any_point_stands_as_the_oracle_folds_it"
+_BOUNDS = (
+    "test_definition.py::test_no_credit_is_ever_below_nothing_above_its_weight_or_above_the_whole"
+)
+_SUMS = "test_definition.py::test_the_postings_sum_to_the_portfolio_at_any_point"
+_ROWS = "test_definition.py::test_the_last_row_known_for_a_day_shows_the_deal_as_it_stood"
+_OWN_STEP = (
+    "test_definition.py"
+    "::test_an_entry_in_time_posts_its_own_step_only_and_a_late_one_nothing_before_its_day"
+)
+_STREAM = "test_definition.py::test_a_history_read_from_its_stream_is_the_history_that_was_recorded"
+_SPLIT = "test_definition.py::test_a_split_is_exact_fair_and_gives_ties_to_the_earlier"
+_LEDGER = (
+    "test_ledger.py"
+    "::test_every_question_is_answered_from_the_ledger_as_the_definition_and_the_oracle_do"
+)
+_RULE_OR_ANSWER = "test_concurrency.py::test_nobody_is_told_anything_but_an_answer_or_a_rule"
+
+FAULTS = (
+    # ------------------------------------------------------------------ the rules of a deal
+    Fault(
+        "the cap is off by a basis point",
+        "domain/deal.py",
+        "        return WHOLE - self.progress\n",
+        "        return WHOLE - self.progress + 1\n",
+        _BOUNDS,
+    ),
+    Fault(
+        "a claim counts before it is confirmed",
+        "domain/deal.py",
+        "return _with(deal, action) if action.claimed else _count(deal, action)",
+        "return _count(deal, action)",
+        _STATE,
+    ),
+    Fault(
+        "a raise also makes good what the cap had cost",
+        "domain/deal.py",
+        "min(weight - old, deal.room)",
+        "min(weight - action.credit, deal.room)",
+        _STATE,
+    ),
+    Fault(
+        "a lowered weight leaves the credit above it",
+        "domain/deal.py",
+        "return _with(deal, _taken(action, excess) if excess > 0 else action)",
+        "return _with(deal, action)",
+        _BOUNDS,
+    ),
+    Fault(
+        "a setback takes equal parts from all who hold credit",
+        "domain/deal.py",
+        "    shares = split(amount, [credit for _, _, credit in held])\n",
+        "    shares = split(amount, [credit > 0 for _, _, credit in held])\n",
+        _STATE,
+    ),
+    Fault(
+        "what is given back may exceed the action's weight",
+        "domain/deal.py",
+        "min(taking.amount, lender.weight - lender.credit, deal.room)",
+        "min(taking.amount, deal.room)",
+        _BOUNDS,
+    ),
+    Fault(
+        "what is given back may exceed 100 % of the deal",
+        "domain/deal.py",
+        "min(taking.amount, lender.weight - lender.credit, deal.room)",
+        "min(taking.amount, lender.weight - lender.credit)",
+        "test_definition.py::test_what_a_setback_gives_back_stops_at_the_whole_of_the_deal",
+    ),
+    Fault(
+        "a handover without transfer takes the credit along",
+        "domain/deal.py",
+        "    if not event.transfer_credit:\n",
+        "    if event.transfer_credit is None:\n",
+        _STATE,
+    ),
+    Fault(
+        "a suspended deal cannot be won",
+        "domain/deal.py",
+        "case PotentialCheckRevised() | ExpectedCloseRevised() | DealWon() | DealLost():\n"
+        "            return _not_underway(deal)",
+        "case PotentialCheckRevised() | ExpectedCloseRevised() | DealWon() | DealLost():\n"
+        "            return _not_open(deal)",
+        _ACCEPTED,
+    ),
+    # ------------------------------------------------------------------ what it is worth
+    Fault(
+        "the rest of a split is lost",
+        "domain/values.py",
+        "    if left:\n",
+        "    if left < 0:\n",
+        _SPLIT,
+    ),
+    Fault(
+        "ties go to the later share",
+        "domain/values.py",
+        "key=lambda i: -(whole * shares[i] % total))",
+        "key=lambda i: (-(whole * shares[i] % total), -i))",
+        _SPLIT,
+    ),
+    Fault(
+        "a contract's odd kopeck goes by name and not by the earliest action",
+        "domain/ledger.py",
+        "    credit = credit or {deal.owner: 1}\n",
+        "    credit = dict(sorted(credit.items())) or {deal.owner: 1}\n",
+        _STATE,
+    ),
+    Fault(
+        "a withdrawn action is still counted as performed",
+        "domain/ledger.py",
+        "        if action.live and not action.is_setback:\n",
+        "        if not action.is_setback:\n",
+        _STATE,
+    ),
+    # ------------------------------------------------------------------ the two times
+    Fault(
+        "a day ends before its own events",
+        "domain/history.py",
+        "fact for fact in events if on(fact) <= as_of and fact.position <= position",
+        "fact for fact in events if on(fact) < as_of and fact.position <= position",
+        _STATE,
+    ),
+    Fault(
+        "what a position tells is not yet known at it",
+        "domain/history.py",
+        "fact for fact in events if on(fact) <= as_of and fact.position <= position",
+        "fact for fact in events if on(fact) <= as_of and fact.position < position",
+        _STATE,
+    ),
+    Fault(
+        "an amendment stands by its own position, when a stream is read",
+        "domain/history.py",
+        "        return on(fact), anchor, own\n",
+        "        return on(fact), own, own\n",
+        _STREAM,
+    ),
+    Fault(
+        "an amendment stands by its own position, when it is recorded",
+        "domain/history.py",
+        "            return on(recorded), self.deal.actions[event.action_id].position, own\n",
+        "            return on(recorded), own, own\n",
+        _ACCEPTED,
+    ),
+    Fault(
+        "a late event is checked at its own place only",
+        "domain/history.py",
+        "    for number in range(place, len(events)):\n",
+        "    for number in range(place, place + 1):\n",
+        _ACCEPTED,
+    ),
+    Fault(
+        "a late event does not post what it changes later",
+        "domain/history.py",
+        "for old, new in zip(before[place:], after[place + 1 :], strict=True)",
+        "for old, new in zip(before[:0], after[:0], strict=True)",
+        _SUMS,
+    ),
+    Fault(
+        "a late event posts its later steps on its own date",
+        "domain/history.py",
+        "                account,\n                on(due),\n",
+        "                account,\n                on(learnt),\n",
+        _SUMS,
+    ),
+    Fault(
+        "a late event writes anew also the days that it leaves as they were",
+        "domain/history.py",
+        "        if was.get(day) != row:\n",
+        "        if day:\n",
+        _OWN_STEP,
+    ),
+    Fault(
+        "a late event does not rewrite the days behind it",
+        "domain/history.py",
+        "        if was.get(day) != row:\n",
+        "        if day == on(learnt):\n",
+        _ROWS,
+    ),
+    # ------------------------------------------------------------------ the questions in SQL
+    Fault(
+        "the sum of a portfolio ends before the day",
+        "projections/portfolio.py",
+        "FROM ledger.postings WHERE effective_on <= %s AND position <= %s",
+        "FROM ledger.postings WHERE effective_on < %s AND position <= %s",
+        _LEDGER,
+    ),
+    Fault(
+        "a movement begins with the day `from`",
+        "projections/movement.py",
+        "SELECT effective_on > %(first)s, CASE WHEN effective_on > %(first)s THEN",
+        "SELECT effective_on >= %(first)s, CASE WHEN effective_on >= %(first)s THEN",
+        _LEDGER,
+    ),
+    Fault(
+        "a restatement tells again what was known at its beginning",
+        "projections/restatement.py",
+        "AND position > %(first)s AND position <= %(last)s",
+        "AND position >= %(first)s AND position <= %(last)s",
+        _LEDGER,
+    ),
+    Fault(
+        "a deal is listed as last learnt and not as of the day",
+        "projections/deals.py",
+        "    ORDER BY effective_on DESC, deal_states.position DESC LIMIT 1\n",
+        "    ORDER BY deal_states.position DESC, effective_on DESC LIMIT 1\n",
+        _LEDGER,
+    ),
+    Fault(
+        "a point of a series leaves out its own day",
+        "projections/series.py",
+        "        while row is not None and row[0] <= day:\n",
+        "        while row is not None and row[0] < day:\n",
+        _LEDGER,
+    ),
+    # ------------------------------------------------------------------ the writer
+    Fault(
+        "recorded_at is what the clock says",
+        "application/knowledge.py",
+        "recorded_at=max(now, self.recorded_at + timedelta(microseconds=1)),",
+        "recorded_at=now,",
+        "test_transactor.py::test_recorded_at_never_runs_backwards_when_the_clock_does",
+    ),
+    Fault(
+        "what others recorded on a deal at hand is not learnt",
+        "application/knowledge.py",
+        "                    self.keep([known.record(recorded).history])\n",
+        "                    self.keep([known])\n",
+        "test_transactor.py::test_a_version_that_another_server_made_counts_too",
+    ),
+    Fault(
+        "the receipt is not written",
+        "application/session.py",
+        "            rows.receipts.append((*key, order.request, receipt))\n",
+        "",
+        "test_transactor.py::test_the_first_answer_is_given_also_by_another_server_and_after_a_restart",
+    ),
+    Fault(
+        "the receipt of the same group is not remembered",
+        "application/session.py",
+        "            self._receipts[key] = (order.request, receipt)\n",
+        "",
+        "test_transactor.py::test_the_same_key_twice_in_one_group_is_recorded_once",
+    ),
+    Fault(
+        "the receipt is not looked at",
+        "application/session.py",
+        "        if key in self._receipts:\n",
+        "        if key == ():\n",
+        "test_transactor.py"
+        "::test_the_same_key_and_request_get_the_first_answer_and_record_nothing_more",
+    ),
+    Fault(
+        "any request may use a key again",
+        "application/session.py",
+        "            if request != order.request:\n",
+        "            if not request:\n",
+        "test_transactor.py::test_the_same_key_for_another_request_is_refused",
+    ),
+    Fault(
+        "If-Match is not heeded",
+        "application/orders.py",
+        "        if self.expected is not None and version not in self.expected:\n",
+        "        if self.expected is not None and version < 0:\n",
+        "test_transactor.py"
+        "::test_a_command_meant_for_another_version_is_refused_and_told_the_one_that_holds",
+    ),
+    Fault(
+        "a batch with a refusal stores the rest",
+        "application/transactor.py",
+        "            if not batch.dry_run and all(isinstance(one, Answer) for one in outcomes):\n",
+        "            if not batch.dry_run and any(isinstance(one, Answer) for one in outcomes):\n",
+        "test_transactor.py::test_a_batch_with_refusals_names_them_all_and_stores_nothing",
+    ),
+    Fault(
+        "a dry run is stored",
+        "application/transactor.py",
+        "            if not batch.dry_run and all(isinstance(one, Answer) for one in outcomes):\n",
+        "            if all(isinstance(one, Answer) for one in outcomes):\n",
+        "test_transactor.py::test_a_dry_run_answers_as_the_real_one_will_and_stores_nothing",
+    ),
+    Fault(
+        "a warning at the commit is passed over",
+        "application/log.py",
+        '            if committed.statusmessage != "COMMIT" or self._warnings:\n',
+        '            if committed.statusmessage != "COMMIT":\n',
+        "test_transactor.py"
+        "::test_a_commit_that_warns_is_not_taken_for_done_and_its_key_tells_later",
+    ),
+    Fault(
+        "the last day of a closed month is open",
+        "domain/periods.py",
+        "        if through is not None and day <= through:\n",
+        "        if through is not None and day < through:\n",
+        "test_transactor.py::test_no_entry_into_a_month_is_recorded_behind_its_closing",
+    ),
+    Fault(
+        "one more than the limit per deal",
+        "domain/deal_commands.py",
+        "done >= kind.max_per_deal:\n",
+        "done > kind.max_per_deal:\n",
+        "test_transactor.py::test_a_limit_per_deal_holds_when_two_servers_are_asked_at_once",
+    ),
+    # ------------------------------------------------------------------ the locks
+    Fault(
+        "the lock is taken behind the look at the tail",
+        "application/log.py",
+        "            self._connection.execute(_LOCK)\n"
+        "            tail = self._connection.execute(_TAIL, [after, TAIL])\n",
+        "            tail = self._connection.execute(_TAIL, [after, TAIL])\n"
+        "            self._connection.execute(_LOCK)\n",
+        _RULE_OR_ANSWER,
+    ),
+    Fault(
+        "the lock is not taken before the decision",
+        "application/log.py",
+        "            self._connection.execute(_LOCK)\n",
+        "",
+        _RULE_OR_ANSWER,
+    ),
+    Fault(
+        "the trigger takes no lock",
+        "application/books.sql",
+        "    PERFORM books.lock_for_writing();\n",
+        "",
+        "test_transactor.py::test_whoever_appends_holds_the_writers_lock_until_the_commit",
+    ),
+    Fault(
+        "the log can be changed by its owner",
+        "application/books.sql",
+        "CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON books.events\n",
+        "CREATE TRIGGER append_only BEFORE DELETE OR TRUNCATE ON books.events\n",
+        "test_transactor.py::test_nobody_changes_or_removes_what_was_recorded",
+    ),
+    Fault(
+        "the service may update the log",
+        "application/books.sql",
+        "GRANT SELECT, INSERT ON books.events, books.receipts TO dealfolio_app;\n",
+        "GRANT SELECT, INSERT, UPDATE ON books.events, books.receipts TO dealfolio_app;\n",
+        "test_transactor.py::test_nobody_changes_or_removes_what_was_recorded",
+    ),
+)
