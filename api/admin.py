@@ -1,6 +1,6 @@
 """Accounts: making them, listing them, closing them."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Depends, Path, Query, Request, Response
@@ -111,7 +111,7 @@ def close_account(
     return Response(status_code=204)
 
 
-def _figures(account: Account) -> dict[str, str | None]:
+def _figures(account: Account) -> dict[str, Any]:
     team: UUID | None = account.team_id
     return {
         "account_id": str(account.account_id),

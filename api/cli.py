@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 import uvicorn
@@ -90,16 +90,19 @@ def import_(
 ) -> None:
     """Import deals and actions: everything or nothing; again changes nothing."""
     settings = _settings(data=data)
-    with _database(settings) as conninfo, _service(conninfo, settings) as service:
-        with progress("Rows") as told:
-            report = import_files(
-                service,
-                files,
-                mapping=mapping,
-                dry_run=dry_run,
-                language=_language(),
-                progress=told,
-            )
+    with (
+        _database(settings) as conninfo,
+        _service(conninfo, settings) as service,
+        progress("Rows") as told,
+    ):
+        report = import_files(
+            service,
+            files,
+            mapping=mapping,
+            dry_run=dry_run,
+            language=_language(),
+            progress=told,
+        )
     show_import(report)
     if report.errors:
         raise typer.Exit(1)
@@ -178,7 +181,7 @@ def _parsed(what: TypeAdapter[T], text: str) -> T:
         raise typer.BadParameter(f"{text}: {error.errors()[0]['msg']}") from error
 
 
-def _settings(**given: object) -> Settings:
+def _settings(**given: Any) -> Settings:  # noqa: ANN401 - each as Settings types it
     return Settings(**{name: value for name, value in given.items() if value is not None})
 
 

@@ -209,17 +209,17 @@ async def open_deal(body: OpenDealBody, request: Request) -> JSONResponse:
 @router.post("/deals/{deal_id}/actions", operation_id="performAction", **CREATED)
 async def perform_action(deal_id: Deal, body: ActionBody, request: Request) -> JSONResponse:
     """Record an action. Its weight is the catalogue's on its date, and is fixed by this."""
-    credits_ = body.credits and tuple(
+    shared = tuple(
         Credit(manager_id=ManagerId(credit.manager_id), weight=credit.weight)
-        for credit in body.credits
+        for credit in body.credits or ()
     )
     command = PerformAction(
         DealId(deal_id),
         ActionId(uuid4()),
         ActionTypeCode(body.action_type),
         body.effective_on,
-        body.manager_id and ManagerId(body.manager_id),
-        credits_,
+        None if body.manager_id is None else ManagerId(body.manager_id),
+        shared or None,
         body.evidence,
         body.comment,
     )

@@ -55,7 +55,7 @@ def deals(
             after=question.cursor,
             limit=question.limit,
             status=question.status,
-            owner=question.manager_id and ManagerId(question.manager_id),
+            owner=None if question.manager_id is None else ManagerId(question.manager_id),
         )
     links = next_link(request, lines[-1].position, point) if len(lines) == question.limit else None
     summaries = [

@@ -121,7 +121,10 @@ async def register_manager(body: ManagerBody, request: Request) -> JSONResponse:
     """Register a manager. The name stays outside the log."""
     manager_id = ManagerId(body.manager_id or str(uuid4()))
     return await perform(
-        request, RegisterManager(manager_id, body.name, body.team_id and TeamId(body.team_id))
+        request,
+        RegisterManager(
+            manager_id, body.name, None if body.team_id is None else TeamId(body.team_id)
+        ),
     )
 
 

@@ -231,8 +231,8 @@ def line(text: str) -> str:
 
 
 def prose(text: str) -> str:
-    """May have several lines."""
-    return _checked(text, _TEXT, MOST_TEXT)
+    """May have several lines, which end the same whatever the file's own do."""
+    return _checked(text.replace("\r\n", "\n").replace("\r", "\n"), _TEXT, MOST_TEXT)
 
 
 def _checked(text: str, rule: TypeAdapter[str], most: int) -> str:

@@ -120,7 +120,7 @@ def _staff(service: Service) -> Staff:
 
 
 def _decide(service: Service, todo: Plan, watch: "_Watch", *, dry_run: bool) -> list[Outcome]:
-    """An outcome for each step. An interrupted wait stores nothing, unless all is decided by then."""
+    """An outcome for each step. Interrupted while it waits, it stores nothing if it still can."""
     orders = (step.order for step in todo.steps)
     future = service.dealfolio.transactor.submit_all(orders, dry_run=dry_run, progress=watch)
     try:

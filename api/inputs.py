@@ -18,6 +18,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    JsonValue,
     PlainValidator,
     WithJsonSchema,
 )
@@ -80,7 +81,7 @@ class Body(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-def example(**fields: object) -> ConfigDict:
+def example(**fields: JsonValue) -> ConfigDict:
     """For the documentation of a body: what it looks like."""
     return ConfigDict(json_schema_extra={"example": fields})
 

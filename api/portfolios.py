@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -125,7 +125,7 @@ def portfolios(question: Annotated[PortfoliosQuestion, Query()], service: Servic
     return answer(PortfoliosAnswer(**asked(point), currencies=lines))
 
 
-def _figures(standing: Standing) -> dict[str, object]:
+def _figures(standing: Standing) -> dict[str, Any]:
     return {
         **values(standing.balance),
         "progress": decimal_text(standing.progress),

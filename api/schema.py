@@ -7,7 +7,7 @@ able to create them.
 """
 
 from pathlib import Path
-from typing import LiteralString, cast
+from typing import LiteralString
 
 import psycopg
 from psycopg import Connection
@@ -110,4 +110,4 @@ def _run(connection: Connection[TupleRow], name: str, path: Path) -> None:
 
 
 def _script(path: Path) -> LiteralString:
-    return cast("LiteralString", path.read_text(encoding="utf-8"))
+    return path.read_text(encoding="utf-8")

@@ -33,16 +33,16 @@ class Dealfolio(Application[UUID]):
     ) -> None:
         self._conninfo = conninfo
         super().__init__(env)
-        self.transactor = Transactor(self.recorder, totals, zone, now)
+        self.transactor = Transactor(self._log, totals, zone, now)
 
     def construct_mapper(self) -> FactMapper:
         return FactMapper()
 
     def construct_recorder(self) -> Log:
-        self.log_recorder = Log(self._conninfo)
-        return self.log_recorder
+        self._log = Log(self._conninfo)
+        return self._log
 
     def close(self) -> None:
         self.transactor.close()
-        self.log_recorder.close()
+        self._log.close()
         super().close()

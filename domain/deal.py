@@ -5,9 +5,9 @@ given has happened. State is immutable, so a decision that comes to nothing leav
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
+from types import MappingProxyType
 from typing import NamedTuple, assert_never
 
 from domain.errors import Obstacle
@@ -55,8 +55,7 @@ class Taking(NamedTuple):
     amount: int
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(NamedTuple):
     """An action as the deal knows it. Entries keep their order and are never merged."""
 
     action_id: ActionId
@@ -94,8 +93,7 @@ class Action:
         return "rejected" if self.rejected else "withdrawn"
 
 
-@dataclass(frozen=True, slots=True)
-class Deal:
+class Deal(NamedTuple):
     """A deal after some of its events. `progress` is the sum of all credit, 0 to WHOLE."""
 
     opened_on: date
@@ -106,7 +104,7 @@ class Deal:
     currency: str
     expected_close_on: date | None
     status: Status = Status.OPEN
-    actions: Mapping[ActionId, Action] = field(default_factory=dict)
+    actions: Mapping[ActionId, Action] = MappingProxyType({})
     progress: int = 0
     contract: int | None = None
 
@@ -192,28 +190,28 @@ def evolve(deal: Deal | None, recorded: Recorded[DealEvent]) -> Deal:
         case ActionPerformed():
             return _performed(deal, recorded, event)
         case ActionConfirmed():
-            return _count(deal, replace(deal.actions[event.action_id], claimed=False))
+            return _count(deal, deal.actions[event.action_id]._replace(claimed=False))
         case ActionRejected():
-            rejected = replace(deal.actions[event.action_id], live=False, rejected=True)
+            rejected = deal.actions[event.action_id]._replace(live=False, rejected=True)
             return _with(deal, rejected)
         case WeightChanged():
             return _reweighted(deal, deal.actions[event.action_id], event.weight)
         case ActionWithdrawn():
             return _withdrawn(deal, deal.actions[event.action_id])
         case PotentialCheckRevised():
-            return replace(deal, check=event.potential_check.amount)
+            return deal._replace(check=event.potential_check.amount)
         case ExpectedCloseRevised():
-            return replace(deal, expected_close_on=event.expected_close_on)
+            return deal._replace(expected_close_on=event.expected_close_on)
         case DealHandedOver():
             return _handed_over(deal, event)
         case DealSuspended():
-            return replace(deal, status=Status.SUSPENDED)
+            return deal._replace(status=Status.SUSPENDED)
         case DealWon():
-            return replace(deal, status=Status.WON, contract=event.contract.amount)
+            return deal._replace(status=Status.WON, contract=event.contract.amount)
         case DealLost():
-            return replace(deal, status=Status.LOST)
+            return deal._replace(status=Status.LOST)
         case DealResumed() | DealReopened():
-            return replace(deal, status=Status.OPEN, contract=None)
+            return deal._replace(status=Status.OPEN, contract=None)
         case _:
             assert_never(event)
 
@@ -259,8 +257,7 @@ def _with(deal: Deal, action: Action) -> Deal:
     """The deal with `action` in its place, or last if it is new; progress follows the credits."""
     before = deal.actions.get(action.action_id)
     gained = action.credit - (before.credit if before else 0)
-    return replace(
-        deal,
+    return deal._replace(
         actions={**deal.actions, action.action_id: action},
         progress=deal.progress + gained,
     )
@@ -290,7 +287,7 @@ def _credited(action: Action, changes: Iterable[int]) -> Action:
         Entry(entry.manager_id, entry.weight, entry.credit + change)
         for entry, change in zip(action.entries, changes, strict=True)
     )
-    return replace(action, entries=entries)
+    return action._replace(entries=entries)
 
 
 def _set_back(deal: Deal, setback: Action) -> Deal:
@@ -311,7 +308,7 @@ def _set_back(deal: Deal, setback: Action) -> Deal:
     )
     for taking in took:
         deal = _with(deal, _shifted(deal.actions[taking.action_id], taking.entry, -taking.amount))
-    return _with(deal, replace(setback, took=took))
+    return _with(deal, setback._replace(took=took))
 
 
 def _shifted(action: Action, number: int, change: int) -> Action:
@@ -321,7 +318,7 @@ def _shifted(action: Action, number: int, change: int) -> Action:
 def _withdrawn(deal: Deal, action: Action) -> Deal:
     took = action.took
     dead = tuple(Entry(entry.manager_id, entry.weight, 0) for entry in action.entries)
-    deal = _with(deal, replace(action, live=False, entries=dead, took=()))
+    deal = _with(deal, action._replace(live=False, entries=dead, took=()))
     for taking in took:
         lender = deal.actions[taking.action_id]
         if lender.live:
@@ -333,8 +330,7 @@ def _withdrawn(deal: Deal, action: Action) -> Deal:
 def _reweighted(deal: Deal, action: Action, weight: int) -> Deal:
     old = action.weight
     nominal = split(weight, [entry.weight for entry in action.entries])
-    action = replace(
-        action,
+    action = action._replace(
         entries=tuple(
             Entry(entry.manager_id, share, entry.credit)
             for entry, share in zip(action.entries, nominal, strict=True)
@@ -352,10 +348,9 @@ def _handed_over(deal: Deal, event: DealHandedOver) -> Deal:
     """Every line of the old owner in a live action becomes the new owner's, in its place."""
     old, new = deal.owner, event.to_manager_id
     if not event.transfer_credit:
-        return replace(deal, owner=new)
+        return deal._replace(owner=new)
     actions = {
-        action_id: replace(
-            action,
+        action_id: action._replace(
             entries=tuple(
                 Entry(new if entry.manager_id == old else entry.manager_id, *entry[1:])
                 for entry in action.entries
@@ -365,4 +360,4 @@ def _handed_over(deal: Deal, event: DealHandedOver) -> Deal:
         else action
         for action_id, action in deal.actions.items()
     }
-    return replace(deal, owner=new, actions=actions)
+    return deal._replace(owner=new, actions=actions)

@@ -1,6 +1,6 @@
 """What people ask for beside the deals: catalogue, people, periods."""
 
-from collections.abc import Mapping
+from collections.abc import Container
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
@@ -164,11 +164,11 @@ def _on_period(month: Month, event: Event) -> Decision:
     return Decision(stream_of("period", str(month)), event, {"period": str(month)})
 
 
-def _require_known(what: str, name: object, known: Mapping[object, object]) -> None:
+def _require_known(what: str, name: object, known: Container[object]) -> None:
     if name not in known:
         raise NotFound(what, name)
 
 
-def _require_new(name: object, known: Mapping[object, object]) -> None:
+def _require_new(name: object, known: Container[object]) -> None:
     if name in known:
         raise NotAllowedNow(Obstacle.ALREADY_EXISTS, name=str(name))

@@ -8,7 +8,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Any
 
-from domain.events import Recorded
+from domain.events import DealEvent, Recorded
 
 
 class Obstacle(StrEnum):
@@ -70,7 +70,7 @@ class NotAllowedNow(Refusal):
 class BreaksLaterHistory(Refusal):
     """The event itself would be allowed, but `broken` would no longer be."""
 
-    def __init__(self, broken: Recorded, obstacle: Obstacle) -> None:
+    def __init__(self, broken: Recorded[DealEvent], obstacle: Obstacle) -> None:
         super().__init__(broken=broken, obstacle=obstacle)
         self.broken = broken
 

@@ -72,10 +72,9 @@ def in_book_order(events: Iterable[Fact]) -> list[Fact]:
     return sorted(facts, key=key)
 
 
-def steps(events: Iterable[Fact]) -> Iterator[Step]:
-    """Fold `events`, given in book order, showing what each of them changed."""
-    deal: Deal | None = None
-    worth = NOTHING
+def steps(events: Iterable[Fact], deal: Deal | None = None) -> Iterator[Step]:
+    """Fold `events`, given in book order, on from `deal`, showing what each of them changed."""
+    worth = holdings(deal)
     for recorded in events:
         deal = evolve(deal, recorded)
         after = holdings(deal)
@@ -139,21 +138,21 @@ class History:
 
     def _insert(self, recorded: Fact, key: BookKey) -> "Recording":
         place = bisect(self.events, key, key=self.key)
-        events = (*self.events[:place], recorded, *self.events[place:])
-        _check_fits(events, place)
-        before = list(steps(self.events))
-        after = list(steps(events))
-        last = after[-1]
-        history = History(self.deal_id, events, last.deal, holdings(last.deal), self.last)
-        changed = [after[place]] + [
+        later = self.events[place:]
+        deal = fold(self.events[:place])
+        _require_fit(deal, recorded, later)
+        before = list(steps(later, deal))
+        after = list(steps((recorded, *later), deal))
+        changed = [after[0]] + [
             new._replace(change=difference(old.change, new.change))
-            for old, new in zip(before[place:], after[place + 1 :], strict=True)
+            for old, new in zip(before, after[1:], strict=True)
         ]
-        return Recording(
-            history,
-            list(_postings(recorded, changed)),
-            list(_changed_days(recorded, before, after)),
-        )
+        events = (*self.events[:place], recorded, *later)
+        end = after[-1].deal
+        history = History(self.deal_id, events, end, holdings(end), self.last)
+        start = [Step(self.events[place - 1], deal, NOTHING)] if deal else []
+        states = list(_changed_days(recorded, start + before, after))
+        return Recording(history, list(_postings(recorded, changed)), states)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,15 +199,17 @@ def history_of(events: Iterable[Fact]) -> History | None:
     return History(history.deal_id, history.events, deal, history.worth, history.key(last))
 
 
-def _check_fits(events: tuple[Fact, ...], place: int) -> None:
-    deal = fold(events[:place])
-    for number in range(place, len(events)):
-        recorded = events[number]
-        if reason := obstacle(deal, recorded):
-            if number == place:
-                raise NotAllowedNow(reason, deal_status=deal.status if deal else None)
-            raise BreaksLaterHistory(recorded, reason)
-        deal = evolve(deal, recorded)
+def _require_fit(deal: Deal | None, recorded: Fact, later: Iterable[Fact]) -> None:
+    """Raises NotAllowedNow when `recorded` may not follow on `deal`, BreaksLaterHistory when one of
+    the `later` events no longer may.
+    """
+    if reason := obstacle(deal, recorded):
+        raise NotAllowedNow(reason, deal_status=deal.status if deal else None)
+    deal = evolve(deal, recorded)
+    for event in later:
+        if reason := obstacle(deal, event):
+            raise BreaksLaterHistory(event, reason)
+        deal = evolve(deal, event)
 
 
 def _postings(learnt: Fact, changed: Iterable[Step]) -> Iterator[Posting]:

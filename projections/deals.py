@@ -1,7 +1,7 @@
 """The deals at a point: a page of them from the ledger, and one whole from its own short stream."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, LiteralString
 from uuid import UUID
@@ -97,11 +97,8 @@ def deals_from_ledger(
         "status": status,
         "owner": owner,
     }
-    return [
-        DealLine(*head, Status(status_), *rest)
-        for *head, status_, owner_, check, progress, closing in cursor.execute(_DEALS, asked)
-        for rest in [(owner_, check, progress, closing)]
-    ]
+    lines = (DealLine(*row) for row in cursor.execute(_DEALS, asked))
+    return [replace(line, status=Status(line.status)) for line in lines]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import LiteralString, NamedTuple, cast
+from typing import LiteralString, NamedTuple
 
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
@@ -107,4 +107,4 @@ def create_ledger_indexes(connection: Connection[TupleRow], schema: str) -> None
 
 
 def _script(name: str) -> LiteralString:
-    return cast("LiteralString", (_HERE / name).read_text(encoding="utf-8"))
+    return (_HERE / name).read_text(encoding="utf-8")
