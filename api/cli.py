@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
+import psycopg
 import typer
 import uvicorn
 from pydantic import TypeAdapter, ValidationError
@@ -32,6 +33,7 @@ from api.shown import (
     show_portfolios,
     show_the_way,
 )
+from application.orders import Unavailable
 from domain.errors import Refusal
 from projections.point import Knowledge
 from projections.rebuild import Busy, rebuild
@@ -167,6 +169,8 @@ def main() -> None:
         _fail(" — ".join(explain(refusal, _language())))
     except (SchemaError, Busy) as error:
         _fail(str(error))
+    except (psycopg.OperationalError, Unavailable) as error:
+        _fail(f"The database does not answer; check DATABASE_URL, and that it runs: {error}")
 
 
 def _fail(message: str) -> NoReturn:
@@ -250,3 +254,7 @@ def _serve(conninfo: str, settings: Settings) -> None:
         log_level="warning",
         access_log=False,
     )
+
+
+if __name__ == "__main__":
+    main()

@@ -80,8 +80,9 @@ def _migrate(connection: Connection[TupleRow]) -> list[str]:
             " run that version"
         )
     missing = [(name, path) for name, path in MIGRATIONS if name not in done]
-    if missing:
+    if missing or not _has_rights(connection):
         connection.execute(_ROLES)
+    if missing:
         connection.execute("SET ROLE dealfolio_owner")
         for name, path in missing:
             with connection.transaction():
@@ -94,6 +95,14 @@ def _done(connection: Connection[TupleRow]) -> list[str]:
     if row is None or not row[0]:
         return []
     return [name for (name,) in connection.execute("SELECT name FROM books.migrations")]
+
+
+def _has_rights(connection: Connection[TupleRow]) -> bool:
+    """A copied or restored database has its tables, and not what was granted on the database."""
+    row = connection.execute(
+        "SELECT has_database_privilege('dealfolio_owner', current_database(), 'CREATE')"
+    ).fetchone()
+    return row is not None and bool(row[0])
 
 
 def _run(connection: Connection[TupleRow], name: str, path: Path) -> None:

@@ -37,6 +37,7 @@ from domain.events import (
     Credit,
     DealEvent,
     DealOpened,
+    DealWon,
     Recorded,
     decode,
     encode,
@@ -112,36 +113,54 @@ def test_no_credit_is_ever_below_nothing_above_its_weight_or_above_the_whole(plo
 
 def test_what_a_setback_gives_back_stops_at_the_whole_of_the_deal() -> None:
     """60 %, and 40 of 49 %; 3 % are lost, 2 % gained meanwhile: there is room for 1 of the 3."""
-    setback = done(3, -300)
-    told: list[DealEvent] = [
-        DealOpened(
-            title="Пресс",
-            client="Завод",
-            potential_check=Money(amount=40_000_000_000, currency="RUB"),
-            manager_id=ManagerId("anna"),
-        ),
-        done(1, 6_000),
-        done(2, 4_900),
-        setback,
-        done(4, 200),
-        ActionWithdrawn(action_id=setback.action_id, reason="ошибка"),
-    ]
-    facts = [
-        Recorded(UUID(int=1), number, number, NOON, "anna", CALENDAR[number // 6], event)
-        for number, event in enumerate(told, 1)
-    ]
-    deals = [step.deal for step in steps(in_book_order(facts))]
+    deals = _told(done(1, 6_000), done(2, 4_900), done(3, -300), done(4, 200), withdrawn(3))
     assert [deal.progress for deal in deals] == [0, 6_000, 10_000, 9_700, 9_900, 10_000]
     assert [action.credit for action in deals[-1].actions.values()] == [5_920, 3_880, 0, 200]
 
 
-def done(number: int, weight: int) -> ActionPerformed:
+def test_the_odd_kopeck_of_a_contract_goes_by_the_earliest_action_that_still_holds_credit() -> None:
+    """Not by the first action ever, and not by name."""
+    won = DealWon(contract=Money(amount=101, currency="RUB"))
+    *_, deal = _told(done(1, 500, "boris"), done(2, 500, "anna"), won)
+    assert _won(deal) == {"boris": 51, "anna": 50}
+    again = done(3, 500, "boris")
+    *_, deal = _told(done(1, 500, "boris"), done(2, 500, "anna"), again, withdrawn(1), won)
+    assert _won(deal) == {"anna": 51, "boris": 50}
+
+
+def _told(*events: DealEvent) -> list[Deal]:
+    """Anna's deal after its opening and each of `events`, one a day."""
+    money = Money(amount=40_000_000_000, currency="RUB")
+    opened = DealOpened(
+        title="Пресс", client="Завод", potential_check=money, manager_id=ManagerId("anna")
+    )
+    facts = [
+        Recorded(UUID(int=1), number, number, NOON, "anna", CALENDAR[number], event)
+        for number, event in enumerate((opened, *events), 1)
+    ]
+    return [step.deal for step in steps(in_book_order(facts))]
+
+
+def _won(deal: Deal) -> dict[str, int]:
+    """In kopecks."""
+    return {
+        manager: held.amount // 10_000
+        for (manager, account), held in holdings(deal).items()
+        if account is Account.WON
+    }
+
+
+def done(number: int, weight: int, who: str = "anna") -> ActionPerformed:
     return ActionPerformed(
         action_id=ActionId(UUID(int=number)),
         action_type=ActionTypeCode("proposal"),
-        credits=(Credit(manager_id=ManagerId("anna"), weight=weight),),
+        credits=(Credit(manager_id=ManagerId(who), weight=weight),),
         needs_confirmation=False,
     )
+
+
+def withdrawn(number: int) -> ActionWithdrawn:
+    return ActionWithdrawn(action_id=ActionId(UUID(int=number)), reason="ошибка")
 
 
 def described(deal: Deal | None) -> Any:

@@ -1,11 +1,87 @@
-"""The worked example of the README, run as it stands there."""
+"""The README is right: its worked example runs as it stands there, and it names every setting."""
 
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import httpx
+import pytest
+from over_http import FIRST_TOKEN, serving
 
-from tests.http import Server
+from api.accounts import Accounts
+from api.cli import app as command_line
+from api.service import Service
+from api.settings import Settings
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+
+
+def exchanges() -> list[tuple[str, str, str | None, int, str]]:
+    """Method, path, body, status, and what the answer must hold or which id is kept of it."""
+    (example,) = re.findall(r"```http\n(.*?)```", README, re.DOTALL)
+    result = []
+    for block in example.strip().split("\n\n"):
+        request, *body, outcome = block.splitlines()
+        method, path = request.split(" ", 1)
+        status, _, rest = outcome.partition(" ")
+        result.append((method, path, body[0] if body else None, int(status), rest))
+    return result
+
+
+def holds(answer: Any, expected: Any) -> bool:
+    """Whether everything that `expected` says stands in `answer`."""
+    if isinstance(expected, dict):
+        return all(
+            name in answer and holds(answer[name], value) for name, value in expected.items()
+        )
+    if isinstance(expected, list):
+        pairs = zip(answer, expected, strict=True)
+        return len(answer) == len(expected) and all(holds(one, other) for one, other in pairs)
+    return bool(answer == expected)
+
+
+def test_the_worked_example_runs_as_it_stands(database):
+    service = Service(database, Settings())
+    Accounts(service.asking).create_first(FIRST_TOKEN)
+    kept: dict[str, str] = {}
+    with (
+        serving(service) as address,
+        httpx.Client(base_url=address, headers={"Authorization": f"Bearer {FIRST_TOKEN}"}) as http,
+    ):
+        for method, path, body, status, rest in exchanges():
+            content = None if body is None else body.encode()
+            headers = {} if body is None else {"Content-Type": "application/json"}
+            response = http.request(method, path.format(**kept), content=content, headers=headers)
+            assert response.status_code == status, response.text
+            if rest.startswith("{"):
+                assert holds(response.json(), json.loads(rest)), (path, response.json())
+            elif rest:
+                kept[rest] = response.json()[rest]
+
+
+def test_the_example_has_the_figures_of_the_case():
+    assert [method for method, *_ in exchanges()].count("GET") == 3
+    assert '"weight": "5.00"' in README
+    assert '"weight": "2.00"' in README
+
+
+@pytest.mark.parametrize("name", sorted(set(Settings.model_fields) - {"database_url"}))
+def test_every_setting_is_documented(name):
+    assert f"`DEALFOLIO_{name.upper()}`" in README
+
+
+def test_every_command_is_documented():
+    names = {
+        command.name or command.callback.__name__ for command in command_line.registered_commands
+    }
+    assert len(names) == 7
+    for name in names:
+        assert f"dealfolio {name}" in README
+
+
+def test_the_test_command_is_the_one_that_ci_calls():
+    script = (Path(__file__).parent.parent / ".ci" / "run").read_text()
+    assert "constraints.txt -e '.[test]'" in script
+    assert "constraints.txt -e '.[test]'" in README
+    assert ".venv/bin/python -m pytest" in script

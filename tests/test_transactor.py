@@ -42,7 +42,7 @@ from domain.errors import (
     UnknownManager,
     VersionConflict,
 )
-from domain.events import Event, Recorded, Titles, is_about_a_deal
+from domain.events import ActionPerformed, DealOpened, Event, Recorded, Titles, is_about_a_deal
 from domain.events import PeriodClosed as Closed
 from domain.periods import Month
 from domain.values import ActionId, ActionTypeCode, DealId, ManagerId, Money, stream_of
@@ -537,6 +537,28 @@ def test_the_log_stores_what_was_answered(service: Service, deal: DealId, clock:
     assert (stored.position, stored.originator_version) == (answer.position, answer.version)
     assert (stored.recorded_at, stored.actor) == (clock.now, "anna")
     assert answer.recorded_at == clock.now
+
+
+@pytest.mark.parametrize(
+    "text", ['"в кавычках" и \\ с чертой', r"\u0000 \ud800", "🏭 🇷🇺 e\u0301 \u2028", "а\nб\tв\x1f"]
+)
+def test_any_text_comes_back_as_it_was_given(service: Service, database: str, text: str) -> None:
+    deal, action = DealId(uuid4()), ActionId(uuid4())
+    do(service, OpenDeal(deal, text, text, rub(1), ANNA, date(2026, 1, 10)), text)
+    command = PerformAction(deal, action, PROPOSAL, date(2026, 3, 2), ANNA, None, text, text)
+    first = do(service, command, text, key=text, request=b"\x00\xff")
+    assert do(service, command, text, key=text, request=b"\x00\xff") == first
+    do(service, RegisterManager(ManagerId("vera"), text))
+    opened, performed = stream_in(service, deal)
+    assert (opened.actor, performed.actor) == (text, text)
+    assert isinstance(opened.event, DealOpened)
+    assert isinstance(performed.event, ActionPerformed)
+    assert (opened.event.title, opened.event.client) == (text, text)
+    assert (performed.event.evidence, performed.event.comment) == (text, text)
+    with psycopg.connect(database) as connection:
+        shown = connection.execute("SELECT title, client FROM ledger.deals").fetchall()
+        named = connection.execute("SELECT name FROM books.people WHERE manager_id = 'vera'")
+        assert (shown, named.fetchall()) == ([(text, text)], [(text,)])
 
 
 # ---------------------------------------------------------------------------- rules for all deals

@@ -82,7 +82,8 @@ def books(server: str, deals: int, rounds: int, only: list[str]) -> None:
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     with psycopg.connect(conninfo, autocommit=True) as connection:
         row = connection.execute("SELECT count(*) FROM ledger.postings").fetchone()
-        connection.execute("VACUUM ANALYZE ledger.postings; VACUUM ANALYZE ledger.deal_states")
+        connection.execute("VACUUM ANALYZE ledger.postings")
+        connection.execute("VACUUM ANALYZE ledger.deal_states")
     print(
         f"rebuild: {events / wall:.0f} events/s ({events / cpu:.0f} by this process's CPU time),"
         f" {row[0] if row else 0} postings; must be >= 20000"

@@ -1,0 +1,778 @@
+"""What is not accepted, each beside what is: a case differs from its control in one thing only.
+
+Whoever refuses everything would pass a list of bad inputs; so every case first sends the bad
+request, in both languages, sees that it is refused and nothing stored, and then sends the control
+to the same ground and sees it accepted.
+"""
+
+import json
+import re
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import count
+from typing import Any
+from urllib.parse import urlencode
+from uuid import uuid4
+
+import httpx
+import psycopg
+import pytest
+from over_http import JSON, PROBLEM, Company, company
+
+STATUS = {
+    "malformed-json": 400,
+    "unauthenticated": 401,
+    "not-found": 404,
+    "in-the-future": 409,
+    "unknown-manager": 409,
+    "unknown-action-type": 409,
+    "version-conflict": 412,
+    "payload-too-large": 413,
+    "unsupported-media-type": 415,
+    "validation": 422,
+}
+NUMBER_BEYOND_DECIMAL = (
+    "read_json: Decimal('1e99999999999999999999') raises InvalidOperation, no ValueError: 500"
+)
+UUID_IN_DISGUISE = "inputs._uuid takes whatever uuid.UUID takes in 36 characters"
+LAX_LIMIT = "asking.PageQuestion.limit is a lax int: a misread figure is taken for a limit"
+GIVEN_TWICE = "the last of two equal query parameters is taken: which one was meant?"
+INVISIBLE = "inputs._legible knows a list of characters instead of the categories Cf, Zl, Zp"
+
+
+# ------------------------------------------------------------------------------------ the request
+
+
+@dataclass(frozen=True)
+class Request:
+    """`{names}` in path and body stand for what the ground provides."""
+
+    path: str
+    body: Any = None
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str | bytes] = field(default_factory=dict)
+    written: Callable[[str], str | bytes] = str
+    """What becomes of the JSON text before it is sent."""
+    method: str = "POST"
+
+    def send(self, client: httpx.Client, ground: "Ground", language: str) -> httpx.Response:
+        content = None if self.body is None else self.written(_json(ground.fill(self.body)))
+        headers: list[tuple[bytes, bytes]] = [
+            (name.encode(), value if isinstance(value, bytes) else value.encode())
+            for name, value in {
+                "accept-language": language,
+                "connection": "close",  # a 500 would end it under the next request
+                **({} if content is None else {"content-type": JSON}),
+                **self.headers,
+            }.items()
+        ]
+        path = ground.fill(self.path)
+        query = ground.fill(dict(self.query))
+        url = f"{path}?{urlencode(query)}" if query else path
+        return client.request(self.method, url, content=content, headers=headers)
+
+
+class Raw(str):
+    """JSON text that stands in the body as it is."""
+
+    __slots__ = ()
+
+
+def _json(body: Any) -> str:
+    """Every Raw is put in where it stood."""
+    raws: list[Raw] = []
+
+    def marked(value: Any) -> Any:
+        if isinstance(value, Raw):
+            raws.append(value)
+            return f"raw-{len(raws) - 1}-raw"
+        if isinstance(value, dict):
+            return {name: marked(one) for name, one in value.items()}
+        return [marked(one) for one in value] if isinstance(value, list) else value
+
+    text = json.dumps(marked(body), ensure_ascii=False)
+    return re.sub(r'"raw-(\d+)-raw"', lambda found: raws[int(found[1])], text)
+
+
+class Ground(dict[str, str]):
+    """What a case stands on, made when it is first named: `{deal}`, `{claim}`, `{new}`..."""
+
+    def __init__(self, here: Company, standing: Mapping[str, str]) -> None:
+        super().__init__(standing)
+        self._here = here
+
+    def fill(self, value: Any) -> Any:
+        match value:
+            case Raw():
+                return value
+            case str():
+                return re.sub(r"\{([a-z_]+)\}", lambda name: self[name[1]], value)
+            case dict():
+                return {name: self.fill(one) for name, one in value.items()}
+            case list():
+                return [self.fill(one) for one in value]
+            case _:
+                return value
+
+    def __missing__(self, name: str) -> str:
+        self[name] = made = getattr(self, f"_{name}")()
+        return str(made)
+
+    def _new(self) -> str:
+        return f"new-{uuid4()}"
+
+    def _deal(self) -> str:
+        return self._here.deal(self["manager"], on="2026-02-02")
+
+    def _action(self) -> str:
+        return self._here.act(self["deal"], self["manager"], self["kind"], "2026-02-03")
+
+    def _claim(self) -> str:
+        return self._here.act(self["deal"], self["manager"], self["claimed"], "2026-02-03")
+
+    def _suspended(self) -> str:
+        body = {"effective_on": "2026-03-01", "reason": "Бюджет", "review_on": "2026-09-01"}
+        return self._done("suspension", body)
+
+    def _lost(self) -> str:
+        return self._done("loss", {"effective_on": "2026-03-01", "reason": "Другой поставщик"})
+
+    def _done(self, command: str, body: Mapping[str, str]) -> str:
+        deal = self._deal()
+        self._here.director.do(f"/v1/deals/{deal}/{command}", body)
+        return deal
+
+    def _month(self) -> str:
+        """One that nobody has closed; long before anything happened."""
+        number = next(self._here.numbers)
+        return f"{2000 + number // 12 % 26:04d}-{number % 12 + 1:02d}"
+
+    def _closed(self) -> str:
+        month = f"{next(_closed_years)}-12"
+        self._here.director.do(f"/v1/periods/{month}/closing")
+        return month
+
+
+_closed_years = count(2001)
+
+
+# ----------------------------------------------------------------------------------- the controls
+
+ON = {"effective_on": "2026-03-02"}
+CONTROLS: dict[str, Request] = {
+    "team": Request("/v1/teams", {"name": "Юг"}),
+    "manager": Request(
+        "/v1/managers", {"name": "Анна Соколова", "team_id": "{team}", "manager_id": "{new}"}
+    ),
+    "team change": Request("/v1/managers/{manager}/team-changes", {"team_id": "{team}", **ON}),
+    "kind": Request(
+        "/v1/action-types",
+        {
+            "code": "{new}",
+            "title": {"ru": "ТКП представлено", "en": "Proposal presented"},
+            "weight": "5.00",
+            "effective_from": "2026-01-01",
+            "max_per_deal": 1,
+            "evidence_required": True,
+            "needs_confirmation": False,
+        },
+    ),
+    "kind's weight": Request(
+        "/v1/action-types/{kind}/weights",
+        {"weight": "5.00", "effective_from": "2026-01-01", "reason": "Регламент"},
+    ),
+    "retirement": Request(
+        "/v1/action-types/{unused_kind}/retirement", {"effective_from": "2027-01-01"}
+    ),
+    "opening": Request(
+        "/v1/deals",
+        {
+            "title": "Витрины для сети «Ромашка»",
+            "client": "Ромашка",
+            "potential_check": {"amount": "400000000.00", "currency": "RUB"},
+            "manager_id": "{manager}",
+            "effective_on": "2026-01-12",
+            "expected_close_on": "2026-12-01",
+        },
+    ),
+    "action": Request(
+        "/v1/deals/{deal}/actions",
+        {
+            "action_type": "{kind}",
+            "manager_id": "{manager}",
+            "evidence": "Протокол",
+            "comment": "Встреча\nвторая",
+            **ON,
+        },
+    ),
+    "joint action": Request(
+        "/v1/deals/{deal}/actions",
+        {
+            "action_type": "{kind}",
+            "credits": [
+                {"manager_id": "{manager}", "weight": "3.00"},
+                {"manager_id": "{other}", "weight": "2.00"},
+            ],
+            **ON,
+        },
+    ),
+    "setback": Request(
+        "/v1/deals/{deal}/actions",
+        {
+            "action_type": "{setback}",
+            "credits": [{"manager_id": "{manager}", "weight": "-4.00"}],
+            **ON,
+        },
+    ),
+    "confirmation": Request("/v1/deals/{deal}/actions/{claim}/confirmation", dict(ON)),
+    "rejection": Request(
+        "/v1/deals/{deal}/actions/{claim}/rejection", {"reason": "Встречи не было", **ON}
+    ),
+    "re-weighting": Request(
+        "/v1/deals/{deal}/actions/{action}/weight-changes",
+        {"weight": "4.00", "reason": "Не первому лицу", **ON},
+    ),
+    "withdrawal": Request(
+        "/v1/deals/{deal}/actions/{action}/withdrawal", {"reason": "Не та сделка", **ON}
+    ),
+    "check": Request(
+        "/v1/deals/{deal}/check-revisions",
+        {"amount": "450000000.00", "currency": "RUB", "reason": "Два магазина", **ON},
+    ),
+    "expected close": Request(
+        "/v1/deals/{deal}/expected-close-revisions", {"expected_close_on": "2027-02-01", **ON}
+    ),
+    "handover": Request(
+        "/v1/deals/{deal}/handovers",
+        {"to_manager_id": "{other}", "transfer_credit": False, "reason": "Территория", **ON},
+    ),
+    "suspension": Request(
+        "/v1/deals/{deal}/suspension", {"reason": "Бюджет", "review_on": "2026-09-01", **ON}
+    ),
+    "resumption": Request("/v1/deals/{suspended}/resumption", {"effective_on": "2026-04-01"}),
+    "win": Request(
+        "/v1/deals/{deal}/win", {"contract_amount": "437500000.00", "currency": "RUB", **ON}
+    ),
+    "loss": Request("/v1/deals/{deal}/loss", {"reason": "Другой поставщик", **ON}),
+    "reopening": Request(
+        "/v1/deals/{lost}/reopening", {"reason": "Вернулись", "effective_on": "2026-04-01"}
+    ),
+    "closing of a month": Request("/v1/periods/{month}/closing", {}),
+    "reopening of a month": Request("/v1/periods/{closed}/reopening", {"reason": "Пропущено"}),
+    "account": Request(
+        "/v1/accounts",
+        {"name": "Анна Соколова", "role": "manager", "manager_id": "{manager}", "team_id": None},
+    ),
+    "head's account": Request(
+        "/v1/accounts", {"name": "Пётр Орлов", "role": "head", "team_id": "{team}"}
+    ),
+}
+ADMINS = frozenset({"account", "head's account"})
+
+
+def asking(path: str, **query: str) -> Request:
+    return Request(
+        path, query={name.rstrip("_"): value for name, value in query.items()}, method="GET"
+    )
+
+
+SPAN = {"from_": "2026-02-01", "to": "2026-03-31"}
+QUESTIONS: dict[str, Request] = {
+    "portfolios": asking("/v1/portfolios", as_of="2026-06-30", team_id="{team}"),
+    "portfolios known then": asking("/v1/portfolios", as_of="2026-06-30", known_at="2026-10-19"),
+    "portfolios at a position": asking("/v1/portfolios", as_of="2026-06-30", position="1"),
+    "portfolio": asking("/v1/managers/{manager}/portfolio", as_of="2026-06-30"),
+    "series": asking("/v1/managers/{manager}/portfolio/series", **SPAN, step="week", currency="RUB"),
+    "team's series": asking("/v1/portfolios/series", **SPAN, team_id="{team}"),
+    "movement": asking("/v1/portfolios/movement", **SPAN, manager_id="{manager}", currency="RUB"),
+    "restatement": asking(
+        "/v1/portfolios/restatement",
+        as_of="2026-06-30",
+        from_known_at="2026-10-18",
+        to_known_at="2026-10-19",
+        manager_id="{manager}",
+    ),
+    "restatement by position": asking(
+        "/v1/portfolios/restatement", as_of="2026-06-30", from_position="1", to_position="2"
+    ),
+    "deals": asking(
+        "/v1/deals", status="open", manager_id="{manager}", limit="1000", as_of="2026-06-30"
+    ),
+    "deal": asking("/v1/deals/{deal}", as_of="2026-06-30"),
+    "deal's events": asking("/v1/deals/{deal}/events", as_of="2026-06-30"),
+    "events": asking("/v1/events", after="0", limit="1000"),
+    "managers": asking("/v1/managers", limit="1", cursor="0"),
+    "teams": asking("/v1/teams", limit="1"),
+    "action types": asking("/v1/action-types", as_of="2026-06-30"),
+    "periods": asking("/v1/periods", as_of="2026-06-30"),
+    "accounts": asking("/v1/accounts", limit="1"),
+}
+
+
+# -------------------------------------------------------------------------------------- the cases
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    control: Request
+    bad: Request
+    slug: str
+    by_admin: bool = False
+    field: str | None = None
+    """Which field the refusal must name, of a `validation`."""
+
+
+CASES: list[Any] = []
+
+
+def add(
+    control: str,
+    name: str,
+    bad: Request,
+    slug: str = "validation",
+    *,
+    named: str | None = None,
+    bug: str | None = None,
+) -> None:
+    source = CONTROLS.get(control) or QUESTIONS[control]
+    case = Case(f"{control}: {name}", source, bad, slug, control in ADMINS | {"accounts"}, named)
+    marks = [pytest.mark.xfail(strict=True, reason=bug)] if bug else []
+    CASES.append(pytest.param(case, id=case.name, marks=marks))
+
+
+class Bug(tuple[Any, str]):
+    """A value that should be refused, and why it is not."""
+
+    __slots__ = ()
+
+
+MISSING = object()
+Values = Mapping[str, Any]
+
+
+def fields(control: str, where: str, values: Values, slug: str = "validation") -> None:
+    """`where` is the field, in dots; each of `values` is put there in turn."""
+    for name, given in values.items():
+        value, bug = given if isinstance(given, Bug) else (given, None)
+        body = _changed(CONTROLS[control].body, where.split("."), value)
+        bad = replace(CONTROLS[control], body=body)
+        add(control, f"{where} {name}", bad, slug, named=where, bug=bug)
+
+
+def _changed(body: Any, path: list[str], value: Any) -> Any:
+    head, *rest = path
+    if isinstance(body, list):
+        changed = [*body]
+        changed[int(head)] = _changed(body[int(head)], rest, value) if rest else value
+        return changed
+    new = _changed(body[head], rest, value) if rest else value
+    return {name: one for name, one in {**body, head: new}.items() if one is not MISSING}
+
+
+def query(control: str, name: str, values: Values, slug: str = "validation", **more: str) -> None:
+    """The parameter `name`; `more` are added beside it."""
+    for called, given in values.items():
+        value, bug = given if isinstance(given, Bug) else (given, None)
+        asked = {**QUESTIONS[control].query, name: value, **more}
+        asked = {key: one for key, one in asked.items() if one is not MISSING}
+        bad = replace(QUESTIONS[control], query=asked)
+        add(control, f"{name} {called}", bad, slug, named=name, bug=bug)
+
+
+ABSENT = {"missing": MISSING, "null": None}
+NO_TEXT = {"a number": 5, "a boolean": True, "a list": ["a"], "an object": {"a": "b"}}
+BAD_TEXT = {
+    "empty": "",
+    "blank": " \u00a0\u2003 ",
+    "with NUL": "a\x00b",
+    "with a lone surrogate": Raw(r'"a\ud800b"'),
+    "with half a pair": Raw(r'"\udc00\ud83d"'),
+    "with a bell": "a\x07b",
+    "with an escape": "\x1b[31mred",
+    "with DEL": "a\x7fb",
+    "with a C1 control": "a\x85b",
+    "with right-to-left override": "сумма \u202e000 1",
+    "with an isolate": "\u2067a\u2069",
+    "with zero width space": "Ро\u200bмашка",
+    "with a BOM inside": "Ро\ufeffмашка",
+    "with an unassigned character": "a\u0378b",
+    "with a noncharacter": "a\uffffb",
+    "with an Arabic letter mark": Bug(("сумма\u061c 1", INVISIBLE)),
+    "of soft hyphens only": Bug(("\u00ad\u00ad", INVISIBLE)),
+    "of tag characters only": Bug(("\U000e0041\U000e0042", INVISIBLE)),
+}
+BAD_LINE = BAD_TEXT | {
+    "of two lines": "Ромашка\nЛютик",
+    "with a tab": "Ромашка\tЛютик",
+    "with a carriage return": "Ромашка\rЛютик",
+    "of two lines by U+2028": Bug(("Ромашка\u2028Лютик", INVISIBLE)),
+    "too long": "я" * 301,
+}
+BAD_SLUG = {
+    "empty": "",
+    "with a space": "anna sokolova",
+    "with a line break behind": "anna\n",
+    "in Cyrillic": "анна",
+    "with a slash": "anna/sokolova",
+    "that begins with a dot": ".anna",
+    "with NUL": "anna\x00",
+    "too long": "a" * 65,
+    "null": None,
+    "a number": 7,
+    "a list": ["anna"],
+}
+BAD_DATE = {
+    "missing": MISSING,
+    "null": None,
+    "before 2000": "1999-12-31",
+    "after 2100": "2101-01-01",
+    "that does not exist": "2026-02-30",
+    "in a leap year that is none": "2100-02-29",
+    "zero": "0000-00-00",
+    "with a time": "2026-03-02T00:00:00",
+    "with a zone": "2026-03-02Z",
+    "an epoch number": 1772409600,
+    "an epoch in text": "1772409600",
+    "Russian": "02.03.2026",
+    "American": "03/02/2026",
+    "basic": "20260302",
+    "a week date": "2026-W10-1",
+    "an ordinal date": "2026-061",
+    "without leading zeros": "2026-3-2",
+    "with spaces": " 2026-03-02 ",
+    "with a line break behind": "2026-03-02\n",
+    "in full-width digits": "２０２６-０３-０２",
+    "in Arabic digits": "٢٠٢٦-٠٣-٠٢",
+    "with a minus sign": "2026\u221203\u221202",
+    "negative": "-2026-03-02",
+    "with six digits of a year": "+002026-03-02",
+    "empty": "",
+    "a word": "today",
+    "true": True,
+    "a list": ["2026-03-02"],
+}
+FUTURE = {"tomorrow": "2026-10-21", "in a year": "2027-03-02"}
+BAD_NUMBER = {
+    "missing": MISSING,
+    "null": None,
+    "true": True,
+    "false": False,
+    "a list": ["5.00"],
+    "empty": "",
+    "blank": " ",
+    "with spaces": " 5.00 ",
+    "with a line break behind": "5.00\n",
+    "with a plus": "+5",
+    "without decimals behind the point": "5.",
+    "without digits before the point": ".5",
+    "with an underscore": "1_0",
+    "with a decimal comma": "5,00",
+    "with thousands": "1 000",
+    "in Arabic digits": "٥",
+    "in full-width digits": "５",
+    "with three decimals": "5.001",
+    "a number with three decimals": Raw("5.001"),
+    "zero": "0",
+    "zero with decimals": "0.00",
+    "the number zero": 0,
+    "minus zero": "-0",
+    "the number minus zero": Raw("-0.0"),
+    "a hair above zero": Raw("1e-400"),
+    "NaN in text": "NaN",
+    "Infinity in text": "Infinity",
+    "an exponent in text": "5e0",
+    "hexadecimal": "0x5",
+    "a fraction": "1/2",
+    "in percent": "5%",
+    "1e400": Raw("1e400"),
+    "1e999999": Raw("1e999999"),
+    "1e999999 in text": "1e999999",
+    "of forty digits": Raw("9" * 40),
+    "of eighteen digits in text": "9" * 18,
+    "of a thousand digits in text": "9" * 1_000,
+    "with a minus of another kind": "\u22125",
+}
+NO_BOOLEAN = {"null": None, "a word": "true", "a number": 1, "zero": 0, "a list": [True]}
+BAD_CURRENCY = {
+    "in lower case": "rub",
+    "unknown": "XXX",
+    "a sign": "₽",
+    "empty": "",
+    "a number": 643,
+    "with a space": "RUB ",
+    "in Cyrillic": "РУБ",
+}
+BAD_UUID = {
+    "a word": "south",
+    "empty": "",
+    "a number": 7,
+    "without hyphens": "0" * 32,
+    "too long": str(uuid4()) + "0",
+    "in braces": "{" + str(uuid4()) + "}",
+    "a URN": f"urn:uuid:{uuid4()}",
+    "with a letter too far": "g" + str(uuid4())[1:],
+    "with NUL": str(uuid4())[:-1] + "\x00",
+}
+
+# JSON itself. The control is a deal's opening.
+
+FORMS: dict[str, Callable[[str], str | bytes]] = {
+    "empty": lambda _: b"",
+    "blank": lambda _: b"  \n ",
+    "truncated": lambda text: text[:-1],
+    "truncated in a text": lambda text: text[:20],
+    "with a trailing comma": lambda text: text[:-1] + ",}",
+    "twice": lambda text: text + text,
+    "with something behind": lambda text: text + "x",
+    "with a comment": lambda text: text[:-1] + "/* no */}",
+    "with a line comment": lambda text: text + "// no",
+    "in single quotes": lambda text: text.replace('"', "'"),
+    "with bare keys": lambda text: text.replace('"title"', "title"),
+    "with NaN": lambda text: text.replace('"400000000.00"', "NaN"),
+    "with Infinity": lambda text: text.replace('"400000000.00"', "Infinity"),
+    "with -Infinity": lambda text: text.replace('"400000000.00"', "-Infinity"),
+    "with a plus before a number": lambda text: text.replace('"400000000.00"', "+5"),
+    "with leading zeros": lambda text: text.replace('"400000000.00"', "05"),
+    "with a bare point": lambda text: text.replace('"400000000.00"', "5."),
+    "with an integer of 5000 digits": lambda text: text.replace('"400000000.00"', "9" * 5_000),
+    "with a fraction of 5000 digits": lambda text: text.replace(
+        '"400000000.00"', "0." + "9" * 5_000
+    ),
+    "with an exponent of 5000 digits": lambda text: text.replace(
+        '"400000000.00"', "1e" + "9" * 5_000
+    ),
+    "with a key twice": lambda text: '{"title": "x", ' + text[1:],
+    "with the same key and value twice": lambda text: text[:-1] + ', "client": "Ромашка"}',
+    "with a key twice further in": lambda text: text.replace(
+        '"amount"', '"amount": "1.00", "amount"'
+    ),
+    "with a key twice by an escape": lambda text: r'{"titl\u0065": "x", ' + text[1:],
+    "with a line break in a text": lambda text: text.replace("Витрины", "Витр\nины"),
+    "with a raw NUL": lambda text: text.replace("Витрины", "Витр\x00ины"),
+    "with an unknown escape": lambda text: text.replace("Витрины", r"\x41"),
+    "nested a thousand deep": lambda text: (
+        text[:-1] + ', "x": ' + "[" * 1_000 + "]" * 1_000 + "}"
+    ),
+    "nested 30000 deep": lambda text: text[:-1] + ', "x": ' + "[" * 30_000 + "]" * 30_000 + "}",
+    "with 30000 open objects": lambda _: '{"x":' * 10_000,
+    "with a BOM": lambda text: "\ufeff" + text,
+    "in UTF-16": lambda text: text.encode("utf-16"),
+    "in UTF-16 without a BOM": lambda text: text.encode("utf-16-le"),
+    "in UTF-32": lambda text: text.encode("utf-32-be"),
+    "in Windows-1251": lambda text: text.encode("cp1251", "ignore"),
+    "with an overlong NUL": lambda text: text.encode().replace(b"R", b"\xc0\x80", 1),
+    "with a surrogate in UTF-8": lambda text: text.encode().replace(b"R", b"\xed\xa0\x80", 1),
+    "a form": lambda _: b"title=x&client=y",
+    "XML": lambda _: b"<deal/>",
+}
+for name, form in FORMS.items():
+    add("opening", f"JSON {name}", replace(CONTROLS["opening"], written=form), "malformed-json")
+for number in ("1e99999999999999999999", "-1e99999999999999999999", "1e-99999999999999999999"):
+    written = lambda text, number=number: text.replace('"400000000.00"', number)  # noqa: E731
+    bad = replace(CONTROLS["opening"], written=written)
+    add("opening", f"the number {number}", bad, "validation", bug=NUMBER_BEYOND_DECIMAL)
+for name, text in {
+    "a list": "[]",
+    "a list around it": "[{}]",
+    "null": "null",
+    "a text": '"x"',
+    "a number": "5",
+    "true": "true",
+}.items():
+    bad = replace(CONTROLS["opening"], written=lambda _, text=text: text)
+    add("opening", f"{name} instead of an object", bad)
+
+for name, content_type in {
+    "text/plain": "text/plain",
+    "a form": "application/x-www-form-urlencoded",
+    "multipart": "multipart/form-data; boundary=x",
+    "XML": "application/xml",
+    "JSON by another name": "text/json",
+    "JSON lines": "application/jsonl",
+    "merge patch": "application/merge-patch+json",
+    "empty": "",
+    "nonsense": ";;;",
+    "not ASCII": "application/jsоn".encode(),
+}.items():
+    bad = replace(CONTROLS["opening"], headers={"content-type": content_type})
+    add("opening", f"content type {name}", bad, "unsupported-media-type")
+
+# Fields, one after the other.
+
+for control, where in {
+    "opening": "title",
+    "team": "name",
+    "manager": "name",
+    "kind": "title.ru",
+    "account": "name",
+}.items():
+    fields(control, where, BAD_LINE | ABSENT | NO_TEXT)
+fields("opening", "client", {"missing": MISSING, "too long": "я" * 301, "blank": " "})
+fields("kind", "title.en", {"missing": MISSING, "null": None, "blank": " "})
+fields("kind", "title", ABSENT | {"a text": "ТКП", "a list": []})
+fields("rejection", "reason", BAD_TEXT | ABSENT | NO_TEXT | {"too long": "я" * 2_001})
+for control in (
+    "re-weighting",
+    "withdrawal",
+    "check",
+    "handover",
+    "suspension",
+    "loss",
+    "reopening",
+    "kind's weight",
+    "reopening of a month",
+):
+    fields(control, "reason", {"missing": MISSING, "null": None, "blank": "\n", "number": 5})
+for where in ("evidence", "comment"):
+    fields("action", where, {"blank": " ", "with NUL": "\x00", "a number": 5, "long": "я" * 2_001})
+
+fields("opening", "potential_check.amount", BAD_NUMBER | {"negative": "-5.00", "minus": -5})
+fields("opening", "potential_check.amount", {"too large": "1000000000000.01", "1e13": Raw("1e13")})
+fields("opening", "potential_check.currency", BAD_CURRENCY | ABSENT)
+fields("opening", "potential_check", ABSENT | {"a text": "400", "a number": 4, "a list": []})
+fields("check", "amount", {"missing": MISSING, "zero": 0, "true": True, "too large": 10**13})
+fields("check", "currency", BAD_CURRENCY)
+fields("win", "contract_amount", {"missing": MISSING, "zero": 0, "false": False, "minus": "-1"})
+fields("win", "currency", {"in lower case": "rub", "a number": 643})
+fields("kind", "weight", BAD_NUMBER | {"above the whole": "100.01", "below": -100.5, "a lot": 1e3})
+for control in ("re-weighting", "kind's weight"):
+    fields(control, "weight", {"missing": MISSING, "zero": 0, "true": True, "above": "100.01"})
+
+fields("opening", "effective_on", BAD_DATE)
+fields("opening", "effective_on", FUTURE, "in-the-future")
+fields("opening", "expected_close_on", {"without a day": "2026-12", "far": "2101-01-01", "0": 0})
+for control in ("action", "handover", "suspension", "win", "loss", "check", "team change"):
+    fields(control, "effective_on", {"missing": MISSING, "null": None, "no date": "2026-02-30"})
+    fields(control, "effective_on", FUTURE, "in-the-future")
+for control in ("confirmation", "withdrawal", "rejection"):
+    fields(control, "effective_on", {"no date": "2026-02-30", "a number": 20260302})
+    fields(control, "effective_on", FUTURE, "in-the-future")
+fields("expected close", "expected_close_on", ABSENT | {"no date": "2026-13-01"})
+fields("suspension", "review_on", ABSENT | {"no date": "next month"})
+for control in ("kind", "kind's weight", "retirement"):
+    fields(control, "effective_from", ABSENT | {"before 2000": "1999-12-31", "a number": 2026})
+
+fields("kind", "code", BAD_SLUG)
+fields("kind", "max_per_deal", {"zero": 0, "minus": -1, "text": "1", "1.0": 1.0, "1001": 1_001})
+fields("kind", "max_per_deal", {"true": True, "huge": Raw("1" + "0" * 39), "1e5": Raw("1e5")})
+fields("kind", "evidence_required", NO_BOOLEAN)
+fields("kind", "needs_confirmation", NO_BOOLEAN)
+fields("handover", "transfer_credit", NO_BOOLEAN | {"missing": MISSING})
+
+fields("manager", "manager_id", {name: v for name, v in BAD_SLUG.items() if name != "null"})
+fields("manager", "team_id", BAD_UUID)
+fields("manager", "team_id", {"unknown": str(uuid4())}, "not-found")
+fields("team change", "team_id", BAD_UUID | ABSENT)
+fields("team change", "team_id", {"unknown": str(uuid4())}, "not-found")
+fields("opening", "manager_id", BAD_SLUG | {"missing": MISSING})
+fields("opening", "manager_id", {"unknown": "nobody"}, "unknown-manager")
+fields("action", "action_type", BAD_SLUG | {"missing": MISSING})
+fields("action", "action_type", {"unknown": "no-such-thing"}, "unknown-action-type")
+fields("action", "manager_id", {"unknown": "nobody"}, "unknown-manager")
+fields("handover", "to_manager_id", BAD_SLUG | {"missing": MISSING})
+fields("handover", "to_manager_id", {"unknown": "nobody"}, "unknown-manager")
+
+fields("account", "role", ABSENT | {"unknown": "boss", "capital": "Manager", "a list": ["admin"]})
+fields("account", "manager_id", {"unknown": "nobody"}, "not-found")
+fields("head's account", "team_id", {"unknown": str(uuid4())}, "not-found")
+fields("head's account", "team_id", {"a word": "south", "a number": 7})
+
+# Whose an action is.
+
+fields("joint action", "credits.1.weight", BAD_NUMBER)
+fields("joint action", "credits.1.manager_id", {"null": None, "missing": MISSING, "blank": " "})
+fields("joint action", "credits.1.manager_id", {"unknown": "nobody"}, "unknown-manager")
+fields("joint action", "credits", {"empty": [], "an object": {}, "a text": "x", "numbers": [5]})
+fields("joint action", "credits.1", {"null": None, "a number": 5, "a list": [], "a text": "x"})
+
+
+def wrongly_shared(name: str, control: str, body: Mapping[str, Any], named: str = "credits") -> None:
+    bad = replace(CONTROLS[control], body={**CONTROLS[control].body, **body})
+    add(control, name, bad, named=named)
+
+
+def share(manager: str, weight: str) -> dict[str, str]:
+    return {"manager_id": manager, "weight": weight}
+
+
+wrongly_shared(
+    "shares below the weight",
+    "joint action",
+    {"credits": [share("{manager}", "3.00"), share("{other}", "1.99")]},
+)
+wrongly_shared(
+    "shares above the weight",
+    "joint action",
+    {"credits": [share("{manager}", "3.00"), share("{other}", "2.01")]},
+)
+wrongly_shared(
+    "a negative share",
+    "joint action",
+    {"credits": [share("{manager}", "6.00"), share("{other}", "-1.00")]},
+)
+wrongly_shared(
+    "one manager twice",
+    "joint action",
+    {"credits": [share("{manager}", "3.00"), share("{manager}", "2.00")]},
+    "body",
+)
+wrongly_shared(
+    "51 managers",
+    "joint action",
+    {"credits": [share(f"m{number}", "0.10") for number in range(51)]},
+)
+wrongly_shared("both a manager and shares", "joint action", {"manager_id": "{manager}"}, "body")
+wrongly_shared(
+    "two report a setback",
+    "setback",
+    {"credits": [share("{manager}", "-3.00"), share("{other}", "-1.00")]},
+)
+wrongly_shared("neither manager nor shares", "action", {"manager_id": None}, "body")
+wrongly_shared("a manager's without a manager", "account", {"manager_id": None}, "body")
+wrongly_shared("a head's without a team", "head's account", {"team_id": None}, "body")
+
+# A field that nobody knows, in every body and further in.
+
+for control in CONTROLS:
+    fields(control, "note", {"is no field": "x"})
+fields("opening", "potential_check.cents", {"is no field": 0})
+fields("joint action", "credits.1.amount", {"is no field": "1.00"})
+fields("kind", "title.de", {"is no field": "Angebot"})
+fields("opening", "Title", {"is no field": "x"})
+fields("opening", "deal_id", {"is no field": str(uuid4())})
+fields("opening", "recorded_at", {"is no field": "2026-01-01T00:00:00Z"})
+
+# Addresses.
+
+for control, source in {**CONTROLS, **QUESTIONS}.items():
+    for name in re.findall(r"\{(deal|claim|action|suspended|lost)\}", source.path):
+        wanted = "{" + name + "}"
+        for called, given in {
+            "unknown": str(uuid4()),
+            "no UUID": "7",
+            "a UUID without hyphens": uuid4().hex,
+        }.items():
+            bad = replace(source, path=source.path.replace(wanted, given))
+            add(control, f"{name} {called}", bad, "not-found")
+for name, disguise in {
+    "in Arabic digits": lambda deal: deal.translate(
+        str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
+    ),
+    "with its hyphens behind": lambda deal: deal.replace("-", "") + "----",
+}.items():
+
+    @dataclass(frozen=True)
+    class Disguised(Request):
+        disguise: Callable[[str], str] = disguise
+
+        def send(self, client: httpx.Client, ground: "Ground", language: str) -> httpx.Response:
+            disguised = Ground(ground._here, {**ground, "deal": self.disguise(ground["deal"])})
+            return super().send(client, disguised, language)
+
+    source = QUESTIONS["deal"]
+    bad = Disguised(source.path, query=source.query, method="GET")
+    add("deal", f"id {name}", bad, "not-found", bug=UUID_IN_DISGUISE)
+for control, wanted in {"team change": "{manager}", "portfolio": "{manager}", "series": "{manager}"}:
+    pass

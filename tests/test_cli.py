@@ -1,0 +1,214 @@
+"""The command line as its users have it: a process, its exit status, and what it prints."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+
+from api.embedded import running
+
+DEALFOLIO = [sys.executable, "-m", "api.cli"]
+ROOT = Path(__file__).parent.parent
+QUIET = {"DEALFOLIO_LANGUAGE": "en", "COLUMNS": "200", "PYTHONWARNINGS": "error"}
+
+
+def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*DEALFOLIO, *map(str, arguments)],
+        cwd=ROOT,
+        env=os.environ | QUIET | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@contextmanager
+def serving(command: str, data: Path, **environment: str) -> Iterator[tuple[str, list[str]]]:
+    """The address of a service in a process of its own, and the lines that it printed before."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [*DEALFOLIO, command, "--port", str(port), "--data", str(data)],
+        cwd=ROOT,
+        env=os.environ | QUIET | environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if "Serving on" in line:
+                break
+        transport = httpx.HTTPTransport(retries=8)  # it listens a moment after it says so
+        with httpx.Client(transport=transport) as http:
+            http.get(f"http://127.0.0.1:{port}/health/ready").raise_for_status()
+        yield f"http://127.0.0.1:{port}", lines
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+        process.stdout.close()
+
+
+@pytest.fixture
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("cli")
+    for parent in (directory, *directory.parents):
+        if parent.name.startswith("pytest-"):
+            parent.chmod(0o711)
+    directory.chmod(0o777)
+    return directory / "data"
+
+
+def test_the_demo_is_served_and_its_curl_lines_work(data):
+    with serving("demo", data) as (address, lines):
+        printed = "".join(lines)
+        asked = re.findall(r"Bearer (\S+)' '(\S+)'", printed)
+        assert len(asked) == 6
+        for token, url in asked:
+            assert url.startswith(address)
+            answer = httpx.get(url, headers={"Authorization": f"Bearer {token}"})
+            assert answer.status_code == 200, url
+        portfolios = httpx.get(
+            asked[0][1], headers={"Authorization": f"Bearer {asked[0][0]}"}
+        ).json()
+        assert len(portfolios["currencies"][0]["managers"]) == 16
+
+        shown = run("portfolio", "--data", data)
+        assert shown.returncode == 0
+        assert portfolios["currencies"][0]["total"]["active"] in shown.stdout
+        for command in ("verify", "rebuild", "doctor"):
+            done = run(command, "--data", data)
+            assert done.returncode == 0, done.stdout + done.stderr
+        after = httpx.get(asked[0][1], headers={"Authorization": f"Bearer {asked[0][0]}"}).json()
+        assert after["currencies"] == portfolios["currencies"]
+
+        second = run("serve", "--data", data, "--port", 0)
+        assert second.returncode == 1
+        assert "Another Dealfolio" in second.stderr
+        position = portfolios["position"]
+
+    with serving("demo", data) as (_, lines):
+        token, url = re.findall(r"Bearer (\S+)' '(\S+)'", "".join(lines))[0]
+        again = httpx.get(url, headers={"Authorization": f"Bearer {token}"}).json()
+        assert again["position"] == position
+    assert running(data) is None
+
+
+def test_the_first_token_is_shown_once(data):
+    with serving("serve", data) as (address, lines):
+        (token,) = re.findall(r"df_\S+", "".join(lines))
+        accounts = httpx.get(f"{address}/v1/accounts", headers={"Authorization": f"Bearer {token}"})
+        assert [account["role"] for account in accounts.json()["accounts"]] == ["admin"]
+    with serving("serve", data) as (_, lines):
+        assert "df_" not in "".join(lines)
+
+
+def test_the_bootstrap_token_is_taken_and_not_shown(data):
+    with serving("serve", data, DEALFOLIO_BOOTSTRAP_TOKEN="given-by-the-operator") as (
+        address,
+        lines,
+    ):
+        headers = {"Authorization": "Bearer given-by-the-operator"}
+        assert httpx.get(f"{address}/v1/accounts", headers=headers).status_code == 200
+        assert "given-by-the-operator" not in "".join(lines)
+
+
+def test_two_workers_share_one_set_of_books(data):
+    environment = {"DEALFOLIO_WORKERS": "2", "DEALFOLIO_BOOTSTRAP_TOKEN": "t"}
+    with serving("serve", data, **environment) as (address, _):
+        headers = {"Authorization": "Bearer t"}
+        positions = []
+        for number in range(12):  # a connection each, so that both workers get some
+            answer = httpx.post(
+                f"{address}/v1/managers", headers=headers, json={"name": f"Имя {number}"}
+            )
+            positions.append(answer.json()["position"])
+        assert positions == list(range(1, 13))
+
+
+def test_what_is_wrong_in_the_ledger_is_named(database):
+    with psycopg.connect(database) as connection:
+        connection.execute(
+            "INSERT INTO ledger.postings VALUES (0, 0, 'ActionPerformed', gen_random_uuid(), 'm',"
+            " 'active', '2026-01-01', 'RUB', 100, 0, 0, 0, 0)"
+        )
+    done = run("verify", DATABASE_URL=database)
+    assert done.returncode == 1
+    assert "postings: in the ledger and not in the log" in done.stdout
+    assert "1 differences" in done.stderr
+    assert run("rebuild", DATABASE_URL=database).returncode == 0
+    assert run("verify", DATABASE_URL=database).returncode == 0
+
+
+def test_the_doctor_names_what_is_not_durable(database):
+    """The tests' server is not: it must say so, and how to mend it."""
+    with psycopg.connect(database) as connection:
+        row = connection.execute("SHOW fsync").fetchone()
+    if row != ("off",):
+        pytest.skip("this server is durable: TEST_DATABASE_URL")
+    done = run("doctor", DATABASE_URL=database)
+    assert done.returncode == 1
+    assert "set fsync = on" in done.stdout
+
+
+def test_a_closed_trigger_is_found_by_the_doctor(database):
+    with psycopg.connect(database) as connection:
+        connection.execute("ALTER TABLE books.events DISABLE TRIGGER append_only")
+    assert "1 of 2" in run("doctor", DATABASE_URL=database).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["portfolio", "--as-of", "2026-02-30"], "2026-02-30"),
+        (["portfolio", "--known-at", "yesterday"], "yesterday"),
+        (["portfolio", "--as-of", "2099-01-01"], "has not come yet"),
+        (["import", "nowhere.csv"], "nowhere.csv"),
+        (["nonsense"], "nonsense"),
+    ],
+)
+def test_wrong_arguments_get_a_sentence(database, arguments, said):
+    done = run(*arguments, DATABASE_URL=database)
+    assert done.returncode != 0
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_no_database_gets_a_sentence(tmp_path):
+    url = f"postgresql://nobody@/postgres?host={tmp_path}"
+    for command in ("serve", "doctor", "verify"):
+        done = run(command, DATABASE_URL=url)
+        assert done.returncode == 1, command
+        assert "Traceback" not in done.stderr, command
+        assert "DATABASE_URL" in done.stdout + done.stderr
+
+
+def test_import_reports_and_stores(database, tmp_path):
+    deals = tmp_path / "deals.csv"
+    deals.write_text(
+        "deal;title;client;potential_check;manager;opened_on\n"
+        "1;Витрины;Ромашка;400000000,00;Анна Соколова;12.01.2026\n",
+        encoding="cp1251",
+    )
+    checked = run("import", deals, "--dry-run", DATABASE_URL=database)
+    assert checked.returncode == 0, checked.stderr
+    assert "nothing stored" in checked.stdout
+    stored = run("import", deals, DATABASE_URL=database)
+    assert "1 deals, 0 actions, 1 managers" in stored.stdout
+    deals.write_text(deals.read_text("cp1251").replace("400000000,00", "много"), "utf-8")
+    wrong = run("import", deals, DATABASE_URL=database)
+    assert wrong.returncode == 1
+    assert "deals.csv:2 [potential_check]" in wrong.stderr
