@@ -135,6 +135,16 @@ class Ground(dict[str, str]):
         body = {"effective_on": "2026-03-01", "reason": "Бюджет", "review_on": "2026-09-01"}
         return self._done("suspension", body)
 
+    def _acted(self) -> str:
+        """A deal at version 2."""
+        return self["deal"] if self["action"] else ""
+
+    def _deal_in_arabic(self) -> str:
+        return self["deal"].translate(str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩"))
+
+    def _deal_hyphens_behind(self) -> str:
+        return self["deal"].replace("-", "") + "----"
+
     def _lost(self) -> str:
         return self._done("loss", {"effective_on": "2026-03-01", "reason": "Другой поставщик"})
 
@@ -144,17 +154,18 @@ class Ground(dict[str, str]):
         return deal
 
     def _month(self) -> str:
-        """One that nobody has closed; long before anything happened."""
-        number = next(self._here.numbers)
-        return f"{2000 + number // 12 % 26:04d}-{number % 12 + 1:02d}"
+        """Later than every month that was closed, and long before anything happened."""
+        number = next(_months)
+        return f"{2000 + number // 12}-{number % 12 + 1:02d}"
 
     def _closed(self) -> str:
-        month = f"{next(_closed_years)}-12"
+        month = self._month()
         self._here.director.do(f"/v1/periods/{month}/closing")
         return month
 
 
-_closed_years = count(2001)
+_months = count()
+Stored = Callable[[], object]
 
 
 # ----------------------------------------------------------------------------------- the controls
@@ -283,7 +294,9 @@ QUESTIONS: dict[str, Request] = {
     "portfolios known then": asking("/v1/portfolios", as_of="2026-06-30", known_at="2026-10-19"),
     "portfolios at a position": asking("/v1/portfolios", as_of="2026-06-30", position="1"),
     "portfolio": asking("/v1/managers/{manager}/portfolio", as_of="2026-06-30"),
-    "series": asking("/v1/managers/{manager}/portfolio/series", **SPAN, step="week", currency="RUB"),
+    "series": asking(
+        "/v1/managers/{manager}/portfolio/series", **SPAN, step="week", currency="RUB"
+    ),
     "team's series": asking("/v1/portfolios/series", **SPAN, team_id="{team}"),
     "movement": asking("/v1/portfolios/movement", **SPAN, manager_id="{manager}", currency="RUB"),
     "restatement": asking(
@@ -552,9 +565,7 @@ FORMS: dict[str, Callable[[str], str | bytes]] = {
     "with a line break in a text": lambda text: text.replace("Витрины", "Витр\nины"),
     "with a raw NUL": lambda text: text.replace("Витрины", "Витр\x00ины"),
     "with an unknown escape": lambda text: text.replace("Витрины", r"\x41"),
-    "nested a thousand deep": lambda text: (
-        text[:-1] + ', "x": ' + "[" * 1_000 + "]" * 1_000 + "}"
-    ),
+    "nested a thousand deep": lambda text: text[:-1] + ', "x": ' + "[" * 1_000 + "]" * 1_000 + "}",
     "nested 30000 deep": lambda text: text[:-1] + ', "x": ' + "[" * 30_000 + "]" * 30_000 + "}",
     "with 30000 open objects": lambda _: '{"x":' * 10_000,
     "with a BOM": lambda text: "\ufeff" + text,
@@ -569,10 +580,18 @@ FORMS: dict[str, Callable[[str], str | bytes]] = {
 }
 for name, form in FORMS.items():
     add("opening", f"JSON {name}", replace(CONTROLS["opening"], written=form), "malformed-json")
+
+
+def instead(text: str) -> Request:
+    return replace(CONTROLS["opening"], written=lambda _: text)
+
+
+def with_amount(number: str) -> Request:
+    return replace(CONTROLS["opening"], written=lambda text: text.replace('"400000000.00"', number))
+
+
 for number in ("1e99999999999999999999", "-1e99999999999999999999", "1e-99999999999999999999"):
-    written = lambda text, number=number: text.replace('"400000000.00"', number)  # noqa: E731
-    bad = replace(CONTROLS["opening"], written=written)
-    add("opening", f"the number {number}", bad, "validation", bug=NUMBER_BEYOND_DECIMAL)
+    add("opening", f"the number {number}", with_amount(number), bug=NUMBER_BEYOND_DECIMAL)
 for name, text in {
     "a list": "[]",
     "a list around it": "[{}]",
@@ -581,10 +600,9 @@ for name, text in {
     "a number": "5",
     "true": "true",
 }.items():
-    bad = replace(CONTROLS["opening"], written=lambda _, text=text: text)
-    add("opening", f"{name} instead of an object", bad)
+    add("opening", f"{name} instead of an object", instead(text))
 
-for name, content_type in {
+MEDIA: dict[str, str | bytes] = {
     "text/plain": "text/plain",
     "a form": "application/x-www-form-urlencoded",
     "multipart": "multipart/form-data; boundary=x",
@@ -595,20 +613,24 @@ for name, content_type in {
     "empty": "",
     "nonsense": ";;;",
     "not ASCII": "application/jsоn".encode(),
-}.items():
+}
+for name, content_type in MEDIA.items():
     bad = replace(CONTROLS["opening"], headers={"content-type": content_type})
     add("opening", f"content type {name}", bad, "unsupported-media-type")
 
 # Fields, one after the other.
 
+fields("opening", "title", BAD_LINE | ABSENT | NO_TEXT)
 for control, where in {
-    "opening": "title",
     "team": "name",
     "manager": "name",
     "kind": "title.ru",
     "account": "name",
 }.items():
-    fields(control, where, BAD_LINE | ABSENT | NO_TEXT)
+    fields(
+        control, where, ABSENT | NO_TEXT | {"blank": " ", "with NUL": "a\x00", "long": "я" * 301}
+    )
+    fields(control, where, {"of two lines": "a\nb", "with an override": "\u202ea"})
 fields("opening", "client", {"missing": MISSING, "too long": "я" * 301, "blank": " "})
 fields("kind", "title.en", {"missing": MISSING, "null": None, "blank": " "})
 fields("kind", "title", ABSENT | {"a text": "ТКП", "a list": []})
@@ -681,14 +703,16 @@ fields("head's account", "team_id", {"a word": "south", "a number": 7})
 
 # Whose an action is.
 
-fields("joint action", "credits.1.weight", BAD_NUMBER)
+fields("joint action", "credits.1.weight", ABSENT | {"zero": 0, "true": True, "three": "2.000"})
 fields("joint action", "credits.1.manager_id", {"null": None, "missing": MISSING, "blank": " "})
 fields("joint action", "credits.1.manager_id", {"unknown": "nobody"}, "unknown-manager")
 fields("joint action", "credits", {"empty": [], "an object": {}, "a text": "x", "numbers": [5]})
 fields("joint action", "credits.1", {"null": None, "a number": 5, "a list": [], "a text": "x"})
 
 
-def wrongly_shared(name: str, control: str, body: Mapping[str, Any], named: str = "credits") -> None:
+def wrongly_shared(
+    name: str, control: str, body: Mapping[str, Any], named: str = "credits"
+) -> None:
     bad = replace(CONTROLS[control], body={**CONTROLS[control].body, **body})
     add(control, name, bad, named=named)
 
@@ -746,33 +770,390 @@ fields("opening", "recorded_at", {"is no field": "2026-01-01T00:00:00Z"})
 
 # Addresses.
 
+NOBODYS = {"unknown": str(uuid4())}
+UNKNOWN = NOBODYS | {"no UUID": "7", "a UUID without hyphens": uuid4().hex}
+
+
+def address(control: str, wanted: str, values: Values, slug: str = "not-found") -> None:
+    """`values` in the address in place of `{wanted}`."""
+    source = CONTROLS.get(control) or QUESTIONS[control]
+    for name, given in values.items():
+        value, bug = given if isinstance(given, Bug) else (given, None)
+        bad = replace(source, path=source.path.replace("{" + wanted + "}", value))
+        named = wanted if slug == "validation" else None
+        add(control, f"address of {wanted} {name}", bad, slug, named=named, bug=bug)
+
+
 for control, source in {**CONTROLS, **QUESTIONS}.items():
     for name in re.findall(r"\{(deal|claim|action|suspended|lost)\}", source.path):
-        wanted = "{" + name + "}"
-        for called, given in {
-            "unknown": str(uuid4()),
-            "no UUID": "7",
-            "a UUID without hyphens": uuid4().hex,
-        }.items():
-            bad = replace(source, path=source.path.replace(wanted, given))
-            add(control, f"{name} {called}", bad, "not-found")
-for name, disguise in {
-    "in Arabic digits": lambda deal: deal.translate(
-        str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
-    ),
-    "with its hyphens behind": lambda deal: deal.replace("-", "") + "----",
+        address(control, name, UNKNOWN if control in {"action", "check", "deal"} else NOBODYS)
+address("deal", "deal", {"in Arabic digits": Bug(("{deal_in_arabic}", UUID_IN_DISGUISE))})
+address("deal", "deal", {"hyphens behind": Bug(("{deal_hyphens_behind}", UUID_IN_DISGUISE))})
+for control in ("team change", "portfolio", "series"):
+    address(control, "manager", {"unknown": "nobody", "with NUL": "%00", "in Cyrillic": "анна"})
+address("kind's weight", "kind", {"unknown": "nothing", "with NUL": "%00"})
+address("retirement", "unused_kind", {"unknown": "nothing", "a quote": "'"})
+NO_MONTH = {
+    "13": "2026-13",
+    "00": "2026-00",
+    "without a zero": "2026-1",
+    "a date": "2026-01-01",
+    "before 2000": "1999-12",
+    "after 2100": "2101-01",
+    "in Arabic digits": "٢٠٢٦-٠١",
+    "with a plus": "+026-01",
+    "a word": "january",
+}
+for control, wanted in {"closing of a month": "month", "reopening of a month": "closed"}.items():
+    source = CONTROLS[control]
+    for name, value in NO_MONTH.items():
+        bad = replace(source, path=source.path.replace("{" + wanted + "}", value))
+        add(control, f"month {name}", bad, named="period")
+address("closing of a month", "month", {"not over": "2026-10"}, "in-the-future")
+
+# Headers.
+
+for name, key in {
+    "empty": b"",
+    "too long": b"k" * 201,
+    "in Cyrillic": "ключ".encode(),
+    "in Latin-1": "clé".encode("latin-1"),
+    "with a tab": b"a\tb",
 }.items():
+    bad = replace(CONTROLS["check"], headers={"idempotency-key": key})
+    add("check", f"Idempotency-Key {name}", bad, named="Idempotency-Key")
+TAGS: dict[str, str | bytes] = {
+    "of a version that is past": '"1"',
+    "of a version to come": '"3"',
+    "weak": 'W/"2"',
+    "empty": "",
+    "a word": '"abc"',
+    "negative": '"-2"',
+    "of another kind": '"2.0"',
+    "in Arabic digits": '"٢"'.encode(),
+    "of thirty digits": '"' + "2" * 30 + '"',
+    "a date": "Tue, 20 Oct 2026 09:00:00 GMT",
+    "of several past versions": '"0", "1"',
+}
+for name, tag in TAGS.items():
+    # The control is meant for version 2, which is what opening and one action make.
+    meant = replace(
+        CONTROLS["check"], path="/v1/deals/{acted}/check-revisions", headers={"if-match": '"2"'}
+    )
+    case = Case(
+        f"check: If-Match {name}",
+        meant,
+        replace(meant, headers={"if-match": tag}),
+        "version-conflict",
+    )
+    CASES.append(pytest.param(case, id=case.name))
+for name, token in {
+    "missing": "",
+    "without a scheme": "{token}",
+    "basic": "Basic {token}",
+    "wrong": "Bearer wrong",
+    "without a token": "Bearer",
+    "not ASCII": "Bearer ключ",
+    "too long": "Bearer " + "x" * 5_000,
+    "with something behind": "Bearer {token}x",
+    "twice": "Bearer {token}, Bearer {token}",
+}.items():
+    bad = replace(CONTROLS["check"], headers={"authorization": token})
+    add("check", f"Authorization {name}", bad, "unauthenticated")
 
-    @dataclass(frozen=True)
-    class Disguised(Request):
-        disguise: Callable[[str], str] = disguise
+# Questions.
 
-        def send(self, client: httpx.Client, ground: "Ground", language: str) -> httpx.Response:
-            disguised = Ground(ground._here, {**ground, "deal": self.disguise(ground["deal"])})
-            return super().send(client, disguised, language)
+for control in QUESTIONS:
+    query(control, "asof", {"is misspelt": "2026-06-30"})
+query("portfolios", "as_of", FUTURE, "in-the-future")
+for control in ("portfolio", "deals", "deal", "deal's events", "action types"):
+    query(control, "as_of", FUTURE, "in-the-future")
+    query(control, "as_of", {"no date": "2026-02-30", "empty": "", "a word": "today"})
+query("portfolios", "as_of", {n: v for n, v in BAD_DATE.items() if isinstance(v, str)})
+query("portfolios", "team_id", {"a word": "south", "empty": ""})
+query("portfolios", "team_id", {"unknown": str(uuid4())}, "not-found")
+query("team's series", "team_id", {"unknown": str(uuid4())}, "not-found")
+query("portfolios", "position", {"beside known_at": "1"}, known_at="2026-10-19")
+BAD_INSTANT = {
+    "without a zone": "2026-10-19T09:00:00",
+    "without seconds": "2026-10-19T09:00+03:00",
+    "at 25 o'clock": "2026-10-19T25:00:00Z",
+    "with a leap second": "2026-10-19T23:59:60Z",
+    "of seven decimals": "2026-10-19T09:00:00.1234567Z",
+    "with a zone's name": "2026-10-19T09:00:00 Europe/Moscow",
+    "with a zone of 99 hours": "2026-10-19T09:00:00+99:00",
+    "with a short zone": "2026-10-19T09:00:00+03",
+    "with a space in the middle": "2026-10-19 09:00:00Z",
+    "of the year one": "0001-01-01T00:00:00+14:00",
+    "of the year 9999": "9999-12-31T23:59:59-14:00",
+    "an epoch": "1760864400",
+    "of no day": "2026-02-30T09:00:00Z",
+    "a word": "now",
+    "empty": "",
+    "in Arabic digits": "٢٠٢٦-١٠-١٩",
+}
+query("portfolios known then", "known_at", BAD_INSTANT)
+query(
+    "portfolios known then",
+    "known_at",
+    {"tomorrow": "2026-10-21", "in a minute": "2026-10-20T12:01:00+03:00"},
+    "in-the-future",
+)
+BAD_POSITION = {
+    "negative": "-1",
+    "a fraction": "1.0",
+    "with a plus": "+1",
+    "with spaces": " 1 ",
+    "with an underscore": "1_0",
+    "in Arabic digits": "١",
+    "of thirty digits": "1" * 30,
+    "empty": "",
+    "a word": "last",
+    "hexadecimal": "0x1",
+}
+query("portfolios at a position", "position", BAD_POSITION)
+query("portfolios at a position", "position", {"to come": "999999"}, "in-the-future")
+query("events", "after", BAD_POSITION)
+query("managers", "cursor", BAD_POSITION)
+query("accounts", "cursor", {"a word": "next", "a number": "1"})
+query(
+    "accounts",
+    "cursor",
+    {
+        "of nobody": Bug(
+            (str(uuid4()), "Accounts.page begins afresh at a cursor that it does not know")
+        )
+    },
+)
+BAD_LIMIT = {
+    "zero": "0",
+    "negative": "-1",
+    "1001": "1001",
+    "a word": "all",
+    "empty": "",
+    "of thirty digits": "1" * 30,
+    "an exponent": "1e2",
+    "in Arabic digits": "٥",
+}
+LAX = {
+    name: Bug((value, LAX_LIMIT))
+    for name, value in {
+        "with an underscore": "1_0",
+        "with a plus": "+5",
+        "a fraction": "5.0",
+        "with a space": " 5",
+    }.items()
+}
+for control in ("deals", "events", "managers", "accounts"):
+    query(control, "limit", BAD_LIMIT)
+query("deals", "limit", LAX)
+query("events", "limit", LAX)
+query("series", "step", {"unknown": "year", "in capitals": "WEEK", "empty": "", "a number": "7"})
+query("series", "from", {"missing": MISSING, "after to": "2026-04-01", "empty": ""})
+query("series", "from", {"too long ago": "2001-01-01"})
+query("series", "to", {"missing": MISSING, "no date": "2026-02-30"})
+query("series", "to", {"tomorrow": "2026-10-21"}, "in-the-future")
+query("series", "currency", {k: v for k, v in BAD_CURRENCY.items() if isinstance(v, str)})
+query("series", "team_id", {"of one manager": "{team}"})
+query("movement", "from", {"missing": MISSING, "after to": "2026-04-01"})
+query("movement", "to", {"missing": MISSING})
+query("movement", "manager_id", {"unknown": "nobody", "with NUL": "\x00"}, "not-found")
+query("movement", "team_id", {"unknown": str(uuid4())}, "not-found")
+query("movement", "currency", {"in lower case": "rub"})
+query("movement", "step", {"is of another question": "week"})
+query("restatement", "from_known_at", {"missing": MISSING, "without a zone": "2026-10-18T09:00:00"})
+query("restatement", "manager_id", {"unknown": "nobody"}, "not-found")
+query("restatement", "known_at", {"is of another question": "2026-10-19"})
+query("restatement by position", "from_position", {"after to": "3", "negative": "-1"})
+query("restatement by position", "to_position", {"to come": "999999"}, "in-the-future")
+query("deals", "status", {"unknown": "asleep", "in capitals": "OPEN", "empty": ""})
+query(
+    "deals",
+    "manager_id",
+    {
+        "unknown": Bug(("nobody", "deals() asks nobody who that is: an empty list, not 404")),
+        "with NUL": Bug(("\x00", "psycopg.DataError: a NUL reaches the database: 500")),
+    },
+    "not-found",
+)
+query("events", "as_of", {"is of another question": "2026-06-30"})
 
-    source = QUESTIONS["deal"]
-    bad = Disguised(source.path, query=source.query, method="GET")
-    add("deal", f"id {name}", bad, "not-found", bug=UUID_IN_DISGUISE)
-for control, wanted in {"team change": "{manager}", "portfolio": "{manager}", "series": "{manager}"}:
-    pass
+
+# -------------------------------------------------------------------------------------- the tests
+
+
+@pytest.fixture(scope="module")
+def here(shared_database: str) -> Iterator[Company]:
+    with company(shared_database) as begun:
+        yield begun
+
+
+@pytest.fixture(scope="module")
+def standing(here: Company) -> Mapping[str, str]:
+    """What all cases share, for none of them changes it."""
+    team = here.director.do("/v1/teams", {"name": "Юг"})["team_id"]
+    return {
+        "team": team,
+        "manager": here.manager(),
+        "other": here.manager("Павел Орлов"),
+        "kind": here.kind("5.00"),
+        "unused_kind": here.kind("1.00"),
+        "setback": here.kind("-4.00"),
+        "claimed": here.kind("10.00", needs_confirmation=True),
+        "token": here.director.http.headers["authorization"].removeprefix("Bearer "),
+    }
+
+
+@pytest.fixture(scope="module")
+def stored(shared_database: str) -> Iterator[Stored]:
+    """How much is stored, of everything that a request could store."""
+    tables = ("events", "receipts", "people", "accounts")
+    counts = ", ".join(f"(SELECT count(*) FROM books.{table})" for table in tables)
+    with psycopg.connect(shared_database, autocommit=True) as connection:
+        yield lambda: connection.execute(
+            f"SELECT {counts}, (SELECT max(notification_id) FROM books.events)"
+        ).fetchone()
+
+
+def test_the_table_is_long_enough_and_names_each_case_once() -> None:
+    names = [case.id for case in CASES]
+    assert len(names) >= 150
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_refused_while_its_control_is_accepted(
+    case: Case, here: Company, standing: Mapping[str, str], stored: Stored
+) -> None:
+    who = here.admin.http if case.by_admin else here.director.http
+    ground = Ground(here, standing)
+    ground.fill([case.control.path, case.control.body, case.bad.path])  # made before we count
+    before = stored()
+
+    russian = _problem(case, case.bad.send(who, ground, "ru"))
+    english = _problem(case, case.bad.send(who, ground, "en"))
+    assert stored() == before
+
+    assert re.search("[а-яё]", russian["detail"])
+    assert re.search("[a-z]", english["detail"])
+    assert russian["title"] != english["title"]
+
+    accepted = case.control.send(who, ground, "ru")
+    assert accepted.status_code in {200, 201}, accepted.text
+    if case.control.method == "POST":
+        assert stored() != before
+
+
+def _problem(case: Case, response: httpx.Response) -> dict[str, Any]:
+    problem = {"status": response.status_code, "text": response.text}
+    assert problem["status"] == STATUS[case.slug], problem
+    assert response.headers["content-type"] == PROBLEM
+    body = response.json()
+    assert body["type"] == f"/problems/{case.slug}"
+    assert body["status"] == response.status_code
+    assert body["detail"].strip()
+    if case.field is not None and case.slug == "validation":
+        named = [error["field"] for error in body["errors"]]
+        assert any(name.startswith(case.field) for name in named), named
+        assert all(error["detail"] for error in body["errors"])
+    return dict(body)
+
+
+# Sizes, which no table shows well.
+
+MOST = 65_536
+
+
+@pytest.fixture
+def opening(here: Company, standing: Mapping[str, str]) -> bytes:
+    body = CONTROLS["opening"].body
+    return _json(Ground(here, standing).fill(body)).encode()
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["with a length", "in chunks"])
+def test_a_body_of_64_kb_is_read_and_one_byte_more_is_not(
+    here: Company, opening: bytes, stored: Stored, chunked: bool
+) -> None:
+    def post(size: int) -> httpx.Response:
+        content = opening.ljust(size)
+        client: httpx.Client = here.director.http
+        return client.post(
+            "/v1/deals",
+            content=iter([content[: size // 2], content[size // 2 :]]) if chunked else content,
+            headers={"content-type": JSON, "connection": "close"},
+        )
+
+    before = stored()
+    response = post(MOST + 1)
+    assert response.status_code == 413, response.text
+    assert response.headers["content-type"] == PROBLEM
+    assert response.json()["type"] == "/problems/payload-too-large"
+    assert stored() == before
+    assert post(MOST).status_code == 201
+
+
+def test_a_length_that_is_too_large_is_refused_before_anything_is_sent(here: Company) -> None:
+    host, port = here.address.removeprefix("http://").split(":")
+    token = here.director.http.headers["authorization"]
+    head = f"POST /v1/deals HTTP/1.1\r\nHost: {host}\r\nAuthorization: {token}\r\n"
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        head += f"Content-Type: {JSON}\r\nContent-Length: 10000000000\r\n\r\n"
+        connection.sendall(head.encode())
+        assert connection.recv(1_000).startswith(b"HTTP/1.1 413")
+
+
+def test_the_longest_texts_and_the_largest_sums_are_taken_as_they_are(
+    here: Company, standing: Mapping[str, str]
+) -> None:
+    title, reason = "я" * 300, "я" * 2_000
+    deal = here.deal(standing["manager"], "1000000000000.00", title=title)
+    revised = {"amount": "0.01", "effective_on": "2026-02-03", "reason": reason}
+    here.director.do(f"/v1/deals/{deal}/check-revisions", revised)
+    events = here.director.ask(f"/v1/deals/{deal}/events")["events"]
+    assert events[0]["data"]["title"] == title
+    assert events[0]["data"]["potential_check"]["amount"] == "1000000000000.00"
+    assert events[1]["data"]["reason"] == reason
+    assert here.director.ask(f"/v1/deals/{deal}")["potential_check"]["amount"] == "0.01"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "👩🏽‍💼 Анна",
+        "«Ёлка» — №1 №2",
+        "e\u0301clair",
+        "Ｗｉｄｅ",
+        "naïve ﬁ",
+        "שלום",
+        "日本語",
+        "50 % & <b>",
+    ],
+)
+def test_text_of_any_language_comes_back_as_it_was_given(
+    here: Company, standing: Mapping[str, str], text: str
+) -> None:
+    deal = here.deal(standing["manager"], title=text, client=text)
+    shown = here.director.ask(f"/v1/deals/{deal}")
+    assert (shown["title"], shown["client"]) == (text, text)
+
+
+@pytest.mark.parametrize(
+    "parameter", ["as_of=2026-02-01&as_of=2026-03-01", "position=1&position=2", "limit=1&limit=2"]
+)
+@pytest.mark.xfail(strict=True, reason=GIVEN_TWICE)
+def test_a_parameter_given_twice_is_refused_like_a_key_given_twice(
+    here: Company, parameter: str
+) -> None:
+    single = parameter.partition("&")[0]
+    assert here.director.http.get(f"/v1/deals?{single}").status_code == 200
+    assert here.director.http.get(f"/v1/deals?{parameter}").status_code == 422
+
+
+@pytest.mark.parametrize("depth", [100, 500, 900, 930, 940, 950, 960, 970, 980, 990, 1_100])
+def test_nesting_of_any_depth_is_refused_and_breaks_nothing(
+    here: Company, opening: bytes, depth: int
+) -> None:
+    content = opening[:-1] + b', "note": ' + b"[" * depth + b"]" * depth + b"}"
+    response = here.director.http.post("/v1/deals", content=content, headers={"content-type": JSON})
+    assert response.status_code in {400, 422}, response.text
+    assert response.headers["content-type"] == PROBLEM

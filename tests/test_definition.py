@@ -303,6 +303,7 @@ def test_an_entry_in_time_posts_its_own_step_only_and_a_late_one_nothing_before_
     plot: Plot,
 ) -> None:
     newest: dict[object, tuple[date, int, int]] = {}
+    shown: dict[object, object] = {}
     for tried in play(plot).tried:
         if tried.recording is None:
             continue
@@ -317,6 +318,10 @@ def test_an_entry_in_time_posts_its_own_step_only_and_a_late_one_nothing_before_
         if is_last:
             assert {line.due_position for line in postings} <= {fact.position}
             assert [row.effective_on for row in states] == [fact.effective_on]
+        for row in states:
+            day = row.deal_id, row.effective_on
+            assert is_last or shown.get(day) != row[3:]
+            shown[day] = row[3:]
         by_step = [(line.due_position, line.manager_id, line.account) for line in postings]
         assert len(set(by_step)) == len(by_step)
 
@@ -341,10 +346,10 @@ def test_the_last_row_known_for_a_day_shows_the_deal_as_it_stood(
             ]
             row = max(rows, key=lambda row: (row.effective_on, row.position), default=None)
             deal = state_at(facts, as_of, position)
-            assert (row and row[3:]) == (deal and shown(deal))
+            assert (row and row[3:]) == (deal and columns(deal))
 
 
-def shown(deal: Deal) -> tuple[object, ...]:
+def columns(deal: Deal) -> tuple[object, ...]:
     """The columns of a DealState behind the first three."""
     return deal.status, deal.owner, deal.check, deal.progress, deal.expected_close_on
 

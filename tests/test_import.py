@@ -263,6 +263,15 @@ def test_however_it_is_written_down_the_same_row_is_known_again(books: Books, en
     assert books.position == before
 
 
+def test_line_ends_inside_a_comment_make_no_other_row(books: Books):
+    actions = ACTIONS.replace("с Борисом", '"с Борисом\nи Верой"')
+    books.imported(DEALS, actions)
+    for text in (actions, actions.replace("\n", "\r\n")):
+        assert books.imported(DEALS, text) == ImportReport(
+            ("deals.csv", "actions.csv"), repeated=5, stored=True
+        )
+
+
 def test_the_same_files_again_change_nothing(books: Books):
     books.imported(DEALS, ACTIONS)
     before = books.position, books.deals, books.names
@@ -315,6 +324,11 @@ def test_every_error_of_all_files_is_told_at_once_and_none_that_only_follows(boo
         RowError("deals.csv", 3, "closed_on", detail(InTheFuture(date(2026, 7, 2), TODAY))),
         RowError("actions.csv", 2, "action_type", detail(UnknownActionType("dinner"))),
     )
+
+
+def test_a_row_that_cannot_be_read_is_not_blamed_on_its_actions(books: Books):
+    report = books.imported(DEALS.replace("D-1,", "D-1,,"), ACTIONS)
+    assert report.errors == (RowError("deals.csv", 2, None, "13 fields where the header has 12"),)
 
 
 def test_errors_speak_russian_and_call_columns_as_the_file_does(books: Books):
@@ -434,10 +448,11 @@ def test_a_name_that_is_not_clear_asks_for_an_id(books: Books):
     deals = DEALS.replace("boris", "Петр Ильин")
     several = "several managers are called “Анна Соколова”: write the id (a-17, a-18)"
     taken = "“Петр Ильин” would get the id petr-ilin, which is Пётр Ильин's: write an id"
-    assert books.imported(deals).errors == (
+    assert books.imported(deals, ACTIONS).errors == (
         RowError("deals.csv", 2, "manager", several),
         RowError("deals.csv", 3, "manager", taken),
         RowError("deals.csv", 4, "manager", several),
+        RowError("actions.csv", 3, "manager", several),
     )
     [error] = books.imported(DEALS.replace("Анна Соколова", "a-17").replace("boris", "王")).errors
     assert error == RowError(
