@@ -1,6 +1,6 @@
 """Questions about portfolios, each at a business date and a point of knowledge."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
@@ -8,16 +8,15 @@ from zoneinfo import ZoneInfo
 
 from fastapi import Query, Response
 from pydantic import Field
+from pydantic_core import to_json
 
 from api.answers import (
     QUESTION_REFUSALS,
-    CurrencyPortfolio,
     CurrencyPortfolios,
     ManagerLine,
     ManagerPortfolioAnswer,
     MovementAnswer,
     MovementLine,
-    PortfolioDeal,
     PortfoliosAnswer,
     RestatementAnswer,
     RestatementLineOut,
@@ -27,7 +26,6 @@ from api.answers import (
     Values,
     answer,
     asked,
-    check,
     values,
 )
 from api.asking import (
@@ -47,7 +45,12 @@ from projections.directory import name_of, names
 from projections.ledger import NOBODY, Standing, total
 from projections.movement import movement_from_ledger
 from projections.point import Knowledge, Point, late_days
-from projections.portfolio import DealRow, manager_portfolio_from_ledger, portfolios_from_ledger
+from projections.portfolio import (
+    DealRow,
+    ManagerPortfolio,
+    manager_portfolio_from_ledger,
+    portfolios_from_ledger,
+)
 from projections.restatement import RestatementLine, restatement_from_ledger
 from projections.series import MOST_POINTS, Members, Step, dates, series_from_ledger
 
@@ -143,47 +146,51 @@ def manager_portfolio(
     manager_id: str, question: Annotated[PointQuestion, Query()], service: ServiceDep
 ) -> Response:
     """One manager's portfolio, deal by deal. The rows sum to the totals exactly."""
+    manager = ManagerId(manager_id)
     with desk(service) as at:
         point = at.point(question.as_of, question.knowledge)
-        manager = at.require_manager(manager_id)
-        portfolio = manager_portfolio_from_ledger(at.cursor, manager, point.as_of, point.position)
-        name = name_of(at.cursor, manager)
+        head = {**asked(point), "manager_id": manager, "name": name_of(at.cursor, manager)}
+        at_this_point = manager, point.as_of, point.position
+        figures = service.answered.get(at_this_point)
+        if figures is None:
+            portfolio = manager_portfolio_from_ledger(at.cursor, *at_this_point)
+            figures = to_json(_portfolio(portfolio, service.settings.currency))
+            service.answered.put(at_this_point, figures)
+    return Response(to_json(head)[:-1] + b"," + figures[1:], media_type="application/json")
+
+
+def _portfolio(portfolio: ManagerPortfolio, company: str) -> dict[str, Any]:
+    """What `ManagerPortfolioAnswer` says of the figures."""
     rows = portfolio.by_currency()
-    company = service.settings.currency
     held = portfolio.total
-    return answer(
-        ManagerPortfolioAnswer(
-            **asked(point),
-            manager_id=manager_id,
-            name=name,
-            progress=decimal_text(held.progress),
-            actions=held.actions,
-            currencies=[
-                _currency(currency, rows.get(currency, []))
-                for currency in [company, *sorted(set(rows) - {company})]
-            ],
-        )
-    )
-
-
-def _currency(currency: str, rows: Sequence[DealRow]) -> CurrencyPortfolio:
-    return CurrencyPortfolio(
-        currency=currency,
-        **values(total(row.standing for row in rows).balance),
-        deals=[
-            PortfolioDeal(
-                deal_id=str(row.deal_id),
-                title=row.title,
-                client=row.client,
-                status=row.status,
-                potential_check=check(row.potential_check, row.currency),
-                deal_progress=decimal_text(row.deal_progress),
-                credit=decimal_text(row.standing.credit),
-                **values(row.standing.balance),
-            )
-            for row in rows
+    return {
+        "progress": decimal_text(held.progress),
+        "actions": held.actions,
+        "currencies": [
+            {
+                "currency": currency,
+                **values(total(row.standing for row in rows.get(currency, [])).balance),
+                "deals": [_row(row) for row in rows.get(currency, [])],
+            }
+            for currency in [company, *sorted(set(rows) - {company})]
         ],
-    )
+    }
+
+
+def _row(row: DealRow) -> dict[str, Any]:
+    return {
+        "deal_id": row.deal_id,
+        "title": row.title,
+        "client": row.client,
+        "status": row.status,
+        "potential_check": {
+            "amount": decimal_text(row.potential_check),
+            "currency": row.currency,
+        },
+        "deal_progress": decimal_text(row.deal_progress),
+        "credit": decimal_text(row.standing.credit),
+        **values(row.standing.balance),
+    }
 
 
 @router.get(

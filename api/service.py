@@ -1,9 +1,11 @@
 """The parts put together: the write side, and the connections by which questions are asked."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime
+from threading import Lock
+from typing import Any, Generic, TypeVar
 
 import psycopg
 from psycopg import Connection, Cursor
@@ -12,12 +14,38 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from api.settings import Settings
 from application.dealfolio import Dealfolio, utc_now
 from application.orders import Unavailable
+from domain.values import ManagerId
 from projections.directory import DirectoryView
 from projections.point import Clock
 from projections.portfolio import totals_at
 
+Key = TypeVar("Key")
+
+ANSWERED_BYTES = 16 * 2**20
 READERS = 20
 """Most questions asked of the database at once; the threads of the server are as many."""
+
+
+class Answered(Generic[Key]):
+    """What was answered lately, ready to send: at one (as_of, position) it never changes."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._answers: OrderedDict[Key, bytes] = OrderedDict()
+        self._size = 0
+
+    def get(self, key: Key) -> bytes | None:
+        with self._lock:
+            if key in self._answers:
+                self._answers.move_to_end(key)
+            return self._answers.get(key)
+
+    def put(self, key: Key, answer: bytes) -> None:
+        with self._lock:
+            self._size += len(answer) - len(self._answers.pop(key, b""))
+            self._answers[key] = answer
+            while self._size > ANSWERED_BYTES:
+                self._size -= len(self._answers.popitem(last=False)[1])
 
 
 class Service:
@@ -29,6 +57,7 @@ class Service:
         self.settings = settings
         self.dealfolio = Dealfolio(conninfo, totals_at, settings.zone, now)
         self.directory = DirectoryView()
+        self.answered: Answered[tuple[ManagerId, date, int]] = Answered()
         self._now = now
         self._pool = ConnectionPool(
             conninfo,

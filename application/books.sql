@@ -8,16 +8,16 @@ CREATE TABLE books.events (
     state              bytea       NOT NULL,
     notification_id    bigint      NOT NULL CHECK (notification_id > 0),
     recorded_at        timestamptz NOT NULL,  -- as in state; here for the index
+    of_the_directory   boolean     NOT NULL GENERATED ALWAYS AS (topic IN (
+        'ActionTypeDefined', 'ActionTypeWeightChanged', 'ActionTypeRetired',
+        'TeamCreated', 'ManagerRegistered', 'ManagerTeamChanged',
+        'PeriodClosed', 'PeriodReopened'
+    )) STORED,  -- everything that is not about one deal: few rows, read whole at start
     PRIMARY KEY (originator_id, originator_version)
 );
 CREATE UNIQUE INDEX events_by_position ON books.events (notification_id);
 CREATE INDEX events_by_time ON books.events (recorded_at, notification_id);
--- Everything that is not about one deal: few rows, read whole at start.
-CREATE INDEX events_of_the_directory ON books.events (notification_id) WHERE topic IN (
-    'ActionTypeDefined', 'ActionTypeWeightChanged', 'ActionTypeRetired',
-    'TeamCreated', 'ManagerRegistered', 'ManagerTeamChanged',
-    'PeriodClosed', 'PeriodReopened'
-);
+CREATE INDEX events_of_the_directory ON books.events (notification_id) WHERE of_the_directory;
 
 -- Whoever inserts holds the writers' lock until commit: order of positions is order of commits.
 -- An advisory lock, because PostgreSQL 15 gives a role without UPDATE no table lock that excludes.

@@ -22,7 +22,6 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 from pydantic_core import to_json
 
-from domain.events import DIRECTORY_EVENTS
 from domain.history import DealState
 from domain.ledger import Posting
 
@@ -55,7 +54,7 @@ _VERSION: LiteralString = """
 SELECT coalesce(max(originator_version), 0) FROM books.events WHERE originator_id = %s
 """
 _DIRECTORY: LiteralString = f"""
-SELECT {_COLUMNS} FROM books.events WHERE topic = ANY(%s) ORDER BY notification_id
+SELECT {_COLUMNS} FROM books.events WHERE of_the_directory ORDER BY notification_id
 """
 _END: LiteralString = """
 SELECT notification_id, recorded_at FROM books.events ORDER BY notification_id DESC LIMIT 1
@@ -193,7 +192,7 @@ class Writing:
         return (row[0], row[1]) if row else (0, None)
 
     def directory(self) -> list[StoredEvent]:
-        return _stored(self._connection.execute(_DIRECTORY, [sorted(DIRECTORY_EVENTS)]))
+        return _stored(self._connection.execute(_DIRECTORY))
 
     def streams(self, ids: Sequence[UUID]) -> list[StoredEvent]:
         return _stored(self._connection.execute(_STREAMS, [list(ids)]))

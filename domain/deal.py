@@ -93,8 +93,28 @@ class Action(NamedTuple):
         return "rejected" if self.rejected else "withdrawn"
 
 
+class Stake(NamedTuple):
+    """What one manager has in a deal: basis points of credit and of live positive claims, and the
+    count of positive actions performed that are neither withdrawn nor rejected.
+    """
+
+    credit: int = 0
+    claim: int = 0
+    actions: int = 0
+
+    def plus(self, credit: int, claim: int, actions: int) -> "Stake":
+        return Stake(self.credit + credit, self.claim + claim, self.actions + actions)
+
+
+NO_STAKE = Stake()
+
+
 class Deal(NamedTuple):
-    """A deal after some of its events. `progress` is the sum of all credit, 0 to WHOLE."""
+    """A deal after some of its events. `progress` is the sum of all credit, 0 to WHOLE.
+
+    `stakes` are the actions added up by manager, kept beside them so that a step costs the same
+    however many actions went before; in no particular order.
+    """
 
     opened_on: date
     title: str
@@ -105,6 +125,7 @@ class Deal(NamedTuple):
     expected_close_on: date | None
     status: Status = Status.OPEN
     actions: Mapping[ActionId, Action] = MappingProxyType({})
+    stakes: Mapping[ManagerId, Stake] = MappingProxyType({})
     progress: int = 0
     contract: int | None = None
 
@@ -254,13 +275,33 @@ def _performed(deal: Deal, recorded: Recorded[DealEvent], event: ActionPerformed
 
 
 def _with(deal: Deal, action: Action) -> Deal:
-    """The deal with `action` in its place, or last if it is new; progress follows the credits."""
+    """The deal with `action` in its place, or last if it is new; stakes and progress follow."""
     before = deal.actions.get(action.action_id)
-    gained = action.credit - (before.credit if before else 0)
+    stakes = dict(deal.stakes)
+    gained = action.credit
+    if before is not None:
+        _stake(stakes, before, -1)
+        gained -= before.credit
+    _stake(stakes, action, 1)
     return deal._replace(
         actions={**deal.actions, action.action_id: action},
+        stakes=stakes,
         progress=deal.progress + gained,
     )
+
+
+def _stake(stakes: dict[ManagerId, Stake], action: Action, sign: int) -> None:
+    """Add `action` to the stakes, or with sign -1 take it out; nobody keeps a stake of nothing."""
+    claimed = action.claimed and action.live and not action.is_setback
+    for manager, weight, credit in action.entries:
+        stake = stakes.get(manager, NO_STAKE)
+        stakes[manager] = stake.plus(sign * credit, sign * weight if claimed else 0, 0)
+    if action.live and not action.is_setback:
+        for manager in action.performers:
+            stakes[manager] = stakes.get(manager, NO_STAKE).plus(0, 0, sign)
+    for manager in (*(entry.manager_id for entry in action.entries), *action.performers):
+        if stakes.get(manager) == NO_STAKE:
+            del stakes[manager]
 
 
 def _count(deal: Deal, action: Action) -> Deal:
@@ -349,15 +390,11 @@ def _handed_over(deal: Deal, event: DealHandedOver) -> Deal:
     old, new = deal.owner, event.to_manager_id
     if not event.transfer_credit:
         return deal._replace(owner=new)
-    actions = {
-        action_id: action._replace(
-            entries=tuple(
+    for action in deal.actions.values():
+        if action.live and any(entry.manager_id == old for entry in action.entries):
+            entries = (
                 Entry(new if entry.manager_id == old else entry.manager_id, *entry[1:])
                 for entry in action.entries
-            ),
-        )
-        if action.live
-        else action
-        for action_id, action in deal.actions.items()
-    }
-    return deal._replace(owner=new, actions=actions)
+            )
+            deal = _with(deal, action._replace(entries=tuple(entries)))
+    return deal._replace(owner=new)

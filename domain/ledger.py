@@ -1,6 +1,5 @@
 """What a deal is worth to whom, and the postings by which that changes."""
 
-from collections import defaultdict
 from collections.abc import Mapping
 from datetime import date
 from typing import NamedTuple
@@ -56,45 +55,39 @@ def holdings(deal: Deal | None) -> Holdings:
     """Value by status; nothing else counts. None, a deal not yet opened, is worth nothing."""
     if deal is None:
         return NOTHING
-    credit, counts = credits_of(deal), _performed(deal)
     if deal.status is Status.OPEN:
-        return _open_holdings(deal, credit, counts)
+        return _open_holdings(deal)
     result = {
-        (manager, Account.ACTIVE): Holding(
-            credit=credit.get(manager, 0), actions=counts.get(manager, 0)
-        )
-        for manager in {**credit, **counts}
+        (manager, Account.ACTIVE): Holding(credit=stake.credit, actions=stake.actions)
+        for manager, stake in deal.stakes.items()
+        if stake.credit or stake.actions
     }
-    account, values = _closed_values(deal, credit)
+    account, values = _closed_values(deal)
     return result | {(manager, account): Holding(value) for manager, value in values.items()}
 
 
-def _open_holdings(
-    deal: Deal, credit: Mapping[ManagerId, int], counts: Mapping[ManagerId, int]
-) -> Holdings:
-    claims = _claims(deal)
-    result = {
-        (manager, Account.CLAIMED): Holding(weight * deal.check)
-        for manager, weight in claims.items()
-    }
-    for manager in {deal.owner: None, **credit, **claims, **counts}:
-        held = credit.get(manager, 0)
-        mine = held > 0 or manager in claims or manager == deal.owner
+def _open_holdings(deal: Deal) -> Holdings:
+    result = {}
+    owner = deal.owner
+    for manager, stake in deal.stakes.items():
+        if stake.claim:
+            result[manager, Account.CLAIMED] = Holding(stake.claim * deal.check)
+        mine = stake.credit > 0 or stake.claim > 0 or manager == owner
         result[manager, Account.ACTIVE] = Holding(
-            held * deal.check, held, held, counts.get(manager, 0), int(mine)
+            stake.credit * deal.check, stake.credit, stake.credit, stake.actions, int(mine)
         )
+    if owner not in deal.stakes:
+        result[owner, Account.ACTIVE] = Holding(deals=1)
     return result
 
 
-def _closed_values(
-    deal: Deal, credit: Mapping[ManagerId, int]
-) -> tuple[Account, dict[ManagerId, int]]:
+def _closed_values(deal: Deal) -> tuple[Account, dict[ManagerId, int]]:
     """Where the value of a deal that is not open stands, and whose it is; non-zero values only."""
     if deal.status is Status.WON:
-        shares = contract_shares(deal, credit)
-        return Account.WON, {manager: share for manager, share in shares.items() if share}
+        return Account.WON, contract_shares(deal)
     account = Account.SUSPENDED if deal.status is Status.SUSPENDED else Account.LOST
-    return account, {manager: held * deal.check for manager, held in credit.items()}
+    values = {manager: stake.credit * deal.check for manager, stake in deal.stakes.items()}
+    return account, {manager: value for manager, value in values.items() if value}
 
 
 def credits_of(deal: Deal) -> dict[ManagerId, int]:
@@ -107,35 +100,14 @@ def credits_of(deal: Deal) -> dict[ManagerId, int]:
     return held
 
 
-def contract_shares(deal: Deal, credit: Mapping[ManagerId, int]) -> dict[ManagerId, int]:
+def contract_shares(deal: Deal) -> dict[ManagerId, int]:
     """The contract of a won deal by manager, in whole kopecks, as values; all to the owner if
-    nobody holds credit.
+    nobody holds credit. Shares of nothing are left out.
     """
     assert deal.contract is not None, "a won deal has a contract"
-    credit = credit or {deal.owner: 1}
+    credit = credits_of(deal) or {deal.owner: 1}
     shares = split(deal.contract, list(credit.values()))
-    return {manager: share * 10_000 for manager, share in zip(credit, shares, strict=True)}
-
-
-def _claims(deal: Deal) -> dict[ManagerId, int]:
-    """Nominal weight of live positive claims by manager, above 0."""
-    claims: dict[ManagerId, int] = defaultdict(int)
-    for action in deal.actions.values():
-        if action.claimed and action.live:
-            for manager, weight, _ in action.entries:
-                if weight > 0:
-                    claims[manager] += weight
-    return claims
-
-
-def _performed(deal: Deal) -> dict[ManagerId, int]:
-    """Positive actions that each manager performed and that are neither withdrawn nor rejected."""
-    counts: dict[ManagerId, int] = defaultdict(int)
-    for action in deal.actions.values():
-        if action.live and not action.is_setback:
-            for manager in action.performers:
-                counts[manager] += 1
-    return counts
+    return {manager: share * 10_000 for manager, share in zip(credit, shares, strict=True) if share}
 
 
 def difference(before: Holdings, after: Holdings) -> Holdings:

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
-from typing import Any, LiteralString
+from typing import Any, LiteralString, cast
 
 from psycopg import Cursor
 
 from domain.directory import Directory, directory_of
+from domain.errors import NotFound
 from domain.events import (
-    DIRECTORY_EVENTS,
     DirectoryEvent,
     PeriodClosed,
     PeriodReopened,
@@ -19,14 +19,17 @@ from domain.events import (
     decode,
     is_about_the_directory,
 )
-from domain.values import ManagerId
+from domain.values import ManagerId, stream_of
 
 _EVENTS: LiteralString = """
 SELECT originator_id, originator_version, topic, state FROM books.events
-WHERE topic = ANY(%s) AND notification_id > %s ORDER BY notification_id
+WHERE of_the_directory AND notification_id > %s ORDER BY notification_id
 """
 _NAMES: LiteralString = "SELECT manager_id, name FROM books.people"
-_NAME: LiteralString = "SELECT name FROM books.people WHERE manager_id = %s"
+_MANAGER: LiteralString = """
+SELECT (SELECT name FROM books.people WHERE manager_id = %s)
+FROM books.events WHERE originator_id = %s AND originator_version = 1
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ class DirectoryView:
     def _caught_up(self, cursor: Cursor[Any]) -> tuple[Recorded[DirectoryEvent], ...]:
         with self._lock:
             after = self._events[-1].position if self._events else 0
-            rows = cursor.execute(_EVENTS, [sorted(DIRECTORY_EVENTS), after])
+            rows = cursor.execute(_EVENTS, [after])
             new = tuple(filter(is_about_the_directory, (decode(*row) for row in rows)))
             for recorded in new:
                 self._latest = self._latest.evolve(recorded)
@@ -92,6 +95,9 @@ def names(cursor: Cursor[Any]) -> Mapping[ManagerId, str]:
 
 
 def name_of(cursor: Cursor[Any], manager: ManagerId) -> str | None:
-    """None for somebody who was never registered, or was erased."""
-    row = cursor.execute(_NAME, [manager]).fetchone()
-    return row[0] if row else None
+    """None for somebody whose name was erased. Raises NotFound for nobody who ever registered."""
+    stream = stream_of("manager", manager)
+    row = cursor.execute(_MANAGER, [manager, stream]).fetchone()
+    if row is None:
+        raise NotFound("manager", manager)
+    return cast("str | None", row[0])

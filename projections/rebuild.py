@@ -16,7 +16,7 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from domain.deal import Deal
-from domain.events import DIRECTORY_EVENTS, DealEvent, Recorded, decode, is_about_a_deal
+from domain.events import DealEvent, Recorded, decode, is_about_a_deal
 from domain.history import DealState, Recording, replay
 from domain.ledger import Posting
 from projections.ledger import create_ledger, create_ledger_indexes
@@ -33,17 +33,16 @@ REBUILDERS_LOCK = 7305815021847160067
 
 _STREAMS: LiteralString = """
 SELECT originator_id, originator_version, topic, state FROM books.events
-WHERE notification_id <= %s AND topic <> ALL(%s)
+WHERE notification_id <= %s AND NOT of_the_directory
 ORDER BY originator_id, originator_version
 """
 _CHANGED: LiteralString = """
 SELECT originator_id, originator_version, topic, state FROM books.events
 WHERE notification_id <= %s AND originator_id IN (
-    SELECT originator_id FROM books.events WHERE notification_id > %s AND topic <> ALL(%s))
+    SELECT originator_id FROM books.events WHERE notification_id > %s AND NOT of_the_directory)
 ORDER BY originator_id, originator_version
 """
 _END: LiteralString = "SELECT coalesce(max(notification_id), 0) FROM books.events"
-_DIRECTORY = sorted(DIRECTORY_EVENTS)
 
 
 class Busy(Exception):
@@ -88,7 +87,7 @@ def fill(conninfo: str, connection: Connection[TupleRow], schema: str, progress:
     rows = _Rows(connection, schema)
     with psycopg.connect(conninfo) as reader, reader.cursor("streams") as cursor:
         cursor.itersize = 5_000
-        cursor.execute(_STREAMS, [position, _DIRECTORY])
+        cursor.execute(_STREAMS, [position])
         done = 0
         for events in _deals(cursor):
             rows.add(replay(events))
@@ -104,7 +103,7 @@ def fill(conninfo: str, connection: Connection[TupleRow], schema: str, progress:
 def _catch_up(connection: Connection[TupleRow], position: int, end: int) -> int:
     """Add what was recorded in (position, end]."""
     rows = _Rows(connection, FRESH)
-    for events in _deals(connection.execute(_CHANGED, [end, position, _DIRECTORY])):
+    for events in _deals(connection.execute(_CHANGED, [end, position])):
         rows.add(
             recording
             for recorded, recording in zip(events, replay(events), strict=True)

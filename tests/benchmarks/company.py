@@ -1,4 +1,4 @@
-"""A log of any size: managers, deals that live for years, late entries; straight into the tables."""
+"""A log of any size: managers, deals that live for years, late entries; straight into the table."""
 
 import random
 from collections.abc import Iterator
@@ -74,13 +74,14 @@ Plan = tuple[date, int, UUID, int, date, DealEvent]
 
 def _deal(chance: random.Random, stream: UUID, number: int, people: list[str]) -> Iterator[Plan]:
     owner = people[number % len(people)]
+    colleague = people[(number * 7 + 1) % len(people)] if chance.random() < 0.3 else owner
     opened = FIRST + timedelta(days=chance.randrange(365 * YEARS - 800))
     length = chance.randrange(300, 800)
     check = Money(amount=chance.randrange(20_000_000_000, 200_000_000_000), currency="RUB")
-    yield (
-        opened, number, stream, 1, opened,
-        DealOpened(title=f"Deal {number}", client="A client", potential_check=check, manager_id=owner),
-    )  # fmt: skip
+    opening = DealOpened(
+        title=f"Deal {number}", client="A client", potential_check=check, manager_id=owner
+    )
+    yield opened, number, stream, 1, opened, opening
     count = chance.randrange(ACTIONS // 2, ACTIONS * 3 // 2)
     days = sorted(chance.randrange(1, length) for _ in range(count))
     version, last = 1, None
@@ -98,7 +99,7 @@ def _deal(chance: random.Random, stream: UUID, number: int, people: list[str]) -
             event = WeightChanged(action_id=last, weight=chance.randrange(10, 300), reason="review")
         else:
             last = UUID(int=chance.getrandbits(128))
-            who = owner if chance.random() < 0.85 else chance.choice(people)
+            who = owner if chance.random() < 0.8 else colleague
             credit = Credit(manager_id=who, weight=chance.choice([50, 100, 100, 200, 300]))
             event = ActionPerformed(
                 action_id=last, action_type="step", credits=(credit,), needs_confirmation=False

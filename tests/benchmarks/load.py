@@ -1,10 +1,11 @@
-"""HTTP by hand: many connections kept open, requests made beforehand, so that the client costs little."""
+"""HTTP by hand: connections kept open and requests made beforehand, so that it costs little."""
 
 import asyncio
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
+
+import uvloop
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,4 @@ async def run(port: int, requests: Sequence[bytes], clients: int) -> Load:
 
 
 def apply(port: int, requests: Sequence[bytes], clients: int) -> Load:
-    if "uvloop" in sys.modules:
-        return asyncio.run(run(port, requests, clients))
-    import uvloop
-
     return uvloop.run(run(port, requests, clients))

@@ -20,6 +20,8 @@ def nothing() -> Response:
 
 
 settings = Settings()
+assert settings.database_url
+assert settings.bootstrap_token
 service = Service(settings.database_url, settings)
 Accounts(service.asking).create_first(settings.bootstrap_token)
 app = create_app(service)
