@@ -337,7 +337,9 @@ def asked(point: Point) -> dict[str, Any]:
 
 
 def values(balance: Balance) -> dict[str, str]:
-    return {account: value_text(value) for account, value in balance._asdict().items()}
+    return {
+        account: value_text(value) for account, value in zip(balance._fields, balance, strict=True)
+    }
 
 
 def check(amount: int, currency: str) -> CheckOut:

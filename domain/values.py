@@ -101,6 +101,8 @@ def decimal_text(hundredths_: int) -> str:
 
 def value_text(value: int) -> str:
     """A value (1/10 000 of a kopeck) in roubles: two decimals, up to six where they are needed."""
+    if value == 0:
+        return "0.00"  # most values of most portfolios
     sign, digits = ("-", -value) if value < 0 else ("", value)
     text = f"{digits // 1_000_000}.{digits % 1_000_000:06d}"
     return sign + text[:-4] + text[-4:].rstrip("0")

@@ -83,10 +83,14 @@ def standing(columns: Iterable[int]) -> Standing:
 
 
 def total(standings: Iterable[Standing]) -> Standing:
-    result = NOBODY
-    for one in standings:
-        result = result.plus(one)
-    return result
+    held = list(standings)
+    return Standing(
+        Balance(*map(sum, zip(*(one.balance for one in held), strict=True))) if held else ZERO,
+        sum(one.credit for one in held),
+        sum(one.progress for one in held),
+        sum(one.actions for one in held),
+        sum(one.deals for one in held),
+    )
 
 
 def create_ledger(connection: Connection[TupleRow], schema: str) -> None:

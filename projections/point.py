@@ -16,7 +16,10 @@ _KNOWN: LiteralString = """
 SELECT notification_id FROM books.events WHERE recorded_at <= %s
 ORDER BY recorded_at DESC, notification_id DESC LIMIT 1
 """
-_RECORDED_AT: LiteralString = "SELECT recorded_at FROM books.events WHERE notification_id = %s"
+_AT: LiteralString = """
+SELECT (SELECT max(notification_id) FROM books.events),
+       (SELECT recorded_at FROM books.events WHERE notification_id = %s)
+"""
 BEYOND = 2**62
 """A position behind every event."""
 _BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
@@ -80,10 +83,10 @@ def point_at(
     if knowledge.known_at is not None and knowledge.position is not None:
         raise Invalid("position", "known-at-or-position")
     day = clock.today if as_of is None else clock.require_past(as_of)
+    if knowledge.position is not None:
+        return Point(day, _recorded_at(cursor, knowledge.position), knowledge.position)
     last, recorded_at = cursor.execute(_END).fetchone() or (0, _BEGINNING)
     now = max(clock.now, recorded_at)
-    if knowledge.position is not None:
-        return Point(day, *_by_position(cursor, knowledge.position, last))
     if knowledge.known_at is None:
         return Point(day, now.astimezone(clock.zone), last)
     known_at = _instant(knowledge.known_at, clock, now)
@@ -91,11 +94,12 @@ def point_at(
     return Point(day, known_at.astimezone(clock.zone), row[0] if row else 0)
 
 
-def _by_position(cursor: Cursor[Any], position: int, last: int) -> tuple[datetime, int]:
-    if position > last:
-        raise InTheFuture(position, last)
-    row = cursor.execute(_RECORDED_AT, [position]).fetchone()
-    return (row[0] if row else _BEGINNING), position
+def _recorded_at(cursor: Cursor[Any], position: int) -> datetime:
+    """When the event at `position` was recorded. Raises InTheFuture."""
+    last, recorded_at = cursor.execute(_AT, [position]).fetchone() or (None, None)
+    if position > (last or 0):
+        raise InTheFuture(position, last or 0)
+    return recorded_at or _BEGINNING
 
 
 def _instant(known_at: date | datetime, clock: Clock, now: datetime) -> datetime:

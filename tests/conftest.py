@@ -1,4 +1,4 @@
-"""A real PostgreSQL: TEST_DATABASE_URL, or the embedded one; every test has a database of its own."""
+"""A real PostgreSQL: TEST_DATABASE_URL or the embedded one; each test has a database of its own."""
 
 import os
 from collections.abc import Iterator

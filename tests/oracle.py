@@ -212,9 +212,9 @@ def change_weight(deal: Deal, action: Action, new: int) -> None:
     else:
         # Only what exceeds the new weight: an action capped at 2 % and lowered from 5 % to 3 %
         # keeps its 2 %. Taken in proportion to the credits, not to the nominal weights.
-        credits = [entry["credit"] for entry in action["entries"]]
-        excess = max(0, sum(credits) - new)
-        for entry, part in zip(action["entries"], split(excess, credits), strict=True):
+        held = [entry["credit"] for entry in action["entries"]]
+        excess = max(0, sum(held) - new)
+        for entry, part in zip(action["entries"], split(excess, held), strict=True):
             entry["credit"] -= part
 
 

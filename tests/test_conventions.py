@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -49,12 +50,12 @@ def test_the_domain_never_asks_the_time(file):
 
 
 def test_vendored_files_are_what_their_note_says():
-    from hashlib import sha256
-
     static = ROOT / "api" / "static"
     noted = dict(
         re.findall(
-            r"^\| (\S+) \|.*\| ([0-9a-f]{64}) \|$", (static / "VENDORED.md").read_text(), re.M
+            r"^\| (\S+) \|.*\| ([0-9a-f]{64}) \|$",
+            (static / "VENDORED.md").read_text(),
+            re.MULTILINE,
         )
     )
     present = {file.name for file in static.iterdir()} - {"VENDORED.md"}

@@ -69,7 +69,7 @@ def deal_of(*events: dict[str, Any]) -> Any:
     return fold_deal(events, *EVER)
 
 
-def credits(deal: Any) -> dict[str, list[tuple[str, int]]]:
+def credits_of(deal: Any) -> dict[str, list[tuple[str, int]]]:
     return {
         action_id: [(entry["manager_id"], entry["credit"]) for entry in action["entries"]]
         for action_id, action in deal["actions"].items()
@@ -105,7 +105,7 @@ def test_the_cap_cuts_the_last_action_and_splits_what_is_left() -> None:
         opened(), done(2, "01-20", "a", anna="99.95"), done(3, "01-21", "b", anna="2.00", boris="1")
     )
     assert deal["progress"] == 10_000
-    assert credits(deal)["b"] == [("anna", 3), ("boris", 2)]  # 5 in 2:1 is 3 1/3 and 1 2/3
+    assert credits_of(deal)["b"] == [("anna", 3), ("boris", 2)]  # 5 in 2:1 is 3 1/3 and 1 2/3
     assert deal["actions"]["b"]["weight"] == 300
 
 
@@ -117,14 +117,14 @@ def test_a_setback_takes_in_proportion_and_gives_back_what_it_took() -> None:
         done(4, "01-22", "s", anna="-0.05"),
     ]
     deal = deal_of(*events)
-    assert credits(deal) == {
+    assert credits_of(deal) == {
         "a": [("anna", 497), ("boris", 199)],  # 5 of 500:200:300 is 2.5, 1 and 1.5: tie to anna
         "b": [("vera", 299)],
         "s": [("anna", 0)],
     }
     assert deal["actions"]["s"]["took"] == [("a", 0, 3), ("a", 1, 1), ("b", 0, 1)]
     deal = deal_of(*events, amend(5, "ActionWithdrawn", "01-23", "s"))
-    assert (credits(deal)["a"], credits(deal)["b"]) == (
+    assert (credits_of(deal)["a"], credits_of(deal)["b"]) == (
         [("anna", 500), ("boris", 200)],
         [("vera", 300)],
     )
@@ -147,7 +147,7 @@ def test_giving_back_stops_at_the_weight_of_the_action_and_skips_dead_ones() -> 
         amend(6, "ActionWithdrawn", "01-22", "b"),
         amend(7, "ActionWithdrawn", "01-23", "s"),
     )
-    assert credits(deal) == {"a": [("anna", 300)], "b": [("boris", 0)], "s": [("anna", 0)]}
+    assert credits_of(deal) == {"a": [("anna", 300)], "b": [("boris", 0)], "s": [("anna", 0)]}
 
 
 def test_giving_back_stops_at_a_hundred_percent_the_earlier_first() -> None:
@@ -159,9 +159,9 @@ def test_giving_back_stops_at_a_hundred_percent_the_earlier_first() -> None:
         done(5, "01-22", "c", vera="4.00"),
         amend(6, "ActionWithdrawn", "01-23", "s"),
     )
-    assert credits(deal)["a"] == [("anna", 5_000)]
-    assert credits(deal)["b"] == [("boris", 4_600)]
-    assert credits(deal)["c"] == [("vera", 400)]
+    assert credits_of(deal)["a"] == [("anna", 5_000)]
+    assert credits_of(deal)["b"] == [("boris", 4_600)]
+    assert credits_of(deal)["c"] == [("vera", 400)]
 
 
 def test_a_claim_is_worth_its_nominal_weight_until_confirmed() -> None:
@@ -198,15 +198,15 @@ def test_raising_a_weight_grants_the_difference_only() -> None:
     )
     # nominal 4 in 2:1 is 267 and 133; left after the setback 133 and 67; 100 more is 67 and 33
     assert [entry["weight"] for entry in deal["actions"]["a"]["entries"]] == [267, 133]
-    assert credits(deal)["a"] == [("anna", 200), ("boris", 100)]
+    assert credits_of(deal)["a"] == [("anna", 200), ("boris", 100)]
 
 
 def test_lowering_a_weight_takes_only_the_excess() -> None:
     capped = [opened(), done(2, "01-20", "a", anna="98.00"), done(3, "01-21", "b", boris="5.00")]
     deal = deal_of(*capped, amend(4, "WeightChanged", "01-22", "b", weight="3.00"))
-    assert credits(deal)["b"] == [("boris", 200)]
+    assert credits_of(deal)["b"] == [("boris", 200)]
     deal = deal_of(*capped, amend(4, "WeightChanged", "01-22", "b", weight="1.00"))
-    assert credits(deal)["b"] == [("boris", 100)]
+    assert credits_of(deal)["b"] == [("boris", 100)]
 
 
 def test_handover_moves_credit_and_claims_only_when_told_and_never_the_count_of_actions() -> None:
@@ -280,14 +280,14 @@ def test_an_amendment_of_the_same_day_follows_its_action_at_once() -> None:
         done(3, "01-20", "b", boris="60.00"),
         amend(4, "ActionWithdrawn", "01-20", "a"),
     )
-    assert credits(deal)["b"] == [("boris", 6_000)]  # not cut to 40 %: the cap was never reached
+    assert credits_of(deal)["b"] == [("boris", 6_000)]  # not cut to 40 %: the cap was never reached
     deal = deal_of(
         opened(),
         done(2, "01-20", "a", anna="60.00"),
         done(3, "01-20", "b", boris="60.00"),
         amend(4, "ActionWithdrawn", "01-21", "a"),
     )
-    assert credits(deal)["b"] == [("boris", 4_000)]  # a day later: what the cap cost stays lost
+    assert credits_of(deal)["b"] == [("boris", 4_000)]  # a day later: what the cap cost stays lost
 
 
 def test_a_late_entry_restates_and_also_moves_what_later_steps_caused() -> None:

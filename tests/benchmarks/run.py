@@ -11,7 +11,6 @@ import json
 import os
 import random
 import re
-import resource
 import statistics
 import subprocess
 import sys
@@ -227,14 +226,16 @@ def memory_mb(pid: int) -> float:
 
 def rebuilding(conninfo: str) -> tuple[float, float, float]:
     """Wall and CPU seconds, and peak memory in MB, of `rebuild` in a process of its own."""
-    program = f"from projections.rebuild import rebuild; rebuild({conninfo!r}, lambda _, __: None)"
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    started = time.perf_counter()
-    subprocess.run([sys.executable, "-c", program], check=True)
-    wall = time.perf_counter() - started
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return wall, cpu, after.ru_maxrss / 1024
+    program = (
+        "import time, resource; from projections.rebuild import rebuild; at = time.perf_counter();"
+        f" rebuild({conninfo!r}, lambda _, __: None); wall = time.perf_counter() - at;"
+        " used = resource.getrusage(resource.RUSAGE_SELF);"
+        " print(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)"
+    )
+    command = [sys.executable, "-c", program]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    wall, cpu, memory = map(float, printed.split())
+    return wall, cpu, memory
 
 
 def report(what: str, ratios: list[float], must: str) -> None:
