@@ -140,7 +140,8 @@ class Transactor:
                 one.future.set_exception(outcome)
 
     def _commit_batch(self, batch: _Batch) -> None:
-        batch.future.set_running_or_notify_cancel()
+        if not batch.future.set_running_or_notify_cancel():
+            return
         try:
             batch.future.set_result(self._decide_batch(batch))
         except Exception as error:  # noqa: BLE001 - as above

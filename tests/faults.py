@@ -129,16 +129,37 @@ FAULTS = (
     Fault(
         "a contract's odd kopeck goes by name and not by the earliest action",
         "domain/ledger.py",
-        "    credit = credit or {deal.owner: 1}\n",
-        "    credit = dict(sorted(credit.items())) or {deal.owner: 1}\n",
+        "    credit = credits_of(deal) or {deal.owner: 1}\n",
+        "    credit = dict(sorted(credits_of(deal).items())) or {deal.owner: 1}\n",
         "test_definition.py"
         "::test_the_odd_kopeck_of_a_contract_goes_by_the_earliest_action_that_still_holds_credit",
     ),
     Fault(
         "a withdrawn action is still counted as performed",
-        "domain/ledger.py",
-        "        if action.live and not action.is_setback:\n",
-        "        if not action.is_setback:\n",
+        "domain/deal.py",
+        "    if action.live and not action.is_setback:\n        for manager",
+        "    if not action.is_setback:\n        for manager",
+        _STATE,
+    ),
+    Fault(
+        "a dead claim is still a claim",
+        "domain/deal.py",
+        "    claimed = action.claimed and action.live and not action.is_setback\n",
+        "    claimed = action.claimed and not action.is_setback\n",
+        _STATE,
+    ),
+    Fault(
+        "a claimed setback is a claim below nothing",
+        "domain/deal.py",
+        "    claimed = action.claimed and action.live and not action.is_setback\n",
+        "    claimed = action.claimed and action.live\n",
+        _STATE,
+    ),
+    Fault(
+        "a stake keeps what the action was before it changed",
+        "domain/deal.py",
+        "        _stake(stakes, before, -1)\n",
+        "",
         _STATE,
     ),
     # ------------------------------------------------------------------ the two times

@@ -36,6 +36,7 @@ NUMBER_BEYOND_DECIMAL = (
     "read_json: Decimal('1e99999999999999999999') raises InvalidOperation, no ValueError: 500"
 )
 UUID_IN_DISGUISE = "inputs._uuid takes whatever uuid.UUID takes in 36 characters"
+NUL_IN_A_QUESTION = "a manager's id goes to the database unseen; psycopg.DataError for a NUL: 500"
 LAX_LIMIT = "asking.PageQuestion.limit is a lax int: a misread figure is taken for a limit"
 GIVEN_TWICE = "the last of two equal query parameters is taken: which one was meant?"
 INVISIBLE = "inputs._legible knows a list of characters instead of the categories Cf, Zl, Zp"
@@ -790,7 +791,10 @@ for control, source in {**CONTROLS, **QUESTIONS}.items():
 address("deal", "deal", {"in Arabic digits": Bug(("{deal_in_arabic}", UUID_IN_DISGUISE))})
 address("deal", "deal", {"hyphens behind": Bug(("{deal_hyphens_behind}", UUID_IN_DISGUISE))})
 for control in ("team change", "portfolio", "series"):
-    address(control, "manager", {"unknown": "nobody", "with NUL": "%00", "in Cyrillic": "анна"})
+    address(control, "manager", {"unknown": "nobody", "in Cyrillic": "анна"})
+for control in ("team change", "series"):
+    address(control, "manager", {"with NUL": "%00"})
+address("portfolio", "manager", {"with NUL": Bug(("%00", NUL_IN_A_QUESTION))})
 address("kind's weight", "kind", {"unknown": "nothing", "with NUL": "%00"})
 address("retirement", "unused_kind", {"unknown": "nothing", "a quote": "'"})
 NO_MONTH = {
@@ -972,7 +976,7 @@ query(
     "manager_id",
     {
         "unknown": Bug(("nobody", "deals() asks nobody who that is: an empty list, not 404")),
-        "with NUL": Bug(("\x00", "psycopg.DataError: a NUL reaches the database: 500")),
+        "with NUL": Bug(("\x00", NUL_IN_A_QUESTION)),
     },
     "not-found",
 )
