@@ -17,7 +17,7 @@ from uuid import UUID, uuid4
 
 from psycopg import Cursor
 
-from domain.errors import NotAllowedNow, NotFound, Obstacle
+from domain.errors import Invalid, NotAllowedNow, NotFound, Obstacle
 
 TRUST_SECONDS = 1.0
 """A token is believed this long after a look; the process that closes it knows at once."""
@@ -45,6 +45,7 @@ _COLUMNS: LiteralString = "account_id, name, role, manager_id, team_id, created_
 _BY_TOKEN: LiteralString = f"""
 SELECT {_COLUMNS} FROM books.accounts WHERE token_hash = %s AND closed_at IS NULL
 """
+_ANY: LiteralString = "SELECT 1 FROM books.accounts WHERE account_id = %s"
 _OPEN: LiteralString = f"""
 SELECT {_COLUMNS} FROM books.accounts
 WHERE closed_at IS NULL AND (created_at, account_id) > (
@@ -127,8 +128,13 @@ class Accounts:
                 cursor.execute(_INSERT, [uuid4(), name, role.value, None, None, _hash(token)])
 
     def page(self, after: UUID | None, limit: int) -> list[Account]:
-        """Open accounts in the order of their making, behind the account `after`."""
+        """Open accounts in the order of their making, behind the account `after`.
+
+        Raises Invalid when there never was such an account.
+        """
         with self._asking() as cursor:
+            if after is not None and not cursor.execute(_ANY, [after]).fetchone():
+                raise Invalid("cursor", "cursor")
             asked = {"after": after, "limit": limit}
             return [_account(row) for row in cursor.execute(_OPEN, asked)]
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Depends, Path, Query, Request, Response
-from pydantic import Field, model_validator
+from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 
 from api.accounts import Account, Accounts, Role
@@ -18,7 +18,7 @@ from api.answers import (
 )
 from api.asking import Question, ServiceDep, desk
 from api.guard import guarded_router
-from api.inputs import Body, Id, Line, Slug, example
+from api.inputs import Body, Id, Limit, Line, Slug, example
 from domain.values import TeamId
 
 router = guarded_router(tags=["accounts"])
@@ -52,7 +52,7 @@ class AccountBody(Body):
 
 
 class AccountsQuestion(Question):
-    limit: Annotated[int, Field(ge=1, le=1_000)] = 100
+    limit: Limit = 100
     cursor: Id | None = None
 
 

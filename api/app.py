@@ -131,7 +131,7 @@ def _invalid(error: RequestValidationError) -> Problem:
     found = error.errors()
     for one in found:
         if one["loc"][0] == "path" and one["loc"][1] != "period":
-            return Problem("not-found", what=one["loc"][1], name="")
+            return Problem("not-found", what=one["loc"][1])
     return Problem(
         "validation",
         errors=tuple(

@@ -8,11 +8,11 @@ from typing import Annotated, Any, cast
 from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Request
 from psycopg import Cursor
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
-from api.inputs import Day, KnownAt, Position
+from api.inputs import Day, KnownAt, Limit, Position, Slug
 from api.service import Service
 from domain.directory import Directory
 from domain.errors import Invalid, NotFound
@@ -43,9 +43,12 @@ class PointQuestion(KnowledgeQuestion):
 
 
 class PageQuestion(PointQuestion):
-    limit: Annotated[int, Field(ge=1, le=1_000)] = 100
+    limit: Limit = 100
     cursor: Position = 0
     """From the `next` link of the page before."""
+
+
+Manager = Annotated[Slug, Path(description="The manager's id.")]
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from domain.deal import Action, Status
 from domain.errors import NotFound
 from domain.events import instant_text
 from domain.history import Step
-from domain.values import ManagerId, decimal_text, value_text
+from domain.values import decimal_text, value_text
 from projections.deals import DealAtPoint, deal_at, deals_from_ledger
 from projections.point import Point, late_days
 
@@ -48,6 +48,7 @@ def deals(
     """The deals opened by `as_of`, in the order in which they were recorded."""
     with desk(service) as at:
         point = at.point(question.as_of, question.knowledge)
+        owner = None if question.manager_id is None else at.require_manager(question.manager_id)
         lines = deals_from_ledger(
             at.cursor,
             point.as_of,
@@ -55,7 +56,7 @@ def deals(
             after=question.cursor,
             limit=question.limit,
             status=question.status,
-            owner=None if question.manager_id is None else ManagerId(question.manager_id),
+            owner=owner,
         )
     links = next_link(request, lines[-1].position, point) if len(lines) == question.limit else None
     summaries = [

@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter, ValidationError
+from starlette.datastructures import QueryParams
 
 from api.accounts import Account
 from api.inputs import MOST_BYTES, MalformedJson, read_json
@@ -62,6 +63,7 @@ class GuardedRoute(APIRoute):
 
         async def guarded(request: Request) -> Response:
             request.scope["account"] = await _account(request)
+            _require_each_once(request.query_params)
             if request.method == "POST":
                 request = _GuardedRequest(request.scope, request.receive)
                 request.scope["fingerprint"] = await _fingerprint(request, body_required)
@@ -108,6 +110,14 @@ def _read(reader: TypeAdapter[Any], value: object, *where: str) -> Any:  # noqa:
 
 def guarded_router(**options: Any) -> APIRouter:  # noqa: ANN401 - the framework's options
     return APIRouter(prefix="/v1", route_class=GuardedRoute, **options)
+
+
+def _require_each_once(parameters: QueryParams) -> None:
+    """Of two equal parameters the framework takes the last; nobody knows which was meant."""
+    given = [name for name, _ in parameters.multi_items()]
+    for name in parameters:
+        if given.count(name) > 1:
+            raise Problem("validation", errors=((name, "given-twice", {}),))
 
 
 async def _account(request: Request) -> Account:

@@ -29,6 +29,7 @@ from domain.values import CURRENCIES, FIRST_DAY, LAST_DAY, MOST_MINOR_UNITS, WHO
 
 MOST_BYTES = 65_536
 """Of a body; more is refused before it is read."""
+MOST_PER_PAGE = 1_000
 _MOST_DIGITS = 40
 
 
@@ -48,7 +49,7 @@ def read_json(body: bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
             parse_int=_integer,
             parse_constant=_refuse,
         )
-    except (ValueError, RecursionError) as error:
+    except (ValueError, ArithmeticError, RecursionError) as error:
         raise MalformedJson(str(error)) from error
 
 
@@ -107,6 +108,7 @@ def _amount(given: object) -> int:
 
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _INSTANT = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?)"
     r"([Zz]|[-+ ][0-9]{2}:[0-9]{2})",
@@ -141,15 +143,16 @@ def _known_at(given: object) -> date | datetime:
         raise PydanticCustomError("instant", "not an instant") from None
 
 
-_FORBIDDEN = frozenset("\u200b\u2060\ufeff\u200e\u200f\u202a\u202b\u202c\u202d\u202e")
-_FORBIDDEN |= frozenset("\u2066\u2067\u2068\u2069")
+_INVISIBLE = frozenset({"Cc", "Cf", "Cn", "Cs", "Zl", "Zp"})
+"""Categories of Unicode: controls, marks that turn text about, nothing, separators of lines."""
+_VISIBLE = frozenset("\n\t\u200c\u200d")
+"""Lines and tabs; and the joiners, without which Persian words and some emoji fall apart."""
 
 
 def _legible(text: str) -> str:
     """No characters that cannot be seen or that make text read otherwise than it is stored."""
     for character in text:
-        control = unicodedata.category(character) in {"Cc", "Cs", "Cn"}
-        if (control and character not in "\n\t") or character in _FORBIDDEN:
+        if unicodedata.category(character) in _INVISIBLE and character not in _VISIBLE:
             raise PydanticCustomError("illegible", "an unprintable character")
     if not text.strip():
         raise PydanticCustomError("blank", "blank")
@@ -169,13 +172,10 @@ def _currency(code: str) -> str:
 
 
 def _uuid(given: object) -> UUID:
-    try:
-        if isinstance(given, UUID):
-            return given
-        if isinstance(given, str) and len(given) == 36:
-            return UUID(given)
-    except ValueError:
-        pass
+    if isinstance(given, UUID):
+        return given
+    if isinstance(given, str) and _UUID.fullmatch(given):
+        return UUID(given)
     raise PydanticCustomError("uuid", "not a UUID")
 
 
@@ -194,6 +194,13 @@ def _position(given: object) -> int:
     if isinstance(given, str) and given.isascii() and given.isdigit() and len(given) <= 18:
         return int(given)
     raise PydanticCustomError("position", "not a position")
+
+
+def _limit(given: object) -> int:
+    number = _position(given)
+    if not 1 <= number <= MOST_PER_PAGE:
+        raise PydanticCustomError("limit", "not a limit")
+    return number
 
 
 def _text_schema(pattern: str, example: str) -> WithJsonSchema:
@@ -227,6 +234,11 @@ Position = Annotated[
     int, PlainValidator(_position), WithJsonSchema({"type": "integer", "minimum": 0})
 ]
 """Of a query string."""
+Limit = Annotated[
+    int,
+    PlainValidator(_limit),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MOST_PER_PAGE}),
+]
 Slug = Annotated[str, Field(strict=True, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Currency = Annotated[str, Field(strict=True), AfterValidator(_currency)]
 Line = Annotated[

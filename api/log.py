@@ -3,12 +3,11 @@
 from typing import Annotated
 
 from fastapi import Query, Request, Response
-from pydantic import Field
 
 from api.answers import QUESTION_REFUSALS, EventsAnswer
 from api.asking import Question, ServiceDep, desk
 from api.guard import guarded_router
-from api.inputs import Position
+from api.inputs import Limit, Position
 from projections.log import published_after
 
 router = guarded_router(tags=["log"], responses=QUESTION_REFUSALS)
@@ -16,7 +15,7 @@ router = guarded_router(tags=["log"], responses=QUESTION_REFUSALS)
 
 class EventsQuestion(Question):
     after: Position = 0
-    limit: Annotated[int, Field(ge=1, le=1_000)] = 100
+    limit: Limit = 100
 
 
 @router.get("/events", operation_id="listEvents", response_model=EventsAnswer)

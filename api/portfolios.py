@@ -31,6 +31,7 @@ from api.answers import (
 from api.asking import (
     Desk,
     KnowledgeQuestion,
+    Manager,
     PointQuestion,
     Question,
     ServiceDep,
@@ -143,7 +144,7 @@ def _figures(standing: Standing) -> dict[str, Any]:
     response_model=ManagerPortfolioAnswer,
 )
 def manager_portfolio(
-    manager_id: str, question: Annotated[PointQuestion, Query()], service: ServiceDep
+    manager_id: Manager, question: Annotated[PointQuestion, Query()], service: ServiceDep
 ) -> Response:
     """One manager's portfolio, deal by deal. The rows sum to the totals exactly."""
     manager = ManagerId(manager_id)
@@ -199,7 +200,7 @@ def _row(row: DealRow) -> dict[str, Any]:
     response_model=SeriesAnswer,
 )
 def manager_series(
-    manager_id: str, question: Annotated[SeriesQuestion, Query()], service: ServiceDep
+    manager_id: Manager, question: Annotated[SeriesQuestion, Query()], service: ServiceDep
 ) -> Response:
     """One manager's portfolio over time."""
     with desk(service) as at:

@@ -71,8 +71,8 @@ KINDS: dict[str, Kind] = {
     ),
     "not-found": Kind(
         404,
-        ("Не найдено", "Здесь ничего такого нет: {what} {name}. Проверьте адрес."),
-        ("Not found", "There is no such thing here: {what} {name}. Check the address."),
+        ("Не найдено", "Здесь нет {thing}. Проверьте адрес и идентификаторы."),
+        ("Not found", "There is no {thing} here. Check the address and the ids."),
     ),
     "method-not-allowed": Kind(
         405,
@@ -305,6 +305,17 @@ WHY: dict[Obstacle, tuple[str, str]] = {
     ),
 }
 
+THINGS: dict[str, tuple[str, str]] = {
+    "deal": ("сделки", "deal"),
+    "action": ("действия", "action"),
+    "action type": ("вида действий", "action type"),
+    "manager": ("менеджера", "manager"),
+    "team": ("команды", "team"),
+    "account": ("учётной записи", "account"),
+}
+"""What may not be found; in Russian as it stands after "нет"."""
+ANYTHING = ("ничего такого", "such thing")
+
 FIELDS: dict[str, tuple[str, str]] = {
     "missing": ("обязательное поле", "is required"),
     "extra_forbidden": ("такого поля нет", "is not a field here"),
@@ -326,6 +337,8 @@ FIELDS: dict[str, tuple[str, str]] = {
     ),
     "month": ("месяц — ГГГГ-ММ, с 2000 по 2100 год", "a month is YYYY-MM, from 2000 to 2100"),
     "position": ("позиция — целое число от 0", "a position is an integer from 0"),
+    "limit": ("целое число от 1 до 1000", "an integer from 1 to 1000"),
+    "given-twice": ("параметр указан дважды", "is given twice"),
     "uuid": ("это не UUID", "is not a UUID"),
     "currency": ("код валюты по ISO 4217: RUB", "an ISO 4217 currency code: RUB"),
     "blank": ("не может быть пустым", "cannot be blank"),
@@ -430,6 +443,8 @@ def _members(problem: Problem, words: dict[str, Any], language: Language) -> dic
     obstacle = words.pop("obstacle", None)
     if obstacle is not None:
         words["why"] = _words(WHY[obstacle], language, problem.facts)
+    thing = THINGS.get(str(words.get("what")), ANYTHING)
+    words["thing"] = f"{thing[language == 'en']} {words.get('name', '')}".strip()
     broken = words.pop("broken", None)
     if broken is not None:
         words |= {"type": broken.type, "on": broken.effective_on, "position": broken.position}
@@ -478,7 +493,7 @@ def language_of(header: str, default: Language) -> Language:
     """The better wanted of Russian and English, by Accept-Language (RFC 9110, 12.5.4)."""
     wanted: list[tuple[float, int, Language]] = []
     for number, part in enumerate(header.lower().split(",")):
-        tag, _, weight = part.strip().partition(";q=")
+        tag, _, weight = part.replace(" ", "").partition(";q=")
         name = tag.split("-")[0]
         if name in ("ru", "en"):
             wanted.append((-_quality(weight), number, "ru" if name == "ru" else "en"))

@@ -130,20 +130,31 @@ class Log(PostgresApplicationRecorder):
         raise TypeError("events are appended by the transactor, under the writers' lock")
 
     @contextmanager
-    def writing(self) -> Iterator["Writing"]:
-        """One transaction. Leaving it without `commit` stores nothing.
+    def writing(self, after: int, keys: Sequence[tuple[str, str]]) -> Iterator["Writing"]:
+        """One transaction under the writers' lock; leaving it without `commit` stores nothing.
 
-        A broken connection is dropped, so that the next call makes a new one. Only one thread may
-        write: the transactor's.
+        It knows what was appended after position `after` (TAIL events at most), and the receipts
+        for `keys` (principal, key). A connection that turns out dead is replaced by a new one,
+        since nothing was sent on it yet. Only one thread may write: the transactor's.
         """
-        connection = self._connection = self._connection or self._connect()
+        writing = self._begin(after, keys)
         try:
-            yield Writing(connection)
+            yield writing
         finally:
-            with suppress(psycopg.Error):
-                connection.rollback()
-            if connection.closed or connection.broken:
+            writing.close()
+            if writing.broken:
                 self._connection = None
+
+    def _begin(self, after: int, keys: Sequence[tuple[str, str]]) -> "Writing":
+        if self._connection is not None:
+            try:
+                return Writing(self._connection, after, keys)
+            except psycopg.OperationalError:
+                if not self._connection.broken:
+                    self._connection.execute("ROLLBACK")
+                    raise
+        self._connection = self._connect()
+        return Writing(self._connection, after, keys)
 
     def close(self) -> None:
         if self._connection is not None:
@@ -160,24 +171,31 @@ class Log(PostgresApplicationRecorder):
 
 
 class Writing:
-    """A transaction that holds the writers' lock; made by `Log.writing`."""
+    """A transaction that holds the writers' lock; made by `Log.writing`, in one round trip.
 
-    def __init__(self, connection: Connection[TupleRow]) -> None:
+    `tail` is what others have appended, `known` the receipts that were asked for.
+    """
+
+    def __init__(
+        self, connection: Connection[TupleRow], after: int, keys: Sequence[tuple[str, str]]
+    ) -> None:
         self._connection = connection
         self._warnings: list[str] = []
+        with connection.pipeline():
+            connection.execute("BEGIN")
+            connection.execute(_LOCK)
+            tail = connection.execute(_TAIL, [after, TAIL])
+            self.known = self.receipts(keys)
+            self.tail = _stored(tail)
 
-    def begin(
-        self, after: int, keys: Sequence[tuple[str, str]]
-    ) -> tuple[list[StoredEvent], Receipts]:
-        """Take the lock; then what was appended after position `after` (TAIL events at most), and
-        the receipts for `keys` (principal, key). One round trip.
-        """
-        with self._connection.pipeline():
-            self._connection.execute("BEGIN")
-            self._connection.execute(_LOCK)
-            tail = self._connection.execute(_TAIL, [after, TAIL])
-            receipts = self.receipts(keys)
-            return _stored(tail), receipts
+    @property
+    def broken(self) -> bool:
+        return self._connection.closed or self._connection.broken
+
+    def close(self) -> None:
+        """Let go of the lock; what was not committed is gone."""
+        with suppress(psycopg.Error):
+            self._connection.rollback()
 
     def receipts(self, keys: Sequence[tuple[str, str]]) -> Receipts:
         if not keys:

@@ -6,11 +6,10 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from eventsourcing.persistence import StoredEvent
 from psycopg import Cursor
 
 from application.knowledge import Draft, Knowledge
-from application.log import BEYOND, TAIL, Rows, Writing
+from application.log import TAIL, Rows, Writing
 from application.mapper import FactMapper
 from application.orders import Answer, Order
 from domain.deal_commands import OpenDeal
@@ -53,22 +52,21 @@ class Session:
         self._zone = zone
         self._totals = totals
         self._rows = Rows()
-        after = known.position if known else BEYOND
-        tail, self._receipts = writing.begin(after, _keys(orders))
-        self.known = _caught_up(writing, known, tail)
+        self._receipts = writing.known
+        self.known = _caught_up(writing, known)
         self.draft = Draft(self.known, self._load)
         self._prepare(orders)
 
     def more(self, orders: Sequence[Order]) -> None:
         """Make ready for the next orders of a long batch; send what the last ones decided."""
         self._flush()
-        self._receipts |= self._writing.receipts(_keys(orders))
+        self._receipts |= self._writing.receipts(keys_of(orders))
         self._prepare(orders)
 
     def decide(self, order: Order, now: datetime) -> Answer:
         """Decide and draft. Raises Refusal, and then the draft is as it was."""
         key = order.receipt_key
-        if key in self._receipts:
+        if key is not None and key in self._receipts:
             request, receipt = self._receipts[key]
             if request != order.request:
                 raise IdempotencyKeyReused(key[1])
@@ -156,14 +154,14 @@ class Session:
         self._rows = Rows()
 
 
-def _keys(orders: Iterable[Order]) -> list[tuple[str, str]]:
+def keys_of(orders: Iterable[Order]) -> list[tuple[str, str]]:
     return [key for order in orders if (key := order.receipt_key) is not None]
 
 
-def _caught_up(writing: Writing, known: Knowledge | None, tail: Sequence[StoredEvent]) -> Knowledge:
+def _caught_up(writing: Writing, known: Knowledge | None) -> Knowledge:
     """`known` with the tail; afresh when there is none yet or the tail is too long to follow."""
-    if known is not None and len(tail) < TAIL:
-        known.learn(map(_MAPPER.to_domain_event, tail))
+    if known is not None and len(writing.tail) < TAIL:
+        known.learn(map(_MAPPER.to_domain_event, writing.tail))
         return known
     directory = map(_MAPPER.to_domain_event, writing.directory())
     position, recorded_at = writing.end()

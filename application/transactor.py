@@ -9,6 +9,7 @@ races, a refusal touches only its own order, and nobody is answered before it is
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -17,9 +18,9 @@ from threading import Thread
 from zoneinfo import ZoneInfo
 
 from application.knowledge import Knowledge
-from application.log import Log, Writing
+from application.log import BEYOND, Log, Writing
 from application.orders import Answer, Order, Unavailable
-from application.session import Session, Totals
+from application.session import Session, Totals, keys_of
 from domain.errors import Refusal
 
 Outcome = Answer | Exception
@@ -148,7 +149,7 @@ class Transactor:
             batch.future.set_exception(self._failed(error))
 
     def _decide_group(self, orders: Sequence[Order]) -> list[Outcome]:
-        with self._log.writing() as writing:
+        with self._writing(orders) as writing:
             session = self._session(writing, orders)
             outcomes = [self._outcome(session, order) for order in orders]
             session.commit()
@@ -157,8 +158,8 @@ class Transactor:
     def _decide_batch(self, batch: _Batch) -> list[Outcome]:
         outcomes: list[Outcome] = []
         orders = iter(batch.orders)
-        with self._log.writing() as writing:
-            chunk = list(islice(orders, GROUP))
+        chunk = list(islice(orders, GROUP))
+        with self._writing(chunk) as writing:
             session = self._session(writing, chunk)
             while chunk:
                 outcomes += [self._outcome(session, order) for order in chunk]
@@ -168,6 +169,10 @@ class Transactor:
             if not batch.dry_run and all(isinstance(one, Answer) for one in outcomes):
                 session.commit()
         return outcomes
+
+    def _writing(self, orders: Sequence[Order]) -> AbstractContextManager[Writing]:
+        after = self._known.position if self._known else BEYOND
+        return self._log.writing(after, keys_of(orders))
 
     def _session(self, writing: Writing, orders: Sequence[Order]) -> Session:
         session = Session(writing, self._known, orders, zone=self._zone, totals=self._totals)

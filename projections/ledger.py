@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import LiteralString, NamedTuple
+from typing import LiteralString, NamedTuple, SupportsInt
 
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
@@ -66,19 +66,20 @@ class Standing:
 NOBODY = Standing()
 
 STANDING: LiteralString = """
-coalesce(sum(amount) FILTER (WHERE account = 'active'), 0)::bigint,
-coalesce(sum(amount) FILTER (WHERE account = 'claimed'), 0)::bigint,
-coalesce(sum(amount) FILTER (WHERE account = 'suspended'), 0)::bigint,
-coalesce(sum(amount) FILTER (WHERE account = 'lost'), 0)::bigint,
-coalesce(sum(amount) FILTER (WHERE account = 'won'), 0)::bigint,
-sum(credit)::bigint, sum(progress)::bigint, sum(actions)::bigint, sum(deals)::bigint
+coalesce(sum(amount) FILTER (WHERE account = 'active'), 0),
+coalesce(sum(amount) FILTER (WHERE account = 'claimed'), 0),
+coalesce(sum(amount) FILTER (WHERE account = 'suspended'), 0),
+coalesce(sum(amount) FILTER (WHERE account = 'lost'), 0),
+coalesce(sum(amount) FILTER (WHERE account = 'won'), 0),
+sum(credit), sum(progress), sum(actions), sum(deals)
 """
-"""Columns of a Standing over a group of postings."""
+"""Columns of a Standing over a group of postings. One posting fits 64 bits, a sum may not: it is
+`numeric` and becomes an int here, which has no bounds."""
 
 
-def standing(columns: Iterable[int]) -> Standing:
+def standing(columns: Iterable[SupportsInt]) -> Standing:
     """From the columns of STANDING."""
-    active, claimed, suspended, lost, won, *rest = columns
+    active, claimed, suspended, lost, won, *rest = map(int, columns)
     return Standing(Balance(active, claimed, suspended, lost, won), *rest)
 
 

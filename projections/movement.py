@@ -64,7 +64,7 @@ def movement_between(
 
 _MOVEMENT: LiteralString = """
 SELECT effective_on > %(first)s, CASE WHEN effective_on > %(first)s THEN due_cause END,
-       account, sum(amount)::bigint
+       account, sum(amount)
 FROM ledger.postings
 WHERE currency = %(currency)s AND effective_on <= %(last)s AND position <= %(position)s
   AND (%(managers)s::text[] IS NULL OR manager_id = ANY(%(managers)s))
@@ -91,9 +91,9 @@ def movement_from_ledger(
     opening, lines = ZERO, dict[Cause, int]()
     for moved, cause, account, amount in cursor.execute(_MOVEMENT, asked):
         if moved:
-            lines[cause, Account(account)] = amount
+            lines[cause, Account(account)] = int(amount)
         else:
-            opening = opening.with_posting(Account(account), amount)
+            opening = opening.with_posting(Account(account), int(amount))
     return Movement(opening, _non_zero(lines))
 
 

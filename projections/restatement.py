@@ -88,7 +88,7 @@ def restatement_of(
 
 
 _EARLIER: LiteralString = """
-SELECT account, sum(amount)::bigint FROM ledger.postings
+SELECT account, sum(amount) FROM ledger.postings
 WHERE currency = %(currency)s AND effective_on <= %(as_of)s AND position <= %(first)s
   AND (%(managers)s::text[] IS NULL OR manager_id = ANY(%(managers)s))
 GROUP BY account
@@ -98,7 +98,7 @@ SELECT line.position, line.manager_id, line.account, line.amount, events.topic, 
        events.recorded_at,
        (convert_from(events.state, 'UTF8')::jsonb ->> 'effective_on')::date
 FROM (
-    SELECT position, deal_id, manager_id, account, sum(amount)::bigint
+    SELECT position, deal_id, manager_id, account, sum(amount)
     FROM ledger.postings
     WHERE currency = %(currency)s AND effective_on <= %(as_of)s
       AND position > %(first)s AND position <= %(last)s
@@ -127,13 +127,13 @@ def restatement_from_ledger(
     }
     earlier = ZERO
     for account, amount in cursor.execute(_EARLIER, asked):
-        earlier = earlier.with_posting(Account(account), amount)
+        earlier = earlier.with_posting(Account(account), int(amount))
     return Restatement(earlier, _in_order(_lines(cursor, asked)))
 
 
 def _lines(cursor: Cursor[Any], asked: dict[str, Any]) -> Iterator[RestatementLine]:
     for position, manager, account, amount, *rest in cursor.execute(_LINES, asked):
-        yield RestatementLine(position, manager, Account(account), amount, *rest)
+        yield RestatementLine(position, manager, Account(account), int(amount), *rest)
 
 
 def _in_order(

@@ -72,7 +72,7 @@ def series_as_of(
 
 
 _DAILY: LiteralString = """
-SELECT effective_on, manager_id, account, sum(amount)::bigint, sum(progress)::bigint
+SELECT effective_on, manager_id, account, sum(amount), sum(progress)
 FROM ledger.postings
 WHERE currency = %(currency)s AND effective_on <= %(last)s AND position <= %(position)s
   AND (%(managers)s::text[] IS NULL OR manager_id = ANY(%(managers)s))
@@ -113,7 +113,7 @@ def _points(
     for day in days:
         while row is not None and row[0] <= day:
             _, manager, account, amount, progress = row
-            held = Holding(amount, progress=progress)
+            held = Holding(int(amount), progress=int(progress))
             standing = running.get(manager, NOBODY).with_holding(Account(account), held)
             running[manager] = standing
             row = next(rows, None)

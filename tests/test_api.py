@@ -1570,11 +1570,6 @@ def test_the_documentation_is_served_from_here_alone(here: Company) -> None:
 # ------------------------------------------------------------------------- very large figures
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="sum(amount)::bigint overflows at 9.2 trillion roubles: every question is 500 for ever,"
-    " and no month can be closed (answered 503); the log cannot be corrected",
-)
 def test_ten_deals_of_a_trillion_can_still_be_added_up(founded: Company) -> None:
     anna, whole = founded.manager(), founded.kind("100.00")
     for _ in range(10):

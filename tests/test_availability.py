@@ -4,11 +4,12 @@ The server is a durable one of these tests' own, stopped as a crash would stop i
 without synchronous commits PostgreSQL itself forgets what was acknowledged.
 """
 
+import os
 import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -122,10 +123,18 @@ def unavailable(one: Attempt) -> None:
 
 
 def resumed(here: Company) -> float:
-    """How long it took until the service was ready, by nothing but asking."""
+    """How long it took until questions and commands were answered, by nothing but asking."""
     begun = monotonic()
-    while here.stranger.get("/health/ready").status_code != 200:
-        assert monotonic() - begun < GIVE_UP_AFTER_S, "it does not come back by itself"
+    key = {"idempotency_key": str(uuid4())}
+    asked: list[Callable[[], httpx.Response]] = [
+        lambda: here.stranger.get("/health/ready"),
+        lambda: here.director.get("/v1/portfolios"),
+        lambda: here.director.post("/v1/teams", {"name": "Снова на связи"}, **key),
+    ]
+    for ask in asked:
+        while (response := ask()).status_code not in {200, 201}:
+            assert response.status_code == 503, response.text
+            assert monotonic() - begun < GIVE_UP_AFTER_S, "it does not come back by itself"
     return monotonic() - begun
 
 
@@ -148,7 +157,7 @@ def test_without_a_database_everything_is_503_soon_and_all_is_there_when_it_retu
     questions += ["/v1/deals", "/v1/events", "/v1/action-types", "/v1/managers", "/v1/periods"]
     key = {"idempotency-key": str(uuid4())}
 
-    with away(postgres), ThreadPoolExecutor(WRITERS) as pool:
+    with away(postgres), ThreadPoolExecutor(len(questions) + 4) as pool:
         requests = [client.build_request("GET", path) for path in questions]
         requests += [
             client.build_request("POST", "/v1/deals", json=opening(anna), headers=key),
@@ -164,13 +173,13 @@ def test_without_a_database_everything_is_503_soon_and_all_is_there_when_it_retu
         assert here.stranger.get("/health/live").status_code == 200
 
     assert resumed(here) < RESUME_WITHIN_S
-    assert here.position == position, "what was answered 503 was not recorded"
+    assert here.position == position + 1, "one team; what was answered 503 was not recorded"
     again = here.director.get(f"/v1/managers/{anna}/portfolio", position=position).content
     assert again == book
     opened = [client.post("/v1/deals", json=opening(anna), headers=key) for _ in range(2)]
     assert [response.status_code for response in opened] == [201, 201]
     assert opened[0].content == opened[1].content
-    assert here.position == position + 1
+    assert here.position == position + 2
 
 
 def test_a_bad_request_is_told_so_also_without_a_database(
@@ -185,6 +194,20 @@ def test_a_bad_request_is_told_so_also_without_a_database(
         refused(here.stranger.get("/v1/portfolios"), 401, "unauthenticated")
     assert resumed(here) < RESUME_WITHIN_S
     here.deal(anna)
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="the writer finds out by the first command that its idle connection is dead, and answers"
+    " 503 instead of connecting anew: nothing was sent yet, so deciding again would be safe",
+)
+def test_the_first_command_after_a_restart_is_answered(here: Company, postgres: Postgres) -> None:
+    anna = here.manager()
+    with away(postgres):
+        pass
+    while here.director.get("/v1/portfolios").status_code != 200:
+        pass
+    assert here.director.post("/v1/deals", opening(anna)).status_code == 201
 
 
 # ------------------------------------------------------------------------------- under load
@@ -216,12 +239,13 @@ class Work:
             if (response.status_code, response.headers["content-type"]) != (503, PROBLEM):
                 self.troubles.append(f"{response.status_code} {response.text}")
                 return
+            Event().wait(0.02)  # of the second that Retry-After asks for
         self.troubles.append("never answered")
 
 
 @contextmanager
 def load(here: Company) -> Iterator[list[Work]]:
-    """Writers, each on a deal of its own, until the block ends; then they finish what they began."""
+    """Writers, each on a deal of its own, until the block ends; what was begun is finished."""
     anna, kind = here.manager(), here.kind("0.01")
     deals = [here.deal(anna) for _ in range(WRITERS)]
     works = [Work() for _ in deals]
@@ -252,6 +276,7 @@ def more(works: list[Work], number: int) -> None:
 
 def recorded_as_acknowledged(here: Company, works: list[Work]) -> None:
     """Each key is one event, at the position that was told; and there are no others."""
+    assert resumed(here) < RESUME_WITHIN_S
     acknowledged = {key: said for work in works for key, said in work.acknowledged.items()}
     found: dict[str, list[int]] = {}
     positions = []
@@ -318,8 +343,10 @@ def test_questions_survive_killed_backends(here: Company, postgres: Postgres) ->
     with closing(psycopg.connect(postgres.conninfo, autocommit=True)) as killer:
         for _ in range(10):
             killer.execute(_KILL)
-            for path in ("/v1/portfolios", "/v1/deals", "/v1/events?limit=1"):
-                statuses.append(here.director.http.get(path).status_code)
+            statuses += [
+                here.director.http.get(path).status_code
+                for path in ("/v1/portfolios", "/v1/deals", "/v1/events?limit=1")
+            ]
     assert set(statuses) <= {200, 503}
     assert resumed(here) < RESUME_WITHIN_S
     assert here.director.get("/v1/portfolios").status_code == 200
@@ -329,6 +356,7 @@ def test_a_stalled_writer_is_answered_503_in_time_and_recorded_at_most_once(
     here: Company, postgres: Postgres
 ) -> None:
     """Somebody else holds the writers' lock: a command waits, gives up, and may be repeated."""
+    assert resumed(here) < RESUME_WITHIN_S
     anna = here.manager()
     key = {"idempotency-key": str(uuid4())}
     client = here.director.http
@@ -342,6 +370,59 @@ def test_a_stalled_writer_is_answered_503_in_time_and_recorded_at_most_once(
     first = _answered(client, opening(anna), key)
     assert client.post("/v1/deals", json=opening(anna), headers=key).content == first.content
     assert here.position == before + 1
+
+
+@contextmanager
+def hanging(postgres: Postgres, *pids: int) -> Iterator[None]:
+    """Processes of that server stand still in the block, and go on after it."""
+    assert postgres.process is not None
+    children = Path(f"/proc/{postgres.process.pid}/task/{postgres.process.pid}/children")
+    assert set(pids) <= {int(pid) for pid in children.read_text().split()}, "only our own"
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+def backends(postgres: Postgres, application: str) -> list[int]:
+    with closing(psycopg.connect(postgres.conninfo, autocommit=True)) as connection:
+        found = connection.execute(
+            "SELECT pid FROM pg_stat_activity WHERE application_name = %s", [application]
+        )
+        return [pid for (pid,) in found]
+
+
+def test_a_command_to_a_hanging_database_is_503_in_time_and_recorded_at_most_once(
+    here: Company, postgres: Postgres
+) -> None:
+    assert resumed(here) < RESUME_WITHIN_S
+    anna = here.manager()
+    before = here.position
+    key = {"idempotency-key": str(uuid4())}
+    client = here.director.http
+    with hanging(postgres, *backends(postgres, "dealfolio writer")):
+        request = client.build_request("POST", "/v1/deals", json=opening(anna), headers=key)
+        unavailable(attempt(request, client))
+        assert here.director.get("/v1/portfolios").status_code == 200, "reading goes on"
+    first = _answered(client, opening(anna), key)
+    assert client.post("/v1/deals", json=opening(anna), headers=key).content == first.content
+    assert here.position == before + 1
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="a question waits for its connection for ever: neither the client's side nor TCP has a"
+    " timeout, and statement_timeout is kept by the backend that hangs",
+)
+def test_a_question_to_a_hanging_database_is_503_in_time(here: Company, postgres: Postgres) -> None:
+    assert resumed(here) < RESUME_WITHIN_S
+    client = here.director.http
+    with hanging(postgres, *backends(postgres, "dealfolio")):
+        request = client.build_request("GET", "/v1/portfolios", timeout=2 * ANSWER_WITHIN_S)
+        unavailable(attempt(request, client))
 
 
 def _answered(

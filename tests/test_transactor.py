@@ -464,7 +464,6 @@ def test_a_batch_waits_for_those_before_it_and_goes_before_those_behind_it(
     assert behind.result(SECONDS).version == 7
 
 
-@pytest.mark.xfail(strict=True, reason="it is recorded, and the writer's thread ends with it")
 def test_a_cancelled_batch_is_not_decided(service: Service, deal: DealId, clock: Clock) -> None:
     with clock.held(service, Order(proposal(deal), "director")):
         orders = [Order(proposal(deal), "director")]
@@ -721,7 +720,6 @@ def test_an_event_of_a_type_that_is_not_known_stops_the_writer_loudly(
         assert rows_in(database) == rows
 
 
-@pytest.mark.xfail(strict=True, reason="who starts afresh reads only the types it knows")
 def test_a_rule_that_is_not_known_stops_the_writer_for_good(
     service: Service, deal: DealId, database: str
 ) -> None:
