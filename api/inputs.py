@@ -49,7 +49,7 @@ def read_json(body: bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
             parse_int=_integer,
             parse_constant=_refuse,
         )
-    except (ValueError, ArithmeticError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise MalformedJson(str(error)) from error
 
 
@@ -63,7 +63,10 @@ def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 def _number(text: str) -> Decimal:
     if len(text) > _MOST_DIGITS:
         raise MalformedJson("a number is absurdly long")
-    return Decimal(text)
+    try:
+        return Decimal(text)
+    except ArithmeticError:  # an exponent beyond all bounds: JSON, but no figure of ours
+        return Decimal("NaN")
 
 
 def _integer(text: str) -> int:
