@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -196,11 +196,6 @@ def test_a_bad_request_is_told_so_also_without_a_database(
     here.deal(anna)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the writer finds out by the first command that its idle connection is dead, and answers"
-    " 503 instead of connecting anew: nothing was sent yet, so deciding again would be safe",
-)
 def test_the_first_command_after_a_restart_is_answered(here: Company, postgres: Postgres) -> None:
     anna = here.manager()
     with away(postgres):
@@ -372,6 +367,29 @@ def test_a_stalled_writer_is_answered_503_in_time_and_recorded_at_most_once(
     assert here.position == before + 1
 
 
+@pytest.mark.xfail(
+    strict=True,
+    reason="Log._begin makes a new connection and lets the lock's timeout pass without ROLLBACK:"
+    " every command after it meets InFailedSqlTransaction, 503 until the process is restarted",
+)
+def test_a_new_process_whose_first_command_finds_the_lock_held_gets_over_it(
+    here: Company, postgres: Postgres
+) -> None:
+    """Another process imports, say, while this one begins."""
+    assert resumed(here) < RESUME_WITHIN_S
+    anna = here.manager()
+    with company(postgres.conninfo) as second:
+        client = second.director.http
+        with closing(psycopg.connect(postgres.conninfo)) as holder:
+            holder.execute("SELECT books.lock_for_writing()")
+            unavailable(
+                attempt(client.build_request("POST", "/v1/deals", json=opening(anna)), client)
+            )
+            holder.rollback()
+        key = {"idempotency-key": str(uuid4())}
+        assert _answered(client, opening(anna), key).status_code == 201
+
+
 @contextmanager
 def hanging(postgres: Postgres, *pids: int) -> Iterator[None]:
     """Processes of that server stand still in the block, and go on after it."""
@@ -421,18 +439,16 @@ def test_a_question_to_a_hanging_database_is_503_in_time(here: Company, postgres
     assert resumed(here) < RESUME_WITHIN_S
     client = here.director.http
     with hanging(postgres, *backends(postgres, "dealfolio")):
-        request = client.build_request("GET", "/v1/portfolios", timeout=2 * ANSWER_WITHIN_S)
+        request = client.build_request("GET", "/v1/portfolios", timeout=ANSWER_WITHIN_S + 0.5)
         unavailable(attempt(request, client))
 
 
 def _answered(
     client: httpx.Client, body: dict[str, Any], headers: dict[str, str]
 ) -> httpx.Response:
-    until = monotonic() + GIVE_UP_AFTER_S
-    while monotonic() < until:
-        with suppress(httpx.TransportError):
-            response = client.post("/v1/deals", json=body, headers=headers)
-            if response.status_code != 503:
-                assert response.status_code == 201, response.text
-                return response
-    raise AssertionError("never answered")
+    until = monotonic() + RESUME_WITHIN_S
+    while (response := client.post("/v1/deals", json=body, headers=headers)).status_code == 503:
+        assert monotonic() < until, "still not answered"
+        Event().wait(0.02)
+    assert response.status_code == 201, response.text
+    return response

@@ -5,11 +5,12 @@ The log gives a total order, so what each of them saw is checked against it in l
 
 import multiprocessing
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, date, datetime
 from hashlib import sha256
+from multiprocessing.process import BaseProcess
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 from queue import Empty
@@ -147,12 +148,13 @@ def run(shared_database: str) -> Iterator[Run]:
         server.start()
     try:
         with psycopg.connect(shared_database, autocommit=True) as connection:
-            answers, tail = _read_along(connection, heard, first)
+            answers, tail = _read_along(connection, servers, heard, first)
             log = read_log(connection.cursor())
     finally:
         for server in servers:
-            server.join(SECONDS)
+            server.join(3)
             server.kill()
+            server.join(SECONDS)
     yield Run(answers, tail, log, first)
     heard.close()
 
@@ -177,9 +179,13 @@ def _opening(number: int, deal: DealId) -> OpenDeal:
 
 
 def _read_along(
-    connection: psycopg.Connection[Any], heard: "Queue[list[Heard]]", first: int
+    connection: psycopg.Connection[Any],
+    servers: Sequence[BaseProcess],
+    heard: "Queue[list[Heard]]",
+    first: int,
 ) -> tuple[list[Heard], list[int]]:
     """What the servers' people heard, and the positions as a reader came to see them."""
+    end = monotonic_ns() + SECONDS * 10**9
     answers: list[list[Heard]] = []
     tail: list[int] = []
     last = first
@@ -198,7 +204,8 @@ def _read_along(
             try:
                 answers.append(heard.get(timeout=0.002))
             except Empty:
-                continue
+                assert not any(server.exitcode for server in servers), "a server has failed"
+                assert monotonic_ns() < end, "a server does not come to an end"
 
 
 # ---------------------------------------------------------------------------- what must hold

@@ -124,7 +124,7 @@ def portfolio_of(number: int, question: str) -> bytes:
 
 
 def setting(port: int) -> Callable[[], bytes]:
-    """A company with 200 open deals; makes requests that record an action each."""
+    """A company with 400 open deals of two managers each; requests that record an action each."""
     with httpx.Client(
         base_url=f"http://127.0.0.1:{port}/v1", headers={"Authorization": f"Bearer {TOKEN}"}
     ) as http:
@@ -146,16 +146,17 @@ def setting(port: int) -> Callable[[], bytes]:
                     "effective_on": "2026-01-12",
                 },
             ).json()["deal_id"]
-            for number in range(200)
+            for number in range(400)
         ]
 
     def one() -> bytes:
+        number = random.randrange(len(deals))
         body = {
             "action_type": "step",
-            "manager_id": random.choice(people),
+            "manager_id": people[(number + random.randrange(2)) % 32],
             "effective_on": "2026-06-01",
         }
-        path = f"/v1/deals/{random.choice(deals)}/actions"
+        path = f"/v1/deals/{deals[number]}/actions"
         return request("POST", path, TOKEN, json.dumps(body).encode())
 
     return one
