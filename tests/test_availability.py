@@ -23,10 +23,10 @@ from uuid import uuid4
 import httpx
 import psycopg
 import pytest
-from over_http import AUTUMN, PROBLEM, Company, company, refused
 
 from api import embedded
 from api.schema import migrate
+from tests.over_http import AUTUMN, PROBLEM, Company, company, refused
 
 ANSWER_WITHIN_S = 2.0
 RESUME_WITHIN_S = 5.0

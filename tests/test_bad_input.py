@@ -18,7 +18,8 @@ from uuid import uuid4
 import httpx
 import psycopg
 import pytest
-from over_http import JSON, PROBLEM, Company, company
+
+from tests.over_http import JSON, PROBLEM, Company, company
 
 STATUS = {
     "malformed-json": 400,

@@ -21,7 +21,6 @@ from uuid import UUID, uuid5
 
 import psycopg
 import pytest
-from histories import catalogue_commands, read_log
 
 from api.service import Service
 from api.settings import Settings
@@ -44,6 +43,7 @@ from domain.events import Event, Recorded, is_about_a_deal
 from domain.history import replay
 from domain.values import ActionId, ActionTypeCode, DealId, ManagerId, Money
 from projections.portfolio import portfolios_as_of, portfolios_from_ledger
+from tests.histories import catalogue_commands, read_log
 
 SERVERS, THREADS, ORDERS = 2, 16, 28
 DEALS = [DealId(UUID(int=number, version=4)) for number in range(1, 9)]

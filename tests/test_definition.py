@@ -10,22 +10,7 @@ from itertools import combinations
 from typing import Any
 from uuid import UUID
 
-import oracle
 import pytest
-from histories import (
-    CALENDAR,
-    NOON,
-    Plot,
-    Point,
-    Story,
-    Tried,
-    cast_of,
-    examples,
-    play,
-    plots,
-    points,
-    to_public,
-)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,6 +30,21 @@ from domain.events import (
 from domain.history import DealState, history_of, in_book_order, replay, state_at, steps
 from domain.ledger import Posting, credits_of, holdings
 from domain.values import WHOLE, Account, ActionId, ActionTypeCode, ManagerId, Money, split
+from tests import oracle
+from tests.histories import (
+    CALENDAR,
+    NOON,
+    Plot,
+    Point,
+    Story,
+    Tried,
+    cast_of,
+    examples,
+    play,
+    plots,
+    points,
+    to_public,
+)
 
 Publics = list[dict[str, Any]]
 

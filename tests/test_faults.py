@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from faults import FAULTS, Fault
-from histories import PROFILE
+
+from tests.faults import FAULTS, Fault
+from tests.histories import PROFILE
 
 ROOT = Path(__file__).parent.parent
 COPIED = ("domain", "application", "projections", "api", "tests", "pyproject.toml", "README.md")

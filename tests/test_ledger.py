@@ -12,24 +12,7 @@ from datetime import date, timedelta
 from itertools import count
 from typing import Any, NamedTuple
 
-import oracle
 import pytest
-from histories import (
-    NOON,
-    Plot,
-    Point,
-    Story,
-    Tried,
-    cast_of,
-    catalogue_commands,
-    command_for,
-    examples,
-    play,
-    plots,
-    points,
-    read_log,
-    to_public,
-)
 from hypothesis import given
 from hypothesis import strategies as st
 from psycopg import Cursor
@@ -55,6 +38,23 @@ from projections.portfolio import (
 )
 from projections.restatement import restatement_from_ledger, restatement_of
 from projections.series import Step, dates, series_as_of, series_from_ledger
+from tests import oracle
+from tests.histories import (
+    NOON,
+    Plot,
+    Point,
+    Story,
+    Tried,
+    cast_of,
+    catalogue_commands,
+    command_for,
+    examples,
+    play,
+    plots,
+    points,
+    read_log,
+    to_public,
+)
 
 SECONDS = 30
 _chapters = count(1)

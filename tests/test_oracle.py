@@ -6,7 +6,7 @@ is 4 million roubles; `M` is one basis point of it in the oracle's unit.
 
 from typing import Any
 
-from oracle import (
+from tests.oracle import (
     deal_rows,
     fits,
     fold_deal,

@@ -7,12 +7,12 @@ from typing import Any
 
 import httpx
 import pytest
-from over_http import FIRST_TOKEN, serving
 
 from api.accounts import Accounts
 from api.cli import app as command_line
 from api.service import Service
 from api.settings import Settings
+from tests.over_http import FIRST_TOKEN, serving
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 
@@ -73,7 +73,8 @@ def test_every_setting_is_documented(name):
 
 def test_every_command_is_documented():
     names = {
-        command.name or command.callback.__name__ for command in command_line.registered_commands
+        command.name or getattr(command.callback, "__name__", "")
+        for command in command_line.registered_commands
     }
     assert len(names) == 7
     for name in names:

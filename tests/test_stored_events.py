@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from pydantic import ValidationError
 
-from domain.events import DEAL_EVENTS, EVENT_TYPES, decode, encode
+from domain.events import DEAL_EVENTS, EVENT_TYPES, ActionPerformed, decode, encode
 
 STREAM = UUID("0f8c3a52-55a4-4b0c-9c0e-0b7e0a4b6f11")
 LINES = (Path(__file__).parent / "stored_events.jsonl").read_text(encoding="utf-8").splitlines()
@@ -29,6 +29,7 @@ def test_every_event_has_a_sample():
 def test_a_sample_means_what_it_says():
     recorded = decode(STREAM, 3, *SAMPLES[2][:1], SAMPLES[2][1].encode())
     event = recorded.event
+    assert isinstance(event, ActionPerformed)
     assert [(one.manager_id, one.weight) for one in event.credits] == [
         ("anna", 300),
         ("boris", 200),

@@ -16,7 +16,6 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
-from histories import read_log
 
 from api.service import Service
 from api.settings import Settings
@@ -48,6 +47,7 @@ from domain.periods import Month
 from domain.values import ActionId, ActionTypeCode, DealId, ManagerId, Money, stream_of
 from projections.ledger import ZERO
 from projections.portfolio import portfolios_as_of, portfolios_from_ledger
+from tests.histories import read_log
 
 NOW = datetime(2026, 11, 10, 12, tzinfo=UTC)
 TODAY = date(2026, 11, 10)

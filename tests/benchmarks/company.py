@@ -21,9 +21,10 @@ from domain.events import (
     WeightChanged,
     encode,
 )
-from domain.values import Money, stream_of
+from domain.values import ActionId, ActionTypeCode, ManagerId, Money, stream_of
 
 FIRST, YEARS = date(2016, 1, 1), 10
+STEP = ActionTypeCode("step")
 ACTIONS = 70
 """In a deal, on average: several a month, for one to three years."""
 COPY = (
@@ -35,7 +36,7 @@ COPY = (
 def fill(conninfo: str, deals: int, managers: int, seed: int = 1) -> int:
     """Write the log, and return how many events it has. The ledger is `rebuild`'s to make."""
     chance = random.Random(seed)
-    people = [f"manager-{number}" for number in range(managers)]
+    people = [ManagerId(f"manager-{number}") for number in range(managers)]
     planned = sorted(
         (
             plan
@@ -72,7 +73,9 @@ Plan = tuple[date, int, UUID, int, date, DealEvent]
 """Recorded on, number of the deal, its stream, version, effective on, event."""
 
 
-def _deal(chance: random.Random, stream: UUID, number: int, people: list[str]) -> Iterator[Plan]:
+def _deal(
+    chance: random.Random, stream: UUID, number: int, people: list[ManagerId]
+) -> Iterator[Plan]:
     owner = people[number % len(people)]
     colleague = people[(number * 7 + 1) % len(people)] if chance.random() < 0.3 else owner
     opened = FIRST + timedelta(days=chance.randrange(365 * YEARS - 800))
@@ -84,7 +87,8 @@ def _deal(chance: random.Random, stream: UUID, number: int, people: list[str]) -
     yield opened, number, stream, 1, opened, opening
     count = chance.randrange(ACTIONS // 2, ACTIONS * 3 // 2)
     days = sorted(chance.randrange(1, length) for _ in range(count))
-    version, last = 1, None
+    version = 1
+    last: ActionId | None = None
     for day in days:
         version += 1
         on = opened + timedelta(days=day)
@@ -98,11 +102,11 @@ def _deal(chance: random.Random, stream: UUID, number: int, people: list[str]) -
         elif kind < 0.06 and last is not None:
             event = WeightChanged(action_id=last, weight=chance.randrange(10, 300), reason="review")
         else:
-            last = UUID(int=chance.getrandbits(128))
+            last = ActionId(UUID(int=chance.getrandbits(128)))
             who = owner if chance.random() < 0.8 else colleague
             credit = Credit(manager_id=who, weight=chance.choice([50, 100, 100, 200, 300]))
             event = ActionPerformed(
-                action_id=last, action_type="step", credits=(credit,), needs_confirmation=False
+                action_id=last, action_type=STEP, credits=(credit,), needs_confirmation=False
             )
         late = isinstance(event, ActionPerformed) and chance.random() < 0.05
         effective = max(opened, on - timedelta(days=chance.randrange(1, 30))) if late else on
@@ -114,15 +118,15 @@ def _deal(chance: random.Random, stream: UUID, number: int, people: list[str]) -
         yield end, number, stream, version + 1, end, closing
 
 
-def _recorded(planned: list[Plan], people: list[str]) -> Iterator[Recorded[Event]]:
+def _recorded(planned: list[Plan], people: list[ManagerId]) -> Iterator[Recorded[Event]]:
     start = datetime(FIRST.year - 1, 12, 31, tzinfo=UTC)
     position = 0
     for manager in people:
         position += 1
         at = start + timedelta(microseconds=position)
-        event = ManagerRegistered(manager_id=manager)
+        registered = ManagerRegistered(manager_id=manager)
         stream = stream_of("manager", manager)
-        yield Recorded(stream, 1, position, at, "benchmark", None, event)
+        yield Recorded(stream, 1, position, at, "benchmark", None, registered)
     for on, _, stream, version, effective, event in planned:
         position += 1
         at = datetime(on.year, on.month, on.day, 9, tzinfo=UTC) + timedelta(microseconds=position)

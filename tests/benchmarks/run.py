@@ -1,6 +1,6 @@
 """The speeds that are promised, each as a ratio to its limit, measured in the same run.
 
-    .venv/bin/python tests/benchmarks/run.py [--deals 14000] [--rounds 5] [--only commands,reads]
+    .venv/bin/python -m tests.benchmarks.run [--deals 14000] [--rounds 5] [--only commands,reads]
 
 A durable embedded PostgreSQL in a temporary directory, a server process as `dealfolio serve` starts
 it, and this process as the client; all on one machine, which should have nothing else to do.
@@ -23,12 +23,12 @@ from pathlib import Path
 
 import httpx
 import psycopg
-from company import fill
-from load import apply, request
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from api.embedded import postgres
 from api.schema import migrate
+from tests.benchmarks.company import fill
+from tests.benchmarks.load import apply, request
 
 TOKEN = "benchmark-token"
 CLIENTS = 32
@@ -100,9 +100,12 @@ def reads(conninfo: str, rounds: int) -> None:
             year, position = chance.randrange(2018, 2026), chance.randrange(500_000, 900_000)
             return f"?as_of={year}-06-30&position={position}"
 
+        def again() -> str:
+            return "?as_of=2025-06-30&position=900000"
+
         for name, ask in {
             "never asked before": new,
-            "asked again": lambda: "?as_of=2025-06-30&position=900000",
+            "asked again": again,
         }.items():
             ratios = []
             for _ in range(rounds):
@@ -179,8 +182,9 @@ def pgbench(server: str) -> float:
         )
         script.flush()
         given = conninfo_to_dict(server)
-        command = [binary, "-n", "-c", str(CLIENTS), "-j", "2", "-T", "3", "-f", script.name]
-        command += ["-h", given["host"], "-p", "5432", "-U", given["user"], given["dbname"]]
+        command = [str(binary), "-n", "-c", str(CLIENTS), "-j", "2", "-T", "3", "-f", script.name]
+        command += ["-h", str(given["host"]), "-p", "5432", "-U", str(given["user"])]
+        command += [str(given["dbname"])]
         environment = {name: v for name, v in os.environ.items() if not name.startswith("PG")}
         printed = subprocess.run(
             command, capture_output=True, text=True, check=True, env=environment
@@ -195,8 +199,8 @@ def serving(conninfo: str) -> Iterator[tuple[int, int]]:
     """`dealfolio serve` on a free port, with one route that answers nothing."""
     environment = os.environ | {"DATABASE_URL": conninfo, "DEALFOLIO_BOOTSTRAP_TOKEN": TOKEN}
     port = 18_000 + os.getpid() % 10_000
-    script = Path(__file__).with_name("serve.py")
-    process = subprocess.Popen([sys.executable, script, str(port)], env=environment)
+    command = [sys.executable, "-m", "tests.benchmarks.serve", str(port)]
+    process = subprocess.Popen(command, env=environment)
     try:
         for _ in range(200):
             try:
