@@ -65,6 +65,7 @@ class GuardedRoute(APIRoute):
             request.scope["account"] = await _account(request)
             _require_each_once(request.query_params)
             if request.method == "POST":
+                _require_none(request.query_params)
                 request = _GuardedRequest(request.scope, request.receive)
                 request.scope["fingerprint"] = await _fingerprint(request, body_required)
             return await handle(request)
@@ -118,6 +119,12 @@ def _require_each_once(parameters: QueryParams) -> None:
     for name in parameters:
         if given.count(name) > 1:
             raise Problem("validation", errors=((name, "given-twice", {}),))
+
+
+def _require_none(parameters: QueryParams) -> None:
+    """A command says everything in its body: ?dry_run=1 must not record."""
+    for name in parameters:
+        raise Problem("validation", errors=((name, "extra_forbidden", {}),))
 
 
 async def _account(request: Request) -> Account:

@@ -6,6 +6,7 @@ Each of them could put a figure into the books that nobody meant; here they are 
 
 import json
 import re
+import string
 import unicodedata
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -152,12 +153,16 @@ _VISIBLE = frozenset("\n\t\u200c\u200d")
 """Lines and tabs; and the joiners, without which Persian words and some emoji fall apart."""
 
 
+_BLANK = string.whitespace + "\u00a0\u115f\u1160\u200c\u200d\u2800\u3000\u3164\uffa0"
+"""Spaces, joiners and fillers: a text of nothing else cannot be seen."""
+
+
 def _legible(text: str) -> str:
     """No characters that cannot be seen or that make text read otherwise than it is stored."""
     for character in text:
         if unicodedata.category(character) in _INVISIBLE and character not in _VISIBLE:
             raise PydanticCustomError("illegible", "an unprintable character")
-    if not text.strip():
+    if not text.strip(_BLANK):
         raise PydanticCustomError("blank", "blank")
     return text
 

@@ -146,20 +146,30 @@ class Log(PostgresApplicationRecorder):
                 self._connection = None
 
     def _begin(self, after: int, keys: Sequence[tuple[str, str]]) -> "Writing":
-        if self._connection is not None:
+        used = self._connection
+        if used is not None:
             try:
-                return Writing(self._connection, after, keys)
-            except psycopg.OperationalError:
-                if not self._connection.broken:
-                    self._connection.execute("ROLLBACK")
+                return Writing(used, after, keys)
+            except psycopg.Error:
+                was_dead = used.broken
+                self._drop()
+                if not was_dead:
                     raise
         self._connection = self._connect()
-        return Writing(self._connection, after, keys)
+        try:
+            return Writing(self._connection, after, keys)
+        except psycopg.Error:
+            self._drop()
+            raise
 
-    def close(self) -> None:
+    def _drop(self) -> None:
+        """A transaction that did not begin well is not to be gone on with."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    def close(self) -> None:
+        self._drop()
         self.datastore.close()
 
     def _connect(self) -> Connection[TupleRow]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
@@ -19,15 +20,16 @@ _TEMPLATE = f"dealfolio_template_{os.getpid()}"
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server() -> Iterator[str]:
     """A connection string that may create databases."""
     given = os.environ.get("TEST_DATABASE_URL")
     if given:
         yield given
         return
-    data = tmp_path_factory.mktemp("postgres", numbered=True)
-    _let_through(data)
-    with postgres(data / "data", durable=False) as conninfo:
+    with (
+        reachable_directory() as directory,
+        postgres(directory / "data", durable=False) as conninfo,
+    ):
         yield conninfo
 
 
@@ -75,10 +77,11 @@ def _drop(connection: psycopg.Connection[tuple[object, ...]], name: str) -> None
     connection.execute(statement)
 
 
-def _let_through(directory: Path) -> None:
-    """pytest's temporary directories are 0700; run as root, the server is another account."""
-    if os.geteuid() == 0:
-        for parent in (directory, *directory.parents):
-            if parent.name.startswith("pytest-"):
-                parent.chmod(0o711)
-        directory.chmod(0o777)
+@contextmanager
+def reachable_directory() -> Iterator[Path]:
+    """Run as root, the embedded server is another account, which pytest's own directories shut
+    out, and shut out again whenever another pytest starts."""
+    with TemporaryDirectory(prefix="dealfolio-tests-") as name:
+        directory = Path(name)
+        directory.chmod(0o777 if os.geteuid() == 0 else 0o700)
+        yield directory

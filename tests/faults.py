@@ -1,7 +1,7 @@
 """Faults to plant, and the test that must turn red for each: who watches the watchers.
 
 A fault is one slip of the hand in one place. Two locks are kept, and each needs a fault of its own.
-The one that `Writing.begin` takes: without it, or with it taken behind the look at the tail, two
+The one that a `Writing` begins with: without it, or with it taken behind the look at the tail, two
 servers decide on the same knowledge. Positions are unique, so nothing wrong is ever stored, but one
 of the two fails; hence those faults show as orders that were refused by no rule. The one in the
 trigger: the service has it already, so only somebody else who appends can miss it.
@@ -294,7 +294,7 @@ FAULTS = (
     Fault(
         "the receipt is not looked at",
         "application/session.py",
-        "        if key in self._receipts:\n",
+        "        if key is not None and key in self._receipts:\n",
         "        if key == ():\n",
         "test_transactor.py"
         "::test_the_same_key_and_request_get_the_first_answer_and_record_nothing_more",
@@ -354,16 +354,16 @@ FAULTS = (
     Fault(
         "the lock is taken behind the look at the tail",
         "application/log.py",
-        "            self._connection.execute(_LOCK)\n"
-        "            tail = self._connection.execute(_TAIL, [after, TAIL])\n",
-        "            tail = self._connection.execute(_TAIL, [after, TAIL])\n"
-        "            self._connection.execute(_LOCK)\n",
+        "            connection.execute(_LOCK)\n"
+        "            tail = connection.execute(_TAIL, [after, TAIL])\n",
+        "            tail = connection.execute(_TAIL, [after, TAIL])\n"
+        "            connection.execute(_LOCK)\n",
         _RULE_OR_ANSWER,
     ),
     Fault(
         "the lock is not taken before the decision",
         "application/log.py",
-        "            self._connection.execute(_LOCK)\n",
+        "            connection.execute(_LOCK)\n",
         "",
         _RULE_OR_ANSWER,
     ),

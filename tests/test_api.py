@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from tests.conftest import new_database
 from tests.over_http import AUTUMN, JSON, PROBLEM, Company, Person, company, refused
 
 ASKED = {"as_of", "known_at", "position"}
@@ -1259,8 +1260,6 @@ def test_the_log_publishes_everything_in_order_and_names_nobody(founded: Company
 @pytest.fixture(scope="module")
 def crowd(server: str, template: str) -> Iterator[Company]:
     """Twenty-three people, each with a deal."""
-    from tests.conftest import new_database  # noqa: PLC0415 - a fixture of this module only
-
     with new_database(server, template) as conninfo, company(conninfo) as begun:
         for number in range(23):
             begun.deal(begun.manager(f"Менеджер {number}"), title=f"Сделка {number}")

@@ -367,11 +367,6 @@ def test_a_stalled_writer_is_answered_503_in_time_and_recorded_at_most_once(
     assert here.position == before + 1
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="Log._begin makes a new connection and lets the lock's timeout pass without ROLLBACK:"
-    " every command after it meets InFailedSqlTransaction, 503 until the process is restarted",
-)
 def test_a_new_process_whose_first_command_finds_the_lock_held_gets_over_it(
     here: Company, postgres: Postgres
 ) -> None:

@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 from api.embedded import running
+from tests.conftest import reachable_directory
 
 DEALFOLIO = [sys.executable, "-m", "api.cli"]
 ROOT = Path(__file__).parent.parent
@@ -63,13 +64,9 @@ def serving(command: str, data: Path, **environment: str) -> Iterator[tuple[str,
 
 
 @pytest.fixture
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("cli")
-    for parent in (directory, *directory.parents):
-        if parent.name.startswith("pytest-"):
-            parent.chmod(0o711)
-    directory.chmod(0o777)
-    return directory / "data"
+def data() -> Iterator[Path]:
+    with reachable_directory() as directory:
+        yield directory / "data"
 
 
 def test_the_demo_is_served_and_its_curl_lines_work(data):
