@@ -64,6 +64,7 @@ class Transactor:
         self._zone = zone
         self._now = now
         self._known: Knowledge | None = None
+        self._closed = False
         self._queue: Queue[_Waiting | _Batch | _Stop] = Queue(QUEUE)
         self._thread = Thread(target=self._run, name="transactor", daemon=True)
         self._thread.start()
@@ -94,11 +95,14 @@ class Transactor:
         return batch.future
 
     def close(self) -> None:
-        """Decide what waits, then stop."""
+        """Decide what waits, then stop; whoever comes after is refused."""
+        self._closed = True
         self._queue.put(_Stop())
         self._thread.join()
 
     def _put(self, item: _Waiting | _Batch) -> None:
+        if self._closed:
+            raise Unavailable("the service is stopping")
         try:
             self._queue.put_nowait(item)
         except Full:

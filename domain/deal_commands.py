@@ -13,7 +13,9 @@ from domain.errors import (
     CurrencyDiffers,
     EvidenceRequired,
     Invalid,
+    NotAllowedNow,
     NotFound,
+    Obstacle,
 )
 from domain.events import (
     ActionConfirmed,
@@ -78,6 +80,8 @@ class PerformAction:
 
     def decide(self, books: Books) -> Decision:
         history = books.deal_on(self.deal_id, self.effective_on)
+        if self.action_id in history.deal.actions:
+            raise NotAllowedNow(Obstacle.ALREADY_EXISTS, name=str(self.action_id))
         kind = books.directory.catalogue.type(self.action_type)
         weight = kind.weight_in_force(self.effective_on)
         if kind.evidence_required and self.evidence is None:
@@ -106,6 +110,8 @@ class PerformAction:
         if self.credits is None:
             assert self.manager_id is not None, "one of the two is given"
             return (Credit(manager_id=self.manager_id, weight=weight),)
+        if len({credit.manager_id for credit in self.credits}) < len(self.credits):
+            raise Invalid("credits", "same-manager-twice")
         if weight < 0 and len(self.credits) > 1:
             raise Invalid("credits", "one-reports-a-setback")
         if sum(credit.weight for credit in self.credits) != weight:

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from threading import Event as Signal
@@ -25,6 +26,7 @@ from domain.deal_commands import Lose, OpenDeal, PerformAction, ReviseExpectedCl
 from domain.decisions import Command
 from domain.directory_commands import (
     ClosePeriod,
+    CreateTeam,
     DefineActionType,
     RegisterManager,
     RetireActionType,
@@ -35,16 +37,33 @@ from domain.errors import (
     BreaksLaterHistory,
     IdempotencyKeyReused,
     InTheFuture,
+    Invalid,
     NotAllowedNow,
     NotFound,
     PeriodClosed,
     UnknownManager,
     VersionConflict,
 )
-from domain.events import ActionPerformed, DealOpened, Event, Recorded, Titles, is_about_a_deal
+from domain.events import (
+    ActionPerformed,
+    Credit,
+    DealOpened,
+    Event,
+    Recorded,
+    Titles,
+    is_about_a_deal,
+)
 from domain.events import PeriodClosed as Closed
 from domain.periods import Month
-from domain.values import ActionId, ActionTypeCode, DealId, ManagerId, Money, stream_of
+from domain.values import (
+    ActionId,
+    ActionTypeCode,
+    DealId,
+    ManagerId,
+    Money,
+    TeamId,
+    stream_of,
+)
 from projections.ledger import ZERO
 from projections.portfolio import portfolios_as_of, portfolios_from_ledger
 from tests.histories import read_log
@@ -886,3 +905,31 @@ def test_after_a_commit_that_failed_nothing_of_it_is_remembered(
         held = portfolios_from_ledger(cursor, TODAY, 10**6)
         assert held == portfolios_as_of(log, TODAY, 10**6)
         assert held["RUB"][ANNA].balance == ZERO
+
+
+# ------------------------------------------------------------------- what only a program can do
+
+
+def test_an_action_id_is_taken_once(service: Service, deal: DealId) -> None:
+    command = proposal(deal)
+    do(service, command)
+    with pytest.raises(NotAllowedNow):
+        do(service, command)
+
+
+def test_a_manager_stands_once_among_the_credits(service: Service, deal: DealId) -> None:
+    one = proposal(deal)
+    assert one.manager_id is not None
+    halves = (
+        Credit(manager_id=one.manager_id, weight=250),
+        Credit(manager_id=one.manager_id, weight=250),
+    )
+    with pytest.raises(Invalid):
+        do(service, replace(one, manager_id=None, credits=halves))
+
+
+def test_an_order_to_a_service_that_is_stopping_is_refused(database: str) -> None:
+    service = Service(database, Settings())
+    service.close()
+    with pytest.raises(Unavailable):
+        service.dealfolio.transactor.submit(Order(CreateTeam(TeamId(uuid4()), "Юг"), "director"))
