@@ -6,7 +6,6 @@ Each of them could put a figure into the books that nobody meant; here they are 
 
 import json
 import re
-import string
 import unicodedata
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -153,8 +152,8 @@ _VISIBLE = frozenset("\n\t\u200c\u200d")
 """Lines and tabs; and the joiners, without which Persian words and some emoji fall apart."""
 
 
-_BLANK = string.whitespace + "\u00a0\u115f\u1160\u200c\u200d\u2800\u3000\u3164\uffa0"
-"""Spaces, joiners and fillers: a text of nothing else cannot be seen."""
+_FILLERS = frozenset("\u115f\u1160\u200c\u200d\u2800\u3164\uffa0")
+"""Joiners and fillers: a text of them and of spaces cannot be seen."""
 
 
 def _legible(text: str) -> str:
@@ -162,7 +161,7 @@ def _legible(text: str) -> str:
     for character in text:
         if unicodedata.category(character) in _INVISIBLE and character not in _VISIBLE:
             raise PydanticCustomError("illegible", "an unprintable character")
-    if not text.strip(_BLANK):
+    if all(character.isspace() or character in _FILLERS for character in text):
         raise PydanticCustomError("blank", "blank")
     return text
 
