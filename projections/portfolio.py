@@ -143,7 +143,10 @@ FROM (
     WHERE manager_id = %(manager)s AND effective_on <= %(as_of)s AND position <= %(position)s
     GROUP BY deal_id
 ) AS held (of_deal, active, claimed, suspended, lost, won, credit, in_open, actions, counted)
-JOIN ledger.deals ON deals.deal_id = held.of_deal
+CROSS JOIN LATERAL (
+    SELECT deal_id, title, client, currency, position FROM ledger.deals
+    WHERE deal_id = held.of_deal LIMIT 1  -- by its key: a join would read all deals
+) AS deals
 CROSS JOIN LATERAL (
     SELECT status, potential_check, progress FROM ledger.deal_states
     WHERE deal_id = held.of_deal

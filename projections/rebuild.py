@@ -5,6 +5,7 @@ caught up, the last of it under the writers' lock. Interrupted at any time, the 
 as it was.
 """
 
+import gc
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import groupby
@@ -85,7 +86,11 @@ def fill(conninfo: str, connection: Connection[TupleRow], schema: str, progress:
         create_ledger(connection, schema)
     position = _end(connection)
     rows = _Rows(connection, schema)
-    with psycopg.connect(conninfo) as reader, reader.cursor("streams") as cursor:
+    with (
+        _without_collector(),
+        psycopg.connect(conninfo) as reader,
+        reader.cursor("streams") as cursor,
+    ):
         cursor.itersize = 5_000
         cursor.execute(_STREAMS, [position])
         done = 0
@@ -98,6 +103,16 @@ def fill(conninfo: str, connection: Connection[TupleRow], schema: str, progress:
     with connection.transaction():
         create_ledger_indexes(connection, schema)
     return position
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """A replay makes millions of objects without a cycle among them, and none that stays."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _catch_up(connection: Connection[TupleRow], position: int, end: int) -> int:
