@@ -10,7 +10,7 @@ and have no gaps.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, LiteralString, NoReturn, cast
 from uuid import UUID
 
@@ -22,7 +22,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 from pydantic_core import to_json
 
-from domain.history import DealState
+from domain.history import DealOpening, DealState
 from domain.ledger import Posting
 
 TAIL = 5_000
@@ -108,7 +108,7 @@ class Rows:
 
     events: list[tuple[StoredEvent, int, datetime]] = field(default_factory=list)
     postings: list[Posting] = field(default_factory=list)
-    deals: list[tuple[UUID, int, date, str, str, str]] = field(default_factory=list)
+    deals: list[DealOpening] = field(default_factory=list)
     states: list[DealState] = field(default_factory=list)
     receipts: list[tuple[str, str, bytes, Mapping[str, Any]]] = field(default_factory=list)
     people: list[tuple[str, str]] = field(default_factory=list)

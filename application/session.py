@@ -123,8 +123,8 @@ class Session:
         if recording is not None:
             rows.postings += recording.postings
             rows.states += recording.states
-            if recorded.originator_version == 1:
-                rows.deals.append(_deal_row(recorded, recording))
+            if (opening := recording.opening) is not None:
+                rows.deals.append(opening)
         if decision.name is not None:
             rows.people.append((decision.ids["manager_id"], decision.name))
         if (key := order.receipt_key) is not None:
@@ -166,17 +166,3 @@ def _caught_up(writing: Writing, known: Knowledge | None) -> Knowledge:
     directory = map(_MAPPER.to_domain_event, writing.directory())
     position, recorded_at = writing.end()
     return Knowledge(position, recorded_at, directory_of(filter(is_about_the_directory, directory)))
-
-
-def _deal_row(
-    opened: Recorded[Event], recording: Recording
-) -> tuple[UUID, int, date, str, str, str]:
-    deal = recording.history.deal
-    return (
-        opened.originator_id,
-        opened.position,
-        deal.opened_on,
-        deal.title,
-        deal.client,
-        deal.currency,
-    )

@@ -40,6 +40,17 @@ class DealState(NamedTuple):
     expected_close_on: date | None
 
 
+class DealOpening(NamedTuple):
+    """What a deal keeps for ever; `position` is its opening's."""
+
+    deal_id: DealId
+    position: int
+    opened_on: date
+    title: str
+    client: str
+    currency: str
+
+
 class Step(NamedTuple):
     """One event in book order, with what it changed."""
 
@@ -106,10 +117,6 @@ class History:
     def version(self) -> int:
         return len(self.events)
 
-    @property
-    def position(self) -> int:
-        return max(fact.position for fact in self.events)
-
     def key(self, recorded: Fact) -> BookKey:
         event, own = recorded.event, recorded.position
         if isinstance(event, AMENDMENTS):
@@ -162,6 +169,21 @@ class Recording:
     history: History
     postings: list[Posting]
     states: list[DealState]
+
+    @property
+    def opening(self) -> DealOpening | None:
+        """Of a deal that begins with this; None for every later event."""
+        if self.history.version > 1:
+            return None
+        deal, opened = self.history.deal, self.history.events[0]
+        return DealOpening(
+            self.history.deal_id,
+            opened.position,
+            deal.opened_on,
+            deal.title,
+            deal.client,
+            deal.currency,
+        )
 
 
 def open_history(recorded: Fact) -> Recording:

@@ -10,15 +10,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import groupby
 from typing import Any, LiteralString
-from uuid import UUID
 
 import psycopg
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
-from domain.deal import Deal
 from domain.events import DealEvent, Recorded, decode, is_about_a_deal
-from domain.history import DealState, Recording, replay
+from domain.history import DealOpening, DealState, Recording, replay
 from domain.ledger import Posting
 from projections.ledger import create_ledger, create_ledger_indexes
 
@@ -148,15 +146,14 @@ class _Rows:
         self._schema = schema
         self._postings: list[Posting] = []
         self._states: list[DealState] = []
-        self._deals: list[tuple[UUID, int, Any, str, str, str]] = []
+        self._deals: list[DealOpening] = []
 
     def add(self, recordings: Iterable[Recording]) -> None:
         for recording in recordings:
-            history = recording.history
             self._postings += recording.postings
             self._states += recording.states
-            if history.version == 1:
-                self._deals.append(_deal(history.events[0], history.deal))
+            if (opening := recording.opening) is not None:
+                self._deals.append(opening)
         if len(self._postings) >= CHUNK:
             self.copy()
 
@@ -171,14 +168,3 @@ class _Rows:
                 for row in rows:
                     copy.write_row(row)
             rows.clear()
-
-
-def _deal(opened: Recorded[DealEvent], deal: Deal) -> tuple[UUID, int, Any, str, str, str]:
-    return (
-        opened.originator_id,
-        opened.position,
-        deal.opened_on,
-        deal.title,
-        deal.client,
-        deal.currency,
-    )
