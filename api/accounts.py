@@ -1,169 +1,240 @@
-"""Accounts: who asks. They live outside the log, which names them by id only.
+"""Accounts and their API keys: who asks.
 
-A token is 256 random bits; the database keeps its SHA-256, so nobody can read it back.
+An account is an id; which role it has is in the log, what it is called is beside it, and a key is
+256 random bits of which the database keeps the SHA-256, so that nobody can read it back.
 """
 
 import secrets
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from hashlib import sha256
 from threading import Lock
 from time import monotonic
-from typing import Any, LiteralString
+from typing import LiteralString
 from uuid import UUID, uuid4
 
-from psycopg import Cursor
+from api.service import Service
+from application.orders import PATIENCE_SECONDS, Caller, Order, Unavailable
+from domain.access import Access, Grant
+from domain.access_commands import GrantRole, IssueKey, RevokeKey, RevokeRole
+from domain.decisions import Command
+from domain.errors import Invalid, NotFound
+from domain.values import AccountId, KeyId, ManagerId, Role, TeamId
+from projections.point import BEYOND
 
-from domain.errors import Invalid, NotAllowedNow, NotFound, Obstacle
-
-TRUST_SECONDS = 1.0
-"""A token is believed this long after a look; the process that closes it knows at once."""
-
-
-class Role(StrEnum):
-    MANAGER = "manager"
-    HEAD = "head"
-    DIRECTOR = "director"
-    AUDITOR = "auditor"
-    ADMIN = "admin"
+OPERATOR = "operator"
+"""The actor of what is done at the machine itself."""
+LOOK_AGAIN_SECONDS = 600.0
+"""A key never changes, and whether it was taken back is asked of the log at every request. Only its
+last use is written, so often.
+"""
+_PREFIX = "df_"
+_SHOWN = 7
+"""Characters of a key that stay visible: a prefix of all, and four of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    account_id: UUID
-    name: str
-    role: Role
-    manager_id: str | None = None
-    team_id: UUID | None = None
-    created_at: datetime | None = None
+    account_id: AccountId
+    name: str | None
+    grant: Grant
 
 
-_COLUMNS: LiteralString = "account_id, name, role, manager_id, team_id, created_at"
-_BY_TOKEN: LiteralString = f"""
-SELECT {_COLUMNS} FROM books.accounts WHERE token_hash = %s AND closed_at IS NULL
+@dataclass(frozen=True, slots=True)
+class Key:
+    """`expires_at` is exclusive, None: never; `last_used_at` is right to LOOK_AGAIN_SECONDS."""
+
+    key_id: KeyId
+    prefix: str
+    issued_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+
+
+_ADD: LiteralString = "INSERT INTO books.accounts (account_id) VALUES (%s)"
+_FIRST: LiteralString = """
+INSERT INTO books.accounts (account_id) SELECT %s WHERE NOT EXISTS (SELECT FROM books.accounts)
+RETURNING account_id
 """
-_ANY: LiteralString = "SELECT 1 FROM books.accounts WHERE account_id = %s"
-_OPEN: LiteralString = f"""
-SELECT {_COLUMNS} FROM books.accounts
-WHERE closed_at IS NULL AND (created_at, account_id) > (
+_NAME: LiteralString = "INSERT INTO books.people (person_id, name) VALUES (%s, %s)"
+_CALLED: LiteralString = """
+SELECT account_id FROM books.accounts JOIN books.people ON person_id = account_id::text
+WHERE name = %s AND account_id = ANY(%s)
+"""
+_PAGE: LiteralString = """
+SELECT account_id, name
+FROM books.accounts LEFT JOIN books.people ON person_id = account_id::text
+WHERE account_id = ANY(%(open)s) AND (created_at, account_id) > (
     SELECT created_at, account_id FROM books.accounts WHERE account_id = %(after)s
     UNION ALL SELECT '-infinity'::timestamptz, '00000000-0000-0000-0000-000000000000'::uuid
     LIMIT 1
 ) ORDER BY created_at, account_id LIMIT %(limit)s
 """
-_INSERT: LiteralString = f"""
-INSERT INTO books.accounts (account_id, name, role, manager_id, team_id, token_hash)
-VALUES (%s, %s, %s, %s, %s, %s) RETURNING {_COLUMNS}
+_ANY: LiteralString = "SELECT 1 FROM books.accounts WHERE account_id = %s"
+_ISSUE: LiteralString = """
+INSERT INTO books.keys (key_id, account_id, prefix, hash, expires_at) VALUES (%s, %s, %s, %s, %s)
 """
-_FIRST: LiteralString = f"""
-INSERT INTO books.accounts (account_id, name, role, token_hash)
-SELECT %s, 'admin', 'admin', %s WHERE NOT EXISTS (SELECT FROM books.accounts) RETURNING {_COLUMNS}
+_USE: LiteralString = """
+UPDATE books.keys SET last_used_at = now() WHERE hash = %s
+RETURNING account_id, key_id, expires_at
 """
-_RENEW: LiteralString = """
-UPDATE books.accounts SET token_hash = %s WHERE name = %s AND closed_at IS NULL
+_KEYS: LiteralString = """
+SELECT key_id, prefix, issued_at, expires_at, last_used_at FROM books.keys
+WHERE account_id = %s ORDER BY issued_at, key_id
 """
-_ADMINS: LiteralString = """
-SELECT account_id FROM books.accounts WHERE role = 'admin' AND closed_at IS NULL FOR UPDATE
+_BEFORE_THE_LOG: LiteralString = """
+SELECT account_id, role, manager_id, team_id FROM books.roles_before_the_log
 """
-_CLOSE: LiteralString = """
-UPDATE books.accounts SET closed_at = now(), token_hash = NULL
-WHERE account_id = %s AND closed_at IS NULL
-"""
-
-Asking = Callable[[], AbstractContextManager[Cursor[Any]]]
 
 
 class Accounts:
     """One for a process; safe for threads."""
 
-    def __init__(self, asking: Asking) -> None:
-        self._asking = asking
+    def __init__(self, service: Service) -> None:
+        self._service = service
         self._lock = Lock()
-        self._trusted: dict[bytes, tuple[float, Account]] = {}
+        self._known: dict[bytes, tuple[float, datetime | None, Caller]] = {}
 
-    def trusted(self, token: str) -> Account | None:
-        """The account of a token seen a moment ago; None says nothing."""
-        found = self._trusted.get(_hash(token))
-        return found[1] if found and found[0] > monotonic() else None
-
-    def signed_in(self, token: str) -> Account | None:
-        """The account of a token; None if it is nobody's."""
-        hashed = _hash(token)
-        with self._asking() as cursor:
-            row = cursor.execute(_BY_TOKEN, [hashed]).fetchone()
-        if row is None:
+    def known(self, token: str) -> Caller | None:
+        """Whose key it is, if that was looked up a while ago; None says nothing."""
+        found = self._known.get(_hash(token))
+        if found is None or found[0] < monotonic():
             return None
-        account = _account(row)
+        return None if self._is_over(found[1]) else found[2]
+
+    def look_up(self, token: str) -> Caller | None:
+        """Whose key it is; None if it is nobody's, or has expired."""
+        hashed = _hash(token)
+        with self._service.asking() as cursor:
+            row = cursor.execute(_USE, [hashed]).fetchone()
+        if row is None or self._is_over(row[2]):
+            return None
+        caller = Caller(AccountId(row[0]), KeyId(row[1]))
         with self._lock:
-            if len(self._trusted) > 1_000:
-                self._trusted.clear()
-            self._trusted[hashed] = monotonic() + TRUST_SECONDS, account
-        return account
+            if len(self._known) > 10_000:
+                self._known.clear()
+            self._known[hashed] = monotonic() + LOOK_AGAIN_SECONDS, row[2], caller
+        return caller
 
     def create(
-        self, name: str, role: Role, manager_id: str | None, team_id: UUID | None
+        self, caller: Caller | None, name: str, grant: Grant, expires_at: datetime | None = None
     ) -> tuple[Account, str]:
-        """A new account and its token, which is never shown again."""
-        token = new_token()
-        values = [uuid4(), name, role.value, manager_id, team_id, _hash(token)]
-        with self._asking() as cursor:
-            row = cursor.execute(_INSERT, values).fetchone()
-        assert row is not None, "INSERT RETURNING returns"
-        return _account(row), token
+        """A new account and its first key, which is never shown again. Raises Refusal."""
+        account_id = AccountId(uuid4())
+        with self._service.asking() as cursor:
+            cursor.execute(_ADD, [account_id])
+        self.grant(caller, account_id, grant)
+        with self._service.asking() as cursor:
+            cursor.execute(_NAME, [str(account_id), name])
+        _, token = self.issue_key(caller, account_id, expires_at)
+        return Account(account_id, name, grant), token
 
-    def create_first(self, token: str) -> Account | None:
-        """An administrator with `token`, if there has never been an account; else None."""
-        with self._asking() as cursor:
-            row = cursor.execute(_FIRST, [uuid4(), _hash(token)]).fetchone()
-        return _account(row) if row else None
+    def create_first(self, token: str) -> AccountId | None:
+        """An administrator with the key `token`, if there has never been an account; else None."""
+        account_id = AccountId(uuid4())
+        with self._service.asking() as cursor:
+            if cursor.execute(_FIRST, [account_id]).fetchone() is None:
+                return None
+            cursor.execute(_NAME, [str(account_id), "admin"])
+        self.grant(None, account_id, Grant(Role.ADMIN))
+        self.issue_key(None, account_id, token=token)
+        return account_id
 
-    def renew(self, name: str, role: Role, token: str) -> None:
-        """The account called `name` answers to `token` from now on; made if there is none."""
-        with self._asking() as cursor:
-            known = cursor.execute(_RENEW, [_hash(token), name]).rowcount
-            if not known:
-                cursor.execute(_INSERT, [uuid4(), name, role.value, None, None, _hash(token)])
+    def renew(self, name: str, grant: Grant, token: str) -> None:
+        """The account called `name` has `grant` and answers to `token`; made if there is none."""
+        with self._service.asking() as cursor:
+            called = [name, list(self._access().grants)]
+            row = cursor.execute(_CALLED, called).fetchone()
+        if row is None:
+            account_id = self.create(None, name, grant)[0].account_id
+        else:
+            account_id = AccountId(row[0])
+            self.grant(None, account_id, grant)
+        if self.look_up(token) is None:
+            self.issue_key(None, account_id, token=token)
+
+    def grant(self, caller: Caller | None, account_id: AccountId, grant: Grant) -> None:
+        """In place of the role that the account has. Raises Refusal."""
+        self._do(caller, GrantRole(account_id, grant.role, grant.manager_id, grant.team_id))
+
+    def grant_what_was_before_the_log(self) -> None:
+        """Version 0.1 kept roles in a table. Once, and it may be interrupted at any time."""
+        with self._service.asking() as cursor:
+            for account_id, role, manager, team in cursor.execute(_BEFORE_THE_LOG).fetchall():
+                manager_id = None if manager is None else ManagerId(manager)
+                grant = Grant(Role(role), manager_id, None if team is None else TeamId(team))
+                if AccountId(account_id) not in self._access().grants:
+                    self.grant(None, AccountId(account_id), grant)
+            cursor.execute("DELETE FROM books.roles_before_the_log")
+
+    def close(self, caller: Caller, account_id: AccountId) -> None:
+        """From the next position on its keys and sessions are worth nothing. Raises Refusal."""
+        self._do(caller, RevokeRole(account_id))
 
     def page(self, after: UUID | None, limit: int) -> list[Account]:
-        """Open accounts in the order of their making, behind the account `after`.
+        """Accounts that have a role, in the order of their making, behind the account `after`.
 
         Raises Invalid when there never was such an account.
         """
-        with self._asking() as cursor:
+        grants = self._access().grants
+        with self._service.asking() as cursor:
             if after is not None and not cursor.execute(_ANY, [after]).fetchone():
                 raise Invalid("cursor", "cursor")
-            asked = {"after": after, "limit": limit}
-            return [_account(row) for row in cursor.execute(_OPEN, asked)]
+            asked = {"open": list(grants), "after": after, "limit": limit}
+            return [Account(who, name, grants[who]) for who, name in cursor.execute(_PAGE, asked)]
 
-    def close(self, account_id: UUID) -> None:
-        """Its token is worth nothing from now on. Raises NotFound; NotAllowedNow for the last
-        administrator, without whom nobody could make accounts any more.
-        """
-        with self._asking() as cursor, cursor.connection.transaction():
-            admins = [row[0] for row in cursor.execute(_ADMINS)]
-            if admins == [account_id]:
-                raise NotAllowedNow(Obstacle.LAST_ADMIN)
-            if cursor.execute(_CLOSE, [account_id]).rowcount == 0:
-                raise NotFound("account", account_id)
-        with self._lock:
-            self._trusted = {
-                hashed: (until, account)
-                for hashed, (until, account) in self._trusted.items()
-                if account.account_id != account_id
-            }
+    def issue_key(
+        self,
+        caller: Caller | None,
+        account_id: AccountId,
+        expires_at: datetime | None = None,
+        token: str | None = None,
+    ) -> tuple[Key, str]:
+        """One more key, which is never shown again. Raises Refusal."""
+        token = token or new_token()
+        prefix = token[:_SHOWN] if token.startswith(_PREFIX) else ""
+        key = Key(KeyId(uuid4()), prefix, self._service.clock.now, expires_at, None)
+        self._do(caller, IssueKey(account_id, key.key_id, expires_at))
+        with self._service.asking() as cursor:
+            values = [key.key_id, account_id, key.prefix, _hash(token), expires_at]
+            cursor.execute(_ISSUE, values)
+        return key, token
+
+    def keys(self, account_id: AccountId) -> list[Key]:
+        """Those that were not taken back, in the order of issue. Raises NotFound."""
+        access = self._access()
+        if account_id not in access.grants:
+            raise NotFound("account", account_id)
+        with self._service.asking() as cursor:
+            keys = [Key(*row) for row in cursor.execute(_KEYS, [account_id])]
+        return [key for key in keys if key.key_id not in access.revoked_keys]
+
+    def revoke_key(self, caller: Caller, account_id: AccountId, key_id: KeyId) -> None:
+        """Raises NotFound."""
+        if key_id not in {key.key_id for key in self.keys(account_id)}:
+            raise NotFound("key", key_id)
+        self._do(caller, RevokeKey(account_id, key_id))
+
+    def _access(self) -> Access:
+        with self._service.asking() as cursor:
+            return self._service.directory.at(cursor, BEYOND).access
+
+    def _do(self, caller: Caller | None, command: Command) -> None:
+        actor = OPERATOR if caller is None else str(caller.account_id)
+        future = self._service.dealfolio.transactor.submit(Order(command, actor, caller=caller))
+        try:
+            future.result(PATIENCE_SECONDS)
+        except TimeoutError:
+            future.cancel()
+            raise Unavailable("no answer from the database in time") from None
+
+    def _is_over(self, expires_at: datetime | None) -> bool:
+        return expires_at is not None and expires_at <= self._service.clock.now
 
 
 def new_token() -> str:
-    return "df_" + secrets.token_urlsafe(32)
+    return _PREFIX + secrets.token_urlsafe(32)
 
 
 def _hash(token: str) -> bytes:
     return sha256(token.encode("utf-8", "surrogatepass")).digest()
-
-
-def _account(row: tuple[Any, ...]) -> Account:
-    account_id, name, role, *rest = row
-    return Account(account_id, name, Role(role), *rest)

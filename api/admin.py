@@ -1,5 +1,6 @@
-"""Accounts: making them, listing them, closing them."""
+"""Accounts: making them, what they may do, their keys, closing them."""
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -7,21 +8,29 @@ from fastapi import Depends, Path, Query, Request, Response
 from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 
-from api.accounts import Account, Accounts, Role
+from api.accounts import Account, Accounts, Key
 from api.answers import (
     QUESTION_REFUSALS,
     REFUSALS,
     AccountOut,
     AccountsAnswer,
+    KeyOut,
+    KeysAnswer,
     NewAccount,
+    NewKey,
     answer,
 )
-from api.asking import Question, ServiceDep, desk
+from api.asking import AdminDep, Question
 from api.door import v1_router
-from api.inputs import Body, Id, Limit, Line, Slug, example
-from domain.values import TeamId
+from api.inputs import Body, Id, Instant, Limit, Line, Slug, example
+from application.orders import Caller
+from domain.access import Grant
+from domain.values import AccountId, KeyId, ManagerId, Role, TeamId
 
 router = v1_router(tags=["accounts"])
+
+AccountPath = Annotated[Id, Path(description="The account's id.")]
+KeyPath = Annotated[Id, Path(description="The key's id.")]
 
 
 def _accounts(request: Request) -> Accounts:
@@ -32,23 +41,49 @@ def _accounts(request: Request) -> Accounts:
 AccountsDep = Annotated[Accounts, Depends(_accounts)]
 
 
-class AccountBody(Body):
-    """A manager's account needs `manager_id`, a head's `team_id`."""
+class RoleBody(Body):
+    """A manager's account needs `manager_id`, a head's `team_id`. `manager_id` says which manager
+    the account's person is, whatever the role: nobody judges their own actions.
+    """
 
-    model_config = example(name="Анна Соколова", role="manager", manager_id="anna-sokolova")
+    model_config = example(role="manager", manager_id="anna-sokolova")
 
-    name: Line
     role: Literal["manager", "head", "director", "auditor", "admin"]
     manager_id: Slug | None = None
     team_id: Id | None = None
 
     @model_validator(mode="after")
-    def _stands_somewhere(self) -> "AccountBody":
+    def _stands_somewhere(self) -> "RoleBody":
         if self.role == "manager" and self.manager_id is None:
             raise PydanticCustomError("role", "needs {needs}", {"needs": "manager_id"})
         if self.role == "head" and self.team_id is None:
             raise PydanticCustomError("role", "needs {needs}", {"needs": "team_id"})
         return self
+
+    @property
+    def grant(self) -> Grant:
+        return Grant(
+            Role(self.role),
+            None if self.manager_id is None else ManagerId(self.manager_id),
+            None if self.team_id is None else TeamId(self.team_id),
+        )
+
+
+class KeyBody(Body):
+    """`expires_at`, where it is left out: never."""
+
+    model_config = example(expires_at="2027-01-01T00:00:00+03:00")
+
+    expires_at: Instant | None = None
+
+
+class AccountBody(RoleBody):
+    """What a role needs, a name, and until when the first key holds."""
+
+    model_config = example(name="Анна Соколова", role="manager", manager_id="anna-sokolova")
+
+    name: Line
+    expires_at: Instant | None = None
 
 
 class AccountsQuestion(Question):
@@ -63,18 +98,10 @@ class AccountsQuestion(Question):
     response_model=NewAccount,
     responses=REFUSALS,
 )
-def create_account(body: AccountBody, accounts: AccountsDep, service: ServiceDep) -> Response:
-    """Make an account. Its token is in this answer and nowhere else."""
-    with desk(service) as at:
-        if body.manager_id is not None:
-            at.require_manager(body.manager_id)
-        if body.team_id is not None:
-            at.now().people.require_team(TeamId(body.team_id))
-    account, token = accounts.create(body.name, Role(body.role), body.manager_id, body.team_id)
-    created = answer(NewAccount(**_figures(account), token=token))
-    created.status_code = 201
-    created.headers["Cache-Control"] = "no-store"
-    return created
+def create_account(body: AccountBody, accounts: AccountsDep, caller: AdminDep) -> Response:
+    """Make an account. Its key is in this answer and nowhere else."""
+    account, token = accounts.create(caller, body.name, body.grant, body.expires_at)
+    return _secret(NewAccount(**_figures(account), token=token))
 
 
 @router.get(
@@ -84,9 +111,12 @@ def create_account(body: AccountBody, accounts: AccountsDep, service: ServiceDep
     responses=QUESTION_REFUSALS,
 )
 def list_accounts(
-    question: Annotated[AccountsQuestion, Query()], request: Request, accounts: AccountsDep
+    question: Annotated[AccountsQuestion, Query()],
+    request: Request,
+    accounts: AccountsDep,
+    caller: AdminDep,  # noqa: ARG001 - that it is one
 ) -> Response:
-    """The accounts that are open."""
+    """The accounts that have a role."""
     page = accounts.page(question.cursor, question.limit)
     links = {}
     if len(page) == question.limit:
@@ -97,26 +127,109 @@ def list_accounts(
     )
 
 
+@router.post(
+    "/accounts/{account_id}/role",
+    operation_id="grantRole",
+    status_code=204,
+    response_class=Response,
+    responses=REFUSALS,
+)
+def grant_role(
+    account_id: AccountPath, body: RoleBody, accounts: AccountsDep, caller: AdminDep
+) -> Response:
+    """Another role, in place of the one that the account has."""
+    accounts.require(AccountId(account_id))
+    accounts.grant(caller, AccountId(account_id), body.grant)
+    return Response(status_code=204)
+
+
 @router.delete(
     "/accounts/{account_id}",
     operation_id="closeAccount",
     status_code=204,
+    response_class=Response,
     responses=QUESTION_REFUSALS,
 )
-def close_account(
-    account_id: Annotated[Id, Path(description="The account's id.")], accounts: AccountsDep
-) -> Response:
-    """Close an account: its token is worth nothing from now on."""
-    accounts.close(account_id)
+def close_account(account_id: AccountPath, accounts: AccountsDep, caller: AdminDep) -> Response:
+    """Close an account: its keys and sessions are worth nothing from now on."""
+    accounts.close(caller, AccountId(account_id))
     return Response(status_code=204)
 
 
+@router.post(
+    "/accounts/{account_id}/keys",
+    operation_id="issueKey",
+    status_code=201,
+    response_model=NewKey,
+    responses=REFUSALS,
+)
+def issue_key(
+    account_id: AccountPath,
+    accounts: AccountsDep,
+    caller: AdminDep,
+    body: KeyBody | None = None,
+) -> Response:
+    """One more key for an account. It is in this answer and nowhere else."""
+    expires_at: datetime | None = body.expires_at if body else None
+    key, token = accounts.issue_key(caller, AccountId(account_id), expires_at)
+    return _secret(NewKey(**_key(key), token=token))
+
+
+@router.get(
+    "/accounts/{account_id}/keys",
+    operation_id="listKeys",
+    response_model=KeysAnswer,
+    responses=QUESTION_REFUSALS,
+)
+def list_keys(
+    account_id: AccountPath,
+    accounts: AccountsDep,
+    caller: AdminDep,  # noqa: ARG001 - that it is one
+) -> Response:
+    """The keys of an account that were not taken back, without what is secret of them."""
+    keys = accounts.keys(AccountId(account_id))
+    return answer(KeysAnswer(keys=[KeyOut(**_key(key)) for key in keys]))
+
+
+@router.delete(
+    "/accounts/{account_id}/keys/{key_id}",
+    operation_id="revokeKey",
+    status_code=204,
+    response_class=Response,
+    responses=QUESTION_REFUSALS,
+)
+def revoke_key(
+    account_id: AccountPath, key_id: KeyPath, accounts: AccountsDep, caller: AdminDep
+) -> Response:
+    """Take a key back: it is worth nothing from the next request on."""
+    accounts.revoke_key(caller, AccountId(account_id), KeyId(key_id))
+    return Response(status_code=204)
+
+
+def _secret(body: NewAccount | NewKey) -> Response:
+    """An answer that nobody on the way may keep."""
+    made = answer(body, **{"Cache-Control": "no-store"})
+    made.status_code = 201
+    return made
+
+
 def _figures(account: Account) -> dict[str, Any]:
-    team: UUID | None = account.team_id
+    grant = account.grant
+    team: UUID | None = grant.team_id
     return {
         "account_id": str(account.account_id),
         "name": account.name,
-        "role": account.role.value,
-        "manager_id": account.manager_id,
+        "role": grant.role.value,
+        "manager_id": grant.manager_id,
         "team_id": None if team is None else str(team),
+    }
+
+
+def _key(key: Key) -> dict[str, Any]:
+    return {
+        "key_id": str(key.key_id),
+        "prefix": key.prefix,
+        "issued_at": key.issued_at,
+        "expires_at": key.expires_at,
+        "last_used_at": key.last_used_at,
     }

@@ -1,7 +1,7 @@
 """What goes out: the shapes of answers. Amounts and weights are decimal strings, exact."""
 
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from fastapi import Response
@@ -316,6 +316,26 @@ class NewAccount(AccountOut):
     token: str = Field(examples=["df_..."])
 
 
+class KeyOut(Out):
+    """`prefix` is how the key begins, `expires_at` null: never, `last_used_at` to ten minutes."""
+
+    key_id: str = Field(examples=["0d7c5c0e-4a3e-4a0b-8c51-9a0d4f6f2b77"])
+    prefix: str = Field(examples=["df_Xk2q"])
+    issued_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+
+
+class NewKey(KeyOut):
+    """`token` is shown here once and kept nowhere."""
+
+    token: str = Field(examples=["df_..."])
+
+
+class KeysAnswer(Out):
+    keys: list[KeyOut]
+
+
 class AccountsAnswer(Out):
     accounts: list[AccountOut]
 
@@ -368,6 +388,7 @@ REFUSALS = _problems(
     [
         "malformed-json",
         "unauthenticated",
+        "forbidden",
         "not-found",
         "version-conflict",
         "payload-too-large",
@@ -390,7 +411,7 @@ REFUSALS = _problems(
 )
 """What a command may be refused for."""
 QUESTION_REFUSALS = _problems(
-    ["unauthenticated", "not-found", "validation", "unavailable", "in-the-future"]
+    ["unauthenticated", "forbidden", "not-found", "validation", "unavailable", "in-the-future"]
 )
 
 COMMAND: dict[str, Any] = {

@@ -66,7 +66,7 @@ def create_app(service: Service | None = None, more: Iterable[APIRouter] = ()) -
         _collect_garbage_seldom()
         _change_threads_seldom()
         app.state.service = given
-        app.state.accounts = Accounts(given.asking)
+        app.state.accounts = Accounts(given)
         try:
             yield
         finally:

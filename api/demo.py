@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 from api import demo_company as company
 from api.demo_company import PEOPLE, Kind
 from api.service import Service
+from application.dealfolio import RUSSIAN
 from application.knowledge import Draft, Knowledge
 from application.orders import Answer, Order, Unavailable
 from domain.deal import Action, Deal
@@ -59,7 +60,10 @@ DEMO_ACTOR = "demo"
 
 _KEY, _REQUEST = "demo company", b"demo"
 _RECEIPT: LiteralString = "SELECT FROM books.receipts WHERE principal = %s AND key = %s"
-_ANYTHING: LiteralString = "SELECT FROM books.events LIMIT 1"
+_ANYTHING: LiteralString = """
+SELECT FROM books.events
+WHERE topic NOT IN ('RoleGranted', 'RoleRevoked', 'KeyIssued', 'KeyRevoked') LIMIT 1
+"""
 
 
 class NotEmpty(Exception):
@@ -154,7 +158,8 @@ class _Rehearsal:
     def say(self, command: Command) -> bool:
         """Whether the books take it; if not, it was never said."""
         draft = self.draft
-        books = Books(self.day, draft.position, draft.directory, draft.deal, lambda _: ())
+        before = partial(RUSSIAN.before, self.day)
+        books = Books(self.day, draft.position, draft.directory, draft.deal, lambda _: (), before)
         noon = datetime.combine(self.day, time(12), UTC)
         try:
             decision = command.decide(books)

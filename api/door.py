@@ -24,16 +24,13 @@ from pydantic_core import to_json
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.accounts import Account, Accounts
+from api.accounts import Accounts
 from api.inputs import MOST_BYTES, MalformedJson, read_json
 from api.problems import Problem, language_of, problem_of, respond
 from api.service import READERS, Service
-from application.orders import Answer, Order, Unavailable
+from application.orders import PATIENCE_SECONDS, Answer, Caller, Order, Unavailable
 from domain.decisions import Command
 from domain.events import instant_text
-
-PATIENCE_SECONDS = 1.7
-"""A command that is not durable by then is answered 503, before the two seconds we promise."""
 
 Headers = Mapping[bytes, bytes]
 
@@ -87,7 +84,7 @@ class Door:
         self, called: "_Called", names: dict[str, str], scope: Scope, receive: Receive
     ) -> ASGIApp:
         headers: Headers = dict(reversed(scope["headers"]))  # of two equal ones the first
-        account = await self._account(scope, headers)
+        caller = scope["caller"] = await self._caller(scope, headers)
         asked = _query(scope)
         loop = asyncio.get_running_loop()
         if scope["method"] != "POST":
@@ -103,27 +100,29 @@ class Door:
         key = _key(headers)
         order = Order(
             cast("Command", called.call(values)),
-            str(account.account_id),
+            str(caller.account_id),
             key,
             b"" if key is None else _fingerprint(scope, given),
             _versions(headers.get(b"if-match")),
+            caller=caller,
         )
         submitted = _service(scope).dealfolio.transactor.submit(order)
         return Answered(await self._replies.to(submitted))
 
-    async def _account(self, scope: Scope, headers: Headers) -> Account:
+    async def _caller(self, scope: Scope, headers: Headers) -> Caller:
+        """Whoever has the key. That it still holds is asked where the log is known."""
         scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer" or not token or len(token) > 4_096:
             raise Problem("unauthenticated")
         accounts: Accounts = scope["app"].state.accounts
-        account = accounts.trusted(token)
-        if account is None:
+        caller = accounts.known(token)
+        if caller is None:
             loop = asyncio.get_running_loop()
-            account = await loop.run_in_executor(self._threads, accounts.signed_in, token)
-        if account is None:
+            caller = await loop.run_in_executor(self._threads, accounts.look_up, token)
+        if caller is None:
             raise Problem("unauthenticated")
-        return account
+        return caller
 
 
 class _Called:

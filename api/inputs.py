@@ -146,6 +146,13 @@ def _known_at(given: object) -> date | datetime:
         raise PydanticCustomError("instant", "not an instant") from None
 
 
+def _instant(given: object) -> datetime:
+    instant = _known_at(given)
+    if isinstance(instant, datetime):
+        return instant
+    raise PydanticCustomError("instant", "not an instant")
+
+
 _INVISIBLE = frozenset({"Cc", "Cf", "Cn", "Cs", "Zl", "Zp"})
 """Categories of Unicode: controls, marks that turn text about, nothing, separators of lines."""
 _VISIBLE = frozenset("\n\t\u200c\u200d")
@@ -233,6 +240,13 @@ KnownAt = Annotated[
     WithJsonSchema({"type": "string", "examples": ["2026-07-01", "2026-07-01T09:00:00+03:00"]}),
 ]
 """An RFC 3339 instant, or a date meaning the end of that business day."""
+Instant = Annotated[
+    datetime,
+    PlainValidator(_instant),
+    WithJsonSchema(
+        {"type": "string", "format": "date-time", "examples": ["2026-07-01T09:00:00+03:00"]}
+    ),
+]
 Id = Annotated[UUID, PlainValidator(_uuid), WithJsonSchema({"type": "string", "format": "uuid"})]
 MonthName = Annotated[
     str, PlainValidator(_month), _text_schema(r"^[0-9]{4}-(0[1-9]|1[0-2])$", "2026-06")

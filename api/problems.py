@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from application.orders import Unavailable
-from domain.errors import Obstacle, Refusal
+from domain.errors import Obstacle, Refusal, Restriction, SignedOut
 
 Language = Literal["ru", "en"]
 
@@ -69,8 +69,8 @@ KINDS: dict[str, Kind] = {
     ),
     "forbidden": Kind(
         403,
-        ("Нет права", "Эта учётная запись не вправе делать это."),
-        ("Not permitted", "This account may not do that."),
+        ("Нет права", "Эта учётная запись не вправе делать это: {why}"),
+        ("Not permitted", "This account may not do that: {why}"),
     ),
     "not-found": Kind(
         404,
@@ -308,6 +308,49 @@ WHY: dict[Obstacle, tuple[str, str]] = {
     ),
 }
 
+WHY_NOT_YOU: dict[Restriction, tuple[str, str]] = {
+    Restriction.ROLE: (
+        "для роли {role} это не предусмотрено. Обратитесь к тому, у кого есть право.",
+        "the role {role} does not include it. Ask somebody whose role does.",
+    ),
+    Restriction.NOT_YOUR_DEAL: (
+        "менеджер открывает сделки только на себя. Для другого её откроет руководитель.",
+        "a manager opens deals for themselves only. A head opens them for others.",
+    ),
+    Restriction.NOT_YOUR_ACTION: (
+        "менеджер записывает только собственные действия. Общее действие запишет руководитель.",
+        "a manager records only their own actions. A head records what several did.",
+    ),
+    Restriction.NOT_YOUR_TEAM: (
+        "менеджер сделки или действия сегодня не в вашей команде.",
+        "the manager of the deal or action is not in your team today.",
+    ),
+    Restriction.NO_OWN_CLAIM: (
+        "менеджер может отозвать только собственное действие, которое ещё никто не подтвердил;"
+        " остальное решает руководитель.",
+        "a manager may withdraw only an action of their own that nobody has confirmed yet; the head"
+        " decides on everything else.",
+    ),
+    Restriction.OWN_ACTION: (
+        "это ваше собственное действие: о нём решает кто-то другой.",
+        "it is your own action: somebody else must decide on it.",
+    ),
+    Restriction.RAISES_OWN_WEIGHT: (
+        "никто не повышает вес собственного действия.",
+        "nobody raises the weight of their own action.",
+    ),
+    Restriction.CREDIT_TO_ONESELF: (
+        "никто не передаёт зачтённый вес самому себе.",
+        "nobody hands credit to themselves.",
+    ),
+    Restriction.TOO_FAR_BACK: (
+        "менеджер вносит записи не ранее {earliest} (рабочих дней назад: {working_days})."
+        " Более раннюю запись внесёт руководитель.",
+        "a manager dates entries no earlier than {earliest} ({working_days} working days back)."
+        " The head records earlier ones.",
+    ),
+}
+
 THINGS: dict[str, tuple[str, str]] = {
     "deal": ("сделки", "deal"),
     "action": ("действия", "action"),
@@ -315,6 +358,7 @@ THINGS: dict[str, tuple[str, str]] = {
     "manager": ("менеджера", "manager"),
     "team": ("команды", "team"),
     "account": ("учётной записи", "account"),
+    "key": ("ключа", "key"),
 }
 """What may not be found; in Russian as it stands after "нет"."""
 ANYTHING = ("ничего такого", "such thing")
@@ -420,6 +464,8 @@ def problem_of(error: Exception) -> Problem | None:
     match error:
         case Problem():
             return error
+        case SignedOut():
+            return Problem("unauthenticated")
         case Refusal():
             return to_problem(error)
         case Unavailable():
@@ -485,6 +531,9 @@ def _members(problem: Problem, words: dict[str, Any], language: Language) -> dic
     obstacle = words.pop("obstacle", None)
     if obstacle is not None:
         words["why"] = _words(WHY[obstacle], language, problem.facts)
+    restriction = words.pop("restriction", None)
+    if restriction is not None:
+        words["why"] = _words(WHY_NOT_YOU[restriction], language, problem.facts)
     thing = THINGS.get(str(words.get("what")), ANYTHING)
     words["thing"] = f"{thing[language == 'en']} {words.get('name', '')}".strip()
     broken = words.pop("broken", None)
@@ -499,9 +548,10 @@ def _members(problem: Problem, words: dict[str, Any], language: Language) -> dic
     members = {
         name: value if isinstance(value, int | str) and value is not None else str(value)
         for name, value in problem.facts.items()
-        if isinstance(value, int | str | date) and not isinstance(value, Obstacle)
+        if isinstance(value, int | str | date) and not isinstance(value, Obstacle | Restriction)
     }
-    return members | ({"rule": str(obstacle)} if obstacle else {})
+    rule = obstacle or restriction
+    return members | ({"rule": str(rule)} if rule else {})
 
 
 def _words(pair: tuple[str, str], language: Language, facts: Mapping[str, Any]) -> str:

@@ -16,7 +16,10 @@ from psycopg.rows import TupleRow
 from projections.ledger import create_ledger, create_ledger_indexes
 
 _ROOT = Path(__file__).parent.parent
-MIGRATIONS: tuple[tuple[str, Path], ...] = (("books", _ROOT / "application" / "books.sql"),)
+MIGRATIONS: tuple[tuple[str, Path], ...] = (
+    ("books", _ROOT / "application" / "books.sql"),
+    ("access", _ROOT / "application" / "access.sql"),
+)
 """In order, each run once in its own transaction; what was released is never edited."""
 
 MIGRATORS_LOCK = 7305815021847160066

@@ -8,10 +8,13 @@ from zoneinfo import ZoneInfo
 from eventsourcing.application import Application
 from eventsourcing.utils import EnvType
 
+from application.calendar import ProductionCalendar
 from application.log import Log
 from application.mapper import FactMapper
 from application.session import Totals
 from application.transactor import Transactor
+
+RUSSIAN = ProductionCalendar("RU")
 
 
 def utc_now() -> datetime:
@@ -29,11 +32,12 @@ class Dealfolio(Application[UUID]):
         totals: Totals,
         zone: ZoneInfo,
         now: Callable[[], datetime] = utc_now,
+        calendar: ProductionCalendar = RUSSIAN,
         env: EnvType | None = None,
     ) -> None:
         self._conninfo = conninfo
         super().__init__(env)
-        self.transactor = Transactor(self._log, totals, zone, now)
+        self.transactor = Transactor(self._log, totals, zone, now, calendar)
 
     def construct_mapper(self) -> FactMapper:
         return FactMapper()

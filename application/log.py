@@ -96,9 +96,9 @@ SELECT row ->> 0, row ->> 1, decode(row ->> 2, 'hex'), row -> 3
 FROM jsonb_array_elements(%s::jsonb) AS row
 """
 _INSERT_PEOPLE: LiteralString = """
-INSERT INTO books.people (manager_id, name)
+INSERT INTO books.people (person_id, name)
 SELECT row ->> 0, row ->> 1 FROM jsonb_array_elements(%s::jsonb) AS row
-ON CONFLICT (manager_id) DO UPDATE SET name = excluded.name
+ON CONFLICT (person_id) DO UPDATE SET name = excluded.name
 """
 
 Receipts = dict[tuple[str, str], tuple[bytes, dict[str, Any]]]

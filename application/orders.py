@@ -8,11 +8,29 @@ from typing import Any
 from domain.decisions import Command
 from domain.errors import VersionConflict
 from domain.events import instant_text
+from domain.values import AccountId, KeyId
+
+
+PATIENCE_SECONDS = 1.7
+"""An order that is not durable by then is answered as unavailable, before the two seconds that are
+promised.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An account that signed in, by its API key or, without one, by a session."""
+
+    account_id: AccountId
+    key_id: KeyId | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """`command`, given by the account `actor`.
+    """`command`, given by `actor`: an account's id, or what works for the operator.
+
+    `caller` is the account whose rights are asked for; None, and that comes only from the command
+    line, means the operator of the machine, who needs none.
 
     `key` is its Idempotency-Key, of which the log keeps the answer for ever, by `actor`; `request`
     (SHA-256) is what was asked under it. `expected` are the versions of the stream for which the
@@ -26,6 +44,7 @@ class Order:
     request: bytes = b""
     expected: frozenset[int] | None = None
     given_at: datetime | None = None
+    caller: Caller | None = None
 
     @property
     def receipt_key(self) -> tuple[str, str] | None:

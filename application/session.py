@@ -2,20 +2,24 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from psycopg import Cursor
 
+from application.calendar import ProductionCalendar
 from application.knowledge import Draft, Knowledge
 from application.log import TAIL, Rows, Stale, Writing
 from application.mapper import FactMapper
 from application.orders import Answer, Order
+from domain.access import Grant
+from domain.authority import require_permitted
 from domain.deal_commands import OpenDeal
 from domain.decisions import Books, Decision
 from domain.directory import directory_of
-from domain.errors import IdempotencyKeyReused
+from domain.errors import IdempotencyKeyReused, SignedOut
 from domain.events import (
     DealOpened,
     Event,
@@ -47,10 +51,12 @@ class Session:
         *,
         zone: ZoneInfo,
         totals: Totals,
+        calendar: ProductionCalendar,
     ) -> None:
         self._writing = writing
         self._zone = zone
         self._totals = totals
+        self._calendar = calendar
         self._rows = Rows()
         self._receipts = writing.known
         self.known = _caught_up(writing, known)
@@ -64,7 +70,12 @@ class Session:
         self._prepare(orders)
 
     def decide(self, order: Order, now: datetime) -> Answer:
-        """Decide and draft. Raises Refusal, and then the draft is as it was."""
+        """Decide and draft. Raises Refusal, and then the draft is as it was.
+
+        Who gives the order may do so by what is recorded before it: a role that was taken away, in
+        whatever process, counts at once.
+        """
+        grant = self._grant(order)
         key = order.receipt_key
         if key is not None and key in self._receipts:
             request, receipt = self._receipts[key]
@@ -72,7 +83,10 @@ class Session:
                 raise IdempotencyKeyReused(key[1])
             return Answer.from_receipt(receipt)
         now = order.given_at or now
-        decision = order.command.decide(self._books(now.astimezone(self._zone).date()))
+        books = self._books(now.astimezone(self._zone).date())
+        if grant is not None:
+            require_permitted(order.command, grant, books)
+        decision = order.command.decide(books)
         version = self._version(decision)
         order.require_version(version)
         recorded, recording = self.draft.record(decision, version, order.actor, now)
@@ -91,9 +105,27 @@ class Session:
         self._writing.commit(self._rows)
         self.draft.commit()
 
+    def _grant(self, order: Order) -> Grant | None:
+        """What the caller was given; None for the operator at the machine. Raises SignedOut."""
+        caller = order.caller
+        if caller is None:
+            return None
+        access = self.draft.directory.access
+        grant = access.grants.get(caller.account_id)
+        if grant is None or caller.key_id in access.revoked_keys:
+            raise SignedOut
+        return grant
+
     def _books(self, today: date) -> Books:
         draft = self.draft
-        return Books(today, draft.position, draft.directory, draft.deal, self._totals_at)
+        return Books(
+            today,
+            draft.position,
+            draft.directory,
+            draft.deal,
+            self._totals_at,
+            partial(self._calendar.before, today),
+        )
 
     def _totals_at(self, as_of: date) -> tuple[PeriodTotal, ...]:
         if not self._writing.locked:

@@ -17,6 +17,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from zoneinfo import ZoneInfo
 
+from application.calendar import ProductionCalendar
 from application.knowledge import Knowledge
 from application.log import BEYOND, Log, Stale, Writing
 from application.orders import Answer, Order, Unavailable
@@ -57,12 +58,18 @@ class Transactor:
     """Decides and appends, in a thread of its own. `now` is the clock, in UTC."""
 
     def __init__(
-        self, log: Log, totals: Totals, zone: ZoneInfo, now: Callable[[], datetime]
+        self,
+        log: Log,
+        totals: Totals,
+        zone: ZoneInfo,
+        now: Callable[[], datetime],
+        calendar: ProductionCalendar,
     ) -> None:
         self._log = log
         self._totals = totals
         self._zone = zone
         self._now = now
+        self._calendar = calendar
         self._known: Knowledge | None = None
         self._alone = False
         self._closed = False
@@ -206,7 +213,14 @@ class Transactor:
         return self._log.writing(after, keys_of(orders))
 
     def _session(self, writing: Writing, orders: Sequence[Order]) -> Session:
-        session = Session(writing, self._known, orders, zone=self._zone, totals=self._totals)
+        session = Session(
+            writing,
+            self._known,
+            orders,
+            zone=self._zone,
+            totals=self._totals,
+            calendar=self._calendar,
+        )
         self._known, self._alone = session.known, not writing.tail
         return session
 

@@ -19,6 +19,7 @@ class Books:
 
     `today` is the business date in the company's time zone. `deal` raises NotFound. `totals` gives
     the value of every manager at the end of a date, from what is recorded up to `position`.
+    `working_days_before` gives the day that is so many working days before today, today for 0.
     """
 
     today: date
@@ -26,6 +27,7 @@ class Books:
     directory: Directory
     deal: Callable[[DealId], History]
     totals: Callable[[date], tuple[PeriodTotal, ...]]
+    working_days_before: Callable[[int], date]
 
     def require_open(self, day: date) -> None:
         """Raises InTheFuture, PeriodClosed."""

@@ -31,6 +31,20 @@ class Obstacle(StrEnum):
     LAST_ADMIN = "last-admin"
 
 
+class Restriction(StrEnum):
+    """Why an account may not do a thing that others may."""
+
+    ROLE = "role"
+    NOT_YOUR_DEAL = "not-your-deal"
+    NOT_YOUR_ACTION = "not-your-action"
+    NOT_YOUR_TEAM = "not-your-team"
+    NO_OWN_CLAIM = "no-own-claim"
+    OWN_ACTION = "own-action"
+    RAISES_OWN_WEIGHT = "raises-own-weight"
+    CREDIT_TO_ONESELF = "credit-to-oneself"
+    TOO_FAR_BACK = "too-far-back"
+
+
 class Refusal(Exception):
     """A rule refuses; nothing was recorded. Attributes are the facts of the refusal."""
 
@@ -42,6 +56,17 @@ class Refusal(Exception):
 class NotFound(Refusal):
     def __init__(self, what: str, name: object) -> None:
         super().__init__(what=what, name=str(name))
+
+
+class SignedOut(Refusal):
+    """The account has no role any more, or its key or session was taken back."""
+
+
+class Forbidden(Refusal):
+    """Allowed by the rules of the books, and not to whoever asks."""
+
+    def __init__(self, restriction: Restriction, **facts: object) -> None:
+        super().__init__(restriction=restriction, **facts)
 
 
 class Invalid(Refusal):

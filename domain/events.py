@@ -14,10 +14,13 @@ from pydantic import BaseModel, ConfigDict
 from pydantic_core import from_json, to_json
 
 from domain.values import (
+    AccountId,
     ActionId,
     ActionTypeCode,
+    KeyId,
     ManagerId,
     Money,
+    Role,
     TeamId,
     Weight,
 )
@@ -187,6 +190,49 @@ class PeriodReopened(Fact):
     reason: str
 
 
+class RoleGranted(Fact):
+    """From here on the account has this role, and no other. `manager_id`: the manager whom the
+    account's person is; `team_id`: the team that a head leads.
+    """
+
+    account_id: AccountId
+    role: Role
+    manager_id: ManagerId | None = None
+    team_id: TeamId | None = None
+
+
+class RoleRevoked(Fact):
+    """The account may do nothing any more; its keys and sessions are worth nothing."""
+
+    account_id: AccountId
+
+
+class KeyIssued(Fact):
+    """The account got one more API key; `expires_at` (exclusive) None: it does not expire."""
+
+    account_id: AccountId
+    key_id: KeyId
+    expires_at: datetime | None = None
+
+
+class KeyRevoked(Fact):
+    account_id: AccountId
+    key_id: KeyId
+
+
+class BackdatingLimitSet(Fact):
+    """A manager may date an entry this many working days back from here on; None: any number."""
+
+    working_days: int | None
+    reason: str
+
+
+class PersonForgotten(Fact):
+    """Name and e-mail of the manager were erased beside the log; every figure stays."""
+
+    manager_id: ManagerId
+
+
 Amendment = ActionConfirmed | ActionRejected | WeightChanged | ActionWithdrawn
 """What happens to an action after it was performed; stands beside it in book order."""
 
@@ -204,9 +250,10 @@ DealEvent = (
     | DealReopened
 )
 CatalogueEvent = ActionTypeDefined | ActionTypeWeightChanged | ActionTypeRetired
-PeopleEvent = TeamCreated | ManagerRegistered | ManagerTeamChanged
+PeopleEvent = TeamCreated | ManagerRegistered | ManagerTeamChanged | PersonForgotten
 PeriodEvent = PeriodClosed | PeriodReopened
-DirectoryEvent = CatalogueEvent | PeopleEvent | PeriodEvent
+AccessEvent = RoleGranted | RoleRevoked | KeyIssued | KeyRevoked
+DirectoryEvent = CatalogueEvent | PeopleEvent | PeriodEvent | AccessEvent | BackdatingLimitSet
 """Everything that is not about one deal: few, and known to every decision."""
 Event = DealEvent | DirectoryEvent
 

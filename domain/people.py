@@ -5,7 +5,13 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from domain.errors import NotFound, UnknownManager
-from domain.events import ManagerRegistered, ManagerTeamChanged, PeopleEvent, TeamCreated
+from domain.events import (
+    ManagerRegistered,
+    ManagerTeamChanged,
+    PeopleEvent,
+    PersonForgotten,
+    TeamCreated,
+)
 from domain.values import ManagerId, TeamId
 
 
@@ -61,3 +67,5 @@ class People:
                     key=lambda membership: membership.effective_on,
                 )
                 return People(self.teams, {**self.managers, event.manager_id: tuple(memberships)})
+            case PersonForgotten():
+                return self  # the log never knew the name

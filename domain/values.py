@@ -18,6 +18,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 DealId = NewType("DealId", UUID)
 ActionId = NewType("ActionId", UUID)
 TeamId = NewType("TeamId", UUID)
+AccountId = NewType("AccountId", UUID)
+KeyId = NewType("KeyId", UUID)
 ManagerId = NewType("ManagerId", str)
 """A slug or a UUID as text: people may arrive with an id of their own (design, section 6)."""
 ActionTypeCode = NewType("ActionTypeCode", str)
@@ -45,6 +47,16 @@ class Account(StrEnum):
     SUSPENDED = "suspended"
     LOST = "lost"
     WON = "won"
+
+
+class Role(StrEnum):
+    """What an account is there for (design, section 7)."""
+
+    MANAGER = "manager"
+    HEAD = "head"
+    DIRECTOR = "director"
+    AUDITOR = "auditor"
+    ADMIN = "admin"
 
 
 def split(whole: int, shares: Sequence[int]) -> list[int]:

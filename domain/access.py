@@ -1,0 +1,129 @@
+"""Who may do what: the matrix of design section 7, and which role each account has.
+
+The matrix is the only place where it stands. What is not in it is not permitted. Roles are given
+and taken away by events, so that they hold from the next position on, and the log says who had
+which when; of a person the log knows the account's id only.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from types import MappingProxyType
+
+from domain.errors import Forbidden, Restriction
+from domain.events import AccessEvent, KeyIssued, KeyRevoked, RoleGranted, RoleRevoked
+from domain.people import People
+from domain.values import AccountId, KeyId, ManagerId, Role, TeamId
+
+
+class Task(StrEnum):
+    """A row of the matrix."""
+
+    LOOK_UP = "the catalogue, the names of people, teams and months"
+    SEE = "portfolios and deals"
+    RECORD = "open a deal, record an action"
+    JUDGE = "confirm, reject, re-weight, withdraw, revise, hand over, close"
+    STAFF = "teams, managers"
+    REGULATE = "catalogue, period close and reopen, rules"
+    AUDIT = "log, restatement, proofs, who read what"
+    ADMINISTER = "accounts, keys, imports"
+
+
+class Reach(StrEnum):
+    """Whose deals and portfolios a task extends to."""
+
+    OWN = "own"
+    TEAM = "team"
+    ALL = "all"
+
+
+_ALL_ROLES = MappingProxyType(dict.fromkeys(Role, Reach.ALL))
+
+MATRIX: Mapping[Task, Mapping[Role, Reach]] = {
+    Task.LOOK_UP: _ALL_ROLES,
+    Task.SEE: {
+        Role.MANAGER: Reach.OWN,
+        Role.HEAD: Reach.TEAM,
+        Role.DIRECTOR: Reach.ALL,
+        Role.AUDITOR: Reach.ALL,
+    },
+    Task.RECORD: {
+        Role.MANAGER: Reach.OWN,
+        Role.HEAD: Reach.TEAM,
+        Role.DIRECTOR: Reach.ALL,
+    },
+    Task.JUDGE: {
+        Role.MANAGER: Reach.OWN,  # withdraw an own claim, and nothing else
+        Role.HEAD: Reach.TEAM,
+        Role.DIRECTOR: Reach.ALL,
+    },
+    Task.STAFF: {Role.DIRECTOR: Reach.ALL, Role.ADMIN: Reach.ALL},
+    Task.REGULATE: {Role.DIRECTOR: Reach.ALL},
+    Task.AUDIT: {Role.DIRECTOR: Reach.ALL, Role.AUDITOR: Reach.ALL},
+    Task.ADMINISTER: {Role.ADMIN: Reach.ALL},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What one account was given. `manager_id` is the manager whom the account's person is, needed
+    for the role `manager` and possible for every other; `team_id` the team that a head leads.
+    """
+
+    role: Role
+    manager_id: ManagerId | None = None
+    team_id: TeamId | None = None
+
+    def reach(self, task: Task) -> Reach:
+        """Raises Forbidden where the role has no part in the task."""
+        reach = MATRIX[task].get(self.role)
+        if reach is None:
+            raise Forbidden(Restriction.ROLE, role=self.role.value)
+        return reach
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Every account that has a role now, and every key that was taken back."""
+
+    grants: Mapping[AccountId, Grant] = field(default_factory=dict)
+    revoked_keys: frozenset[KeyId] = frozenset()
+
+    def evolve(self, event: AccessEvent) -> "Access":
+        match event:
+            case RoleGranted():
+                grant = Grant(event.role, event.manager_id, event.team_id)
+                return Access({**self.grants, event.account_id: grant}, self.revoked_keys)
+            case RoleRevoked():
+                kept = {who: grant for who, grant in self.grants.items() if who != event.account_id}
+                return Access(kept, self.revoked_keys)
+            case KeyIssued():
+                return self
+            case KeyRevoked():
+                return Access(self.grants, self.revoked_keys | {event.key_id})
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """Whose portfolios and deals an account may see; `managers` None: everybody's."""
+
+    managers: frozenset[ManagerId] | None
+
+    def sees(self, manager: ManagerId) -> bool:
+        return self.managers is None or manager in self.managers
+
+
+def sight(grant: Grant, people: People, *days: date) -> Sight:
+    """On all of `days`: a head sees who was in the team on each of them."""
+    own = frozenset() if grant.manager_id is None else frozenset({grant.manager_id})
+    match MATRIX[Task.SEE].get(grant.role):
+        case Reach.ALL:
+            return Sight(None)
+        case Reach.OWN:
+            return Sight(own)
+        case Reach.TEAM if grant.team_id is not None:
+            members = (frozenset(people.members(grant.team_id, day)) for day in days)
+            return Sight(own | frozenset.intersection(*members))
+        case _:
+            return Sight(frozenset())
