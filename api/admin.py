@@ -17,11 +17,11 @@ from api.answers import (
     answer,
 )
 from api.asking import Question, ServiceDep, desk
-from api.guard import guarded_router
+from api.door import v1_router
 from api.inputs import Body, Id, Limit, Line, Slug, example
 from domain.values import TeamId
 
-router = guarded_router(tags=["accounts"])
+router = v1_router(tags=["accounts"])
 
 
 def _accounts(request: Request) -> Accounts:

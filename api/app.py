@@ -2,7 +2,7 @@
 
 import gc
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from api import (
     admin,
@@ -25,7 +26,8 @@ from api import (
     portfolios,
 )
 from api.accounts import Accounts
-from api.problems import KINDS, Language, Problem, language_of, respond, to_problem
+from api.door import Door
+from api.problems import Language, language_of, problem_of, respond
 from api.service import Service
 from api.settings import Settings
 from application.orders import Unavailable
@@ -33,11 +35,30 @@ from domain.errors import Refusal
 
 STATIC = Path(__file__).parent / "static"
 VERSION = "0.1.0"
-_ROUTERS = (deal_commands, portfolios, deals, log, directory_commands, lists, admin)
+_ROUTERS = tuple(
+    module.router
+    for module in (deal_commands, portfolios, deals, log, directory_commands, lists, admin)
+)
 
 
-def create_app(service: Service | None = None) -> FastAPI:
-    """`service` None: one is made from the environment, whose DATABASE_URL is migrated already."""
+class App(FastAPI):
+    """What comes to /v1 goes through the door first; the framework does the rest."""
+
+    door: Door
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = self
+        await self.door(scope, receive, send)
+
+    async def framework(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await super().__call__(scope, receive, send)
+
+
+def create_app(service: Service | None = None, more: Iterable[APIRouter] = ()) -> FastAPI:
+    """`service` None: one is made from the environment, whose DATABASE_URL is migrated already.
+
+    `more` are routers made by `v1_router` that are served beside our own.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -51,17 +72,19 @@ def create_app(service: Service | None = None) -> FastAPI:
         finally:
             given.close()
 
-    app = FastAPI(
+    app = App(
         title="Dealfolio",
         version=VERSION,
         summary="Deal portfolios of managers, as of any date, as known at any time.",
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    for module in _ROUTERS:
-        app.include_router(module.router)
-    app.include_router(_health)
+    routers = [*_ROUTERS, *more]
+    for router in (*routers, _health):
+        app.include_router(router)
+    app.door = Door(app.framework, routers)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     _install_refusals(app)
     _document(app)
@@ -112,53 +135,21 @@ def ready(request: Request) -> dict[str, Any]:
 
 
 def _install_refusals(app: FastAPI) -> None:
-    def handler(
-        to: Callable[[Any], Problem],
-    ) -> Callable[[Request, Any], Awaitable[JSONResponse]]:
-        async def handle(request: Request, error: Any) -> JSONResponse:  # noqa: ANN401 - any of them
-            return respond(to(error), _language(request))
+    """Outside the door, refusals read as they do inside."""
 
-        return handle
+    async def handle(request: Request, error: Exception) -> JSONResponse:
+        problem = problem_of(error)
+        assert problem is not None, "installed for what is a problem"
+        service = getattr(request.app.state, "service", None)
+        default: Language = "ru" if service is None else service.settings.language
+        return respond(problem, language_of(request.headers.get("accept-language", ""), default))
 
-    app.add_exception_handler(Problem, handler(lambda problem: problem))
-    app.add_exception_handler(Refusal, handler(to_problem))
-    app.add_exception_handler(Unavailable, handler(lambda _: Problem("unavailable")))
-    app.add_exception_handler(RequestValidationError, handler(_invalid))
-    app.add_exception_handler(HTTPException, handler(_http))
-
-
-def _language(request: Request) -> Language:
-    default: Language = "ru"
-    service = getattr(request.app.state, "service", None)
-    if service is not None:
-        default = service.settings.language
-    return language_of(request.headers.get("accept-language", ""), default)
-
-
-def _invalid(error: RequestValidationError) -> Problem:
-    """What the framework found wrong. An address that cannot exist is simply not found."""
-    found = error.errors()
-    for one in found:
-        if one["loc"][0] == "path" and one["loc"][1] != "period":
-            return Problem("not-found", what=one["loc"][1])
-    return Problem(
-        "validation",
-        errors=tuple(
-            (".".join(map(str, one["loc"][1:])) or "body", one["type"], one.get("ctx") or {})
-            for one in found
-        ),
-    )
-
-
-def _http(error: HTTPException) -> Problem:
-    """Refusals of the framework itself: no such address, no such method."""
-    slugs = {kind.status: slug for slug, kind in KINDS.items()}
-    slugs |= {400: "malformed-json", 404: "not-found", 422: "validation"}
-    return Problem(slugs.get(error.status_code, "not-found"), headers=error.headers)
+    for kind in (Refusal, Unavailable, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, handle)
 
 
 def _document(app: FastAPI) -> None:
-    """OpenAPI with what the guard asks of every request, and its pages from local files."""
+    """OpenAPI with what the door asks of every request, and its pages from local files."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -169,7 +160,7 @@ def _document(app: FastAPI) -> None:
                 routes=app.routes,
                 openapi_version="3.1.0",
             )
-            _describe_guard(schema)
+            _describe_door(schema)
             app.openapi_schema = schema
         return app.openapi_schema
 
@@ -205,7 +196,7 @@ _KEY_PARAMETERS = [
 ]
 
 
-def _describe_guard(schema: dict[str, Any]) -> None:
+def _describe_door(schema: dict[str, Any]) -> None:
     schema["components"].setdefault("securitySchemes", {})["token"] = {
         "type": "http",
         "scheme": "bearer",

@@ -253,6 +253,7 @@ def _serve(conninfo: str, settings: Settings) -> None:
         port=settings.port,
         log_level="warning",
         access_log=False,
+        proxy_headers=False,
     )
 
 

@@ -3,13 +3,12 @@
 from typing import Annotated
 from uuid import uuid4
 
-from fastapi import Path, Request
-from fastapi.responses import JSONResponse
+from fastapi import Path
 from pydantic import Field, StrictBool, model_validator
 from pydantic_core import PydanticCustomError
 
 from api.answers import COMMAND, CREATED
-from api.guard import guarded_router, perform
+from api.door import v1_router
 from api.inputs import Amount, Body, Currency, Day, Id, Line, Slug, Text, Weight, example
 from domain.deal_commands import (
     ChangeWeight,
@@ -27,10 +26,11 @@ from domain.deal_commands import (
     Win,
     WithdrawAction,
 )
+from domain.decisions import Command
 from domain.events import Credit
 from domain.values import ActionId, ActionTypeCode, DealId, ManagerId, Money
 
-router = guarded_router(tags=["deals"])
+router = v1_router(tags=["deals"])
 
 Deal = Annotated[Id, Path(description="The deal's id.")]
 Action = Annotated[Id, Path(description="The action's id.")]
@@ -191,10 +191,10 @@ class ReasonedBody(Body):
 
 
 @router.post("/deals", operation_id="openDeal", **CREATED)
-async def open_deal(body: OpenDealBody, request: Request) -> JSONResponse:
+def open_deal(body: OpenDealBody) -> Command:
     """Open a deal. Its manager is the owner; its currency is fixed for ever."""
     check = body.potential_check
-    command = OpenDeal(
+    return OpenDeal(
         DealId(uuid4()),
         body.title,
         body.client,
@@ -203,17 +203,16 @@ async def open_deal(body: OpenDealBody, request: Request) -> JSONResponse:
         body.effective_on,
         body.expected_close_on,
     )
-    return await perform(request, command)
 
 
 @router.post("/deals/{deal_id}/actions", operation_id="performAction", **CREATED)
-async def perform_action(deal_id: Deal, body: ActionBody, request: Request) -> JSONResponse:
+def perform_action(deal_id: Deal, body: ActionBody) -> Command:
     """Record an action. Its weight is the catalogue's on its date, and is fixed by this."""
     shared = tuple(
         Credit(manager_id=ManagerId(credit.manager_id), weight=credit.weight)
         for credit in body.credits or ()
     )
-    command = PerformAction(
+    return PerformAction(
         DealId(deal_id),
         ActionId(uuid4()),
         ActionTypeCode(body.action_type),
@@ -223,115 +222,91 @@ async def perform_action(deal_id: Deal, body: ActionBody, request: Request) -> J
         body.evidence,
         body.comment,
     )
-    return await perform(request, command)
 
 
 _ACTION = "/deals/{deal_id}/actions/{action_id}"
 
 
 @router.post(f"{_ACTION}/confirmation", operation_id="confirmAction", **COMMAND)
-async def confirm_action(
-    deal_id: Deal, action_id: Action, request: Request, body: ConfirmationBody | None = None
-) -> JSONResponse:
+def confirm_action(
+    deal_id: Deal, action_id: Action, body: ConfirmationBody | None = None
+) -> Command:
     """Confirm a claimed action: from here it counts."""
     day = body.effective_on if body else None
-    return await perform(request, ConfirmAction(DealId(deal_id), ActionId(action_id), day))
+    return ConfirmAction(DealId(deal_id), ActionId(action_id), day)
 
 
 @router.post(f"{_ACTION}/rejection", operation_id="rejectAction", **COMMAND)
-async def reject_action(
-    deal_id: Deal, action_id: Action, body: RejectionBody, request: Request
-) -> JSONResponse:
+def reject_action(deal_id: Deal, action_id: Action, body: RejectionBody) -> Command:
     """Reject a claimed action: it never counts."""
-    return await perform(
-        request, RejectAction(DealId(deal_id), ActionId(action_id), body.reason, body.effective_on)
-    )
+    return RejectAction(DealId(deal_id), ActionId(action_id), body.reason, body.effective_on)
 
 
 @router.post(f"{_ACTION}/weight-changes", operation_id="changeWeight", **COMMAND)
-async def change_weight(
-    deal_id: Deal, action_id: Action, body: WeightBody, request: Request
-) -> JSONResponse:
+def change_weight(deal_id: Deal, action_id: Action, body: WeightBody) -> Command:
     """Change the nominal weight of one action, from a date on."""
-    command = ChangeWeight(
+    return ChangeWeight(
         DealId(deal_id), ActionId(action_id), body.weight, body.effective_on, body.reason
     )
-    return await perform(request, command)
 
 
 @router.post(f"{_ACTION}/withdrawal", operation_id="withdrawAction", **COMMAND)
-async def withdraw_action(
-    deal_id: Deal, action_id: Action, body: WithdrawalBody, request: Request
-) -> JSONResponse:
+def withdraw_action(deal_id: Deal, action_id: Action, body: WithdrawalBody) -> Command:
     """Withdraw an action; a setback gives back what it took."""
-    return await perform(
-        request,
-        WithdrawAction(DealId(deal_id), ActionId(action_id), body.reason, body.effective_on),
-    )
+    return WithdrawAction(DealId(deal_id), ActionId(action_id), body.reason, body.effective_on)
 
 
 @router.post("/deals/{deal_id}/check-revisions", operation_id="reviseCheck", **COMMAND)
-async def revise_check(deal_id: Deal, body: CheckRevisionBody, request: Request) -> JSONResponse:
+def revise_check(deal_id: Deal, body: CheckRevisionBody) -> Command:
     """From a date on, the deal would be worth another sum."""
-    command = ReviseCheck(
-        DealId(deal_id), body.amount, body.effective_on, body.reason, body.currency
-    )
-    return await perform(request, command)
+    return ReviseCheck(DealId(deal_id), body.amount, body.effective_on, body.reason, body.currency)
 
 
 @router.post(
     "/deals/{deal_id}/expected-close-revisions", operation_id="reviseExpectedClose", **COMMAND
 )
-async def revise_expected_close(
-    deal_id: Deal, body: ExpectedCloseBody, request: Request
-) -> JSONResponse:
+def revise_expected_close(deal_id: Deal, body: ExpectedCloseBody) -> Command:
     """The deal is expected to close on another date."""
-    return await perform(
-        request, ReviseExpectedClose(DealId(deal_id), body.expected_close_on, body.effective_on)
-    )
+    return ReviseExpectedClose(DealId(deal_id), body.expected_close_on, body.effective_on)
 
 
 @router.post("/deals/{deal_id}/handovers", operation_id="handOver", **COMMAND)
-async def hand_over(deal_id: Deal, body: HandoverBody, request: Request) -> JSONResponse:
+def hand_over(deal_id: Deal, body: HandoverBody) -> Command:
     """Another manager owns the deal, with or without what the old one has earned in it."""
-    command = HandOver(
+    return HandOver(
         DealId(deal_id),
         ManagerId(body.to_manager_id),
         body.transfer_credit,
         body.effective_on,
         body.reason,
     )
-    return await perform(request, command)
 
 
 @router.post("/deals/{deal_id}/suspension", operation_id="suspendDeal", **COMMAND)
-async def suspend(deal_id: Deal, body: SuspensionBody, request: Request) -> JSONResponse:
+def suspend(deal_id: Deal, body: SuspensionBody) -> Command:
     """Suspend an open deal: its value stands apart until it is resumed."""
-    return await perform(
-        request, Suspend(DealId(deal_id), body.effective_on, body.reason, body.review_on)
-    )
+    return Suspend(DealId(deal_id), body.effective_on, body.reason, body.review_on)
 
 
 @router.post("/deals/{deal_id}/resumption", operation_id="resumeDeal", **COMMAND)
-async def resume(deal_id: Deal, body: ResumptionBody, request: Request) -> JSONResponse:
+def resume(deal_id: Deal, body: ResumptionBody) -> Command:
     """Resume a suspended deal."""
-    return await perform(request, Resume(DealId(deal_id), body.effective_on))
+    return Resume(DealId(deal_id), body.effective_on)
 
 
 @router.post("/deals/{deal_id}/win", operation_id="winDeal", **COMMAND)
-async def win(deal_id: Deal, body: WinBody, request: Request) -> JSONResponse:
+def win(deal_id: Deal, body: WinBody) -> Command:
     """The contract is signed: its sum is split over those who hold credit."""
-    command = Win(DealId(deal_id), body.contract_amount, body.effective_on, body.currency)
-    return await perform(request, command)
+    return Win(DealId(deal_id), body.contract_amount, body.effective_on, body.currency)
 
 
 @router.post("/deals/{deal_id}/loss", operation_id="loseDeal", **COMMAND)
-async def lose(deal_id: Deal, body: ReasonedBody, request: Request) -> JSONResponse:
+def lose(deal_id: Deal, body: ReasonedBody) -> Command:
     """The deal is lost: its value goes to that account."""
-    return await perform(request, Lose(DealId(deal_id), body.reason, body.effective_on))
+    return Lose(DealId(deal_id), body.reason, body.effective_on)
 
 
 @router.post("/deals/{deal_id}/reopening", operation_id="reopenDeal", **COMMAND)
-async def reopen(deal_id: Deal, body: ReasonedBody, request: Request) -> JSONResponse:
+def reopen(deal_id: Deal, body: ReasonedBody) -> Command:
     """A won or lost deal goes on, with the credits it had."""
-    return await perform(request, Reopen(DealId(deal_id), body.reason, body.effective_on))
+    return Reopen(DealId(deal_id), body.reason, body.effective_on)

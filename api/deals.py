@@ -23,7 +23,7 @@ from api.answers import (
 )
 from api.asking import Desk, PageQuestion, PointQuestion, ServiceDep, desk, next_link
 from api.deal_commands import Deal
-from api.guard import guarded_router
+from api.door import v1_router
 from domain.deal import Action, Status
 from domain.errors import NotFound
 from domain.events import instant_text
@@ -32,7 +32,7 @@ from domain.values import decimal_text, value_text
 from projections.deals import DealAtPoint, deal_at, deals_from_ledger
 from projections.point import Point, late_days
 
-router = guarded_router(tags=["deals"], responses=QUESTION_REFUSALS)
+router = v1_router(tags=["deals"], responses=QUESTION_REFUSALS)
 
 
 class DealsQuestion(PageQuestion):

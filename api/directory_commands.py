@@ -3,13 +3,13 @@
 from typing import Annotated
 from uuid import uuid4
 
-from fastapi import Path, Request
-from fastapi.responses import JSONResponse
+from fastapi import Path
 from pydantic import Field, StrictBool, StrictInt
 
 from api.answers import COMMAND, CREATED
-from api.guard import guarded_router, perform
+from api.door import v1_router
 from api.inputs import Body, Day, Id, Line, MonthName, Slug, Text, Weight, example
+from domain.decisions import Command
 from domain.directory_commands import (
     ChangeCatalogueWeight,
     ChangeTeam,
@@ -24,7 +24,7 @@ from domain.events import Titles
 from domain.periods import Month
 from domain.values import ActionTypeCode, ManagerId, TeamId
 
-router = guarded_router()
+router = v1_router()
 
 Code = Annotated[str, Path(description="The action type's code.")]
 Period = Annotated[MonthName, Path(description="The month, YYYY-MM.")]
@@ -111,37 +111,32 @@ class NothingBody(Body):
 
 
 @router.post("/teams", tags=["people"], operation_id="createTeam", **CREATED)
-async def create_team(body: TeamBody, request: Request) -> JSONResponse:
+def create_team(body: TeamBody) -> Command:
     """Create a team."""
-    return await perform(request, CreateTeam(TeamId(uuid4()), body.name))
+    return CreateTeam(TeamId(uuid4()), body.name)
 
 
 @router.post("/managers", tags=["people"], operation_id="registerManager", **CREATED)
-async def register_manager(body: ManagerBody, request: Request) -> JSONResponse:
+def register_manager(body: ManagerBody) -> Command:
     """Register a manager. The name stays outside the log."""
     manager_id = ManagerId(body.manager_id or str(uuid4()))
-    return await perform(
-        request,
-        RegisterManager(
-            manager_id, body.name, None if body.team_id is None else TeamId(body.team_id)
-        ),
+    return RegisterManager(
+        manager_id, body.name, None if body.team_id is None else TeamId(body.team_id)
     )
 
 
 @router.post(
     "/managers/{manager_id}/team-changes", tags=["people"], operation_id="changeTeam", **COMMAND
 )
-async def change_team(manager_id: str, body: TeamChangeBody, request: Request) -> JSONResponse:
+def change_team(manager_id: str, body: TeamChangeBody) -> Command:
     """From a date on the manager is in another team."""
-    return await perform(
-        request, ChangeTeam(ManagerId(manager_id), TeamId(body.team_id), body.effective_on)
-    )
+    return ChangeTeam(ManagerId(manager_id), TeamId(body.team_id), body.effective_on)
 
 
 @router.post("/action-types", tags=["catalogue"], operation_id="defineActionType", **CREATED)
-async def define_action_type(body: ActionTypeBody, request: Request) -> JSONResponse:
+def define_action_type(body: ActionTypeBody) -> Command:
     """Put an action type into the catalogue."""
-    command = DefineActionType(
+    return DefineActionType(
         ActionTypeCode(body.code),
         Titles(ru=body.title.ru, en=body.title.en),
         body.weight,
@@ -150,7 +145,6 @@ async def define_action_type(body: ActionTypeBody, request: Request) -> JSONResp
         body.evidence_required,
         body.needs_confirmation,
     )
-    return await perform(request, command)
 
 
 @router.post(
@@ -159,14 +153,11 @@ async def define_action_type(body: ActionTypeBody, request: Request) -> JSONResp
     operation_id="changeCatalogueWeight",
     **COMMAND,
 )
-async def change_catalogue_weight(
-    code: Code, body: CatalogueWeightBody, request: Request
-) -> JSONResponse:
+def change_catalogue_weight(code: Code, body: CatalogueWeightBody) -> Command:
     """From a date on actions of the type weigh differently. Recorded actions keep their weight."""
-    command = ChangeCatalogueWeight(
+    return ChangeCatalogueWeight(
         ActionTypeCode(code), body.weight, body.effective_from, body.reason
     )
-    return await perform(request, command)
 
 
 @router.post(
@@ -175,24 +166,23 @@ async def change_catalogue_weight(
     operation_id="retireActionType",
     **COMMAND,
 )
-async def retire_action_type(code: Code, body: RetirementBody, request: Request) -> JSONResponse:
+def retire_action_type(code: Code, body: RetirementBody) -> Command:
     """From a date on the action type cannot be recorded."""
-    return await perform(request, RetireActionType(ActionTypeCode(code), body.effective_from))
+    return RetireActionType(ActionTypeCode(code), body.effective_from)
 
 
 @router.post("/periods/{period}/closing", tags=["periods"], operation_id="closePeriod", **COMMAND)
-async def close_period(
+def close_period(
     period: Period,
-    request: Request,
     body: NothingBody | None = None,  # noqa: ARG001 - so that anything in it is refused
-) -> JSONResponse:
+) -> Command:
     """Close a month that is over: nothing effective in it or before it is recorded any more."""
-    return await perform(request, ClosePeriod(Month.parse(period)))
+    return ClosePeriod(Month.parse(period))
 
 
 @router.post(
     "/periods/{period}/reopening", tags=["periods"], operation_id="reopenPeriod", **COMMAND
 )
-async def reopen_period(period: Period, body: ReopeningBody, request: Request) -> JSONResponse:
+def reopen_period(period: Period, body: ReopeningBody) -> Command:
     """Reopen the last closed month. The log keeps that it was closed, and why it was reopened."""
-    return await perform(request, ReopenPeriod(Month.parse(period), body.reason))
+    return ReopenPeriod(Month.parse(period), body.reason)

@@ -22,14 +22,14 @@ from api.answers import (
     asked,
 )
 from api.asking import PageQuestion, ServiceDep, desk, next_link
-from api.guard import guarded_router
+from api.door import v1_router
 from domain.catalogue import ActionType
 from domain.events import instant_text
 from domain.values import decimal_text
 from projections.directory import PeriodLine, names
 from projections.point import Point
 
-router = guarded_router(responses=QUESTION_REFUSALS)
+router = v1_router(responses=QUESTION_REFUSALS)
 
 T = TypeVar("T")
 PageDep = Annotated[PageQuestion, Query()]

@@ -6,11 +6,11 @@ from fastapi import Query, Request, Response
 
 from api.answers import QUESTION_REFUSALS, EventsAnswer
 from api.asking import Question, ServiceDep, desk
-from api.guard import guarded_router
+from api.door import v1_router
 from api.inputs import Limit, Position
 from projections.log import published_after
 
-router = guarded_router(tags=["log"], responses=QUESTION_REFUSALS)
+router = v1_router(tags=["log"], responses=QUESTION_REFUSALS)
 
 
 class EventsQuestion(Question):

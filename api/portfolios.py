@@ -39,7 +39,7 @@ from api.asking import (
     ServiceDep,
     desk,
 )
-from api.guard import guarded_router
+from api.door import v1_router
 from api.inputs import Currency, Day, Id, KnownAt, Position
 from domain.errors import Invalid
 from domain.events import instant_text
@@ -59,7 +59,7 @@ from projections.portfolio import (
 from projections.restatement import RestatementLine, restatement_from_ledger
 from projections.series import MOST_POINTS, Members, Step, dates, series_from_ledger
 
-router = guarded_router(tags=["portfolios"], responses=QUESTION_REFUSALS)
+router = v1_router(tags=["portfolios"], responses=QUESTION_REFUSALS)
 
 
 class PortfoliosQuestion(PointQuestion):

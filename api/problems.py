@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
 
+from application.orders import Unavailable
 from domain.errors import Obstacle, Refusal
 
 Language = Literal["ru", "en"]
@@ -410,6 +413,45 @@ def to_problem(refusal: Refusal) -> Problem:
         problem = str(facts["problem"])
         return Problem("validation", errors=((str(facts["field"]), problem, facts),))
     return Problem(slug_of(refusal), **facts)
+
+
+def problem_of(error: Exception) -> Problem | None:
+    """What is to be said of `error`; None when it is our own fault and nobody else's business."""
+    match error:
+        case Problem():
+            return error
+        case Refusal():
+            return to_problem(error)
+        case Unavailable():
+            return Problem("unavailable")
+        case RequestValidationError():
+            return _invalid(error)
+        case HTTPException():
+            return _http(error)
+        case _:
+            return None
+
+
+def _invalid(error: RequestValidationError) -> Problem:
+    """What the framework found wrong. An address that cannot exist is simply not found."""
+    found = error.errors()
+    for one in found:
+        if one["loc"][0] == "path" and one["loc"][1] != "period":
+            return Problem("not-found", what=one["loc"][1])
+    return Problem(
+        "validation",
+        errors=tuple(
+            (".".join(map(str, one["loc"][1:])) or "body", one["type"], one.get("ctx") or {})
+            for one in found
+        ),
+    )
+
+
+def _http(error: HTTPException) -> Problem:
+    """Refusals of the framework itself: no such address, no such method."""
+    slugs = {kind.status: slug for slug, kind in KINDS.items()}
+    slugs |= {400: "malformed-json", 404: "not-found", 422: "validation"}
+    return Problem(slugs.get(error.status_code, "not-found"), headers=error.headers)
 
 
 def explain(refusal: Refusal, language: Language) -> tuple[str, str]:

@@ -4,13 +4,15 @@ The library's own insert takes a table lock that an append-only role may not tak
 by a sequence (with gaps) and allows nothing to be read under the lock. `Log.writing` instead opens
 a transaction, takes an advisory lock that every inserter takes, reads what others have appended,
 and appends events and everything that belongs to them at once. Positions are given under the lock
-and have no gaps.
+and have no gaps. `Log.appending` leaves the first look out while nobody else writes: a position is
+unique, so what was decided on an old end of the log cannot be stored behind a newer one.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from time import monotonic
 from typing import Any, LiteralString, NoReturn, cast
 from uuid import UUID
 
@@ -19,6 +21,7 @@ from eventsourcing.persistence import StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from psycopg import Connection, Cursor
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.errors import UniqueViolation
 from psycopg.rows import TupleRow
 from pydantic_core import to_json
 
@@ -27,6 +30,7 @@ from domain.ledger import Posting
 
 TAIL = 5_000
 """More than this appended by others since the last look, and starting afresh is cheaper."""
+WARM_SECONDS = 1.0
 BEYOND = 2**62
 """A position behind every event: who asks what came after it wants no tail."""
 
@@ -118,16 +122,28 @@ class NotDurable(psycopg.OperationalError):
     """The server warned while it committed: the commit may not be on the standby it waits for."""
 
 
+class Stale(Exception):
+    """Others have appended meanwhile, or a key was used before: the next position or the receipt
+    was there already, and nothing was stored. Look, and decide again.
+    """
+
+
 class Log(PostgresApplicationRecorder):
     """The library's application recorder on `books.events`; `conninfo` is libpq's, any form."""
 
     def __init__(self, conninfo: str) -> None:
         self._conninfo = conninfo
         self._connection: Connection[TupleRow] | None = None
+        self._used_at = 0.0
         super().__init__(_datastore(conninfo), events_table_name="events")
 
     def insert_events(self, *_: Any, **__: Any) -> NoReturn:  # noqa: ANN401 - the library's
         raise TypeError("events are appended by the transactor, under the writers' lock")
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether the connection was of use a moment ago: then it is very likely alive."""
+        return monotonic() - self._used_at < WARM_SECONDS
 
     @contextmanager
     def writing(self, after: int, keys: Sequence[tuple[str, str]]) -> Iterator["Writing"]:
@@ -137,19 +153,34 @@ class Log(PostgresApplicationRecorder):
         for `keys` (principal, key). A connection that turns out dead is replaced by a new one,
         since nothing was sent on it yet. Only one thread may write: the transactor's.
         """
-        writing = self._begin(after, keys)
+        with self._leaving(self._begin(after, keys)) as writing:
+            yield writing
+
+    @contextmanager
+    def appending(self) -> Iterator["Writing"]:
+        """The same on the guess that nothing was appended since the last look, and that no key of
+        the orders was used before: nothing is read, and the lock is taken in passing, by the
+        insert. `commit` raises Stale when the guess was wrong. Only while the log `is_warm`.
+        """
+        assert self._connection is not None, "warm"
+        with self._leaving(Writing(self._connection)) as writing:
+            yield writing
+
+    @contextmanager
+    def _leaving(self, writing: "Writing") -> Iterator["Writing"]:
         try:
             yield writing
         finally:
             writing.close()
+            self._used_at = monotonic()
             if writing.broken:
-                self._connection = None
+                self._connection, self._used_at = None, 0.0
 
     def _begin(self, after: int, keys: Sequence[tuple[str, str]]) -> "Writing":
         used = self._connection
         if used is not None:
             try:
-                return Writing(used, after, keys)
+                return Writing(used).lock(after, keys)
             except psycopg.Error:
                 was_dead = used.broken
                 self._drop()
@@ -157,7 +188,7 @@ class Log(PostgresApplicationRecorder):
                     raise
         self._connection = self._connect()
         try:
-            return Writing(self._connection, after, keys)
+            return Writing(self._connection).lock(after, keys)
         except psycopg.Error:
             self._drop()
             raise
@@ -166,7 +197,7 @@ class Log(PostgresApplicationRecorder):
         """A transaction that did not begin well is not to be gone on with."""
         if self._connection is not None:
             self._connection.close()
-            self._connection = None
+            self._connection, self._used_at = None, 0.0
 
     def close(self) -> None:
         self._drop()
@@ -181,22 +212,30 @@ class Log(PostgresApplicationRecorder):
 
 
 class Writing:
-    """A transaction that holds the writers' lock; made by `Log.writing`, in one round trip.
+    """What one transaction reads and appends; made by `Log`.
 
-    `tail` is what others have appended, `known` the receipts that were asked for.
+    Under the lock, `tail` is what others have appended and `known` the receipts that were asked
+    for. Without it (`Log.appending`) both are guessed to be empty.
     """
 
-    def __init__(
-        self, connection: Connection[TupleRow], after: int, keys: Sequence[tuple[str, str]]
-    ) -> None:
+    def __init__(self, connection: Connection[TupleRow]) -> None:
         self._connection = connection
         self._warnings: list[str] = []
+        self.locked = False
+        self.known: Receipts = {}
+        self.tail: list[StoredEvent] = []
+
+    def lock(self, after: int, keys: Sequence[tuple[str, str]]) -> "Writing":
+        """Begin the transaction, in one round trip."""
+        connection = self._connection
         with connection.pipeline():
             connection.execute("BEGIN")
             connection.execute(_LOCK)
             tail = connection.execute(_TAIL, [after, TAIL])
             self.known = self.receipts(keys)
             self.tail = _stored(tail)
+        self.locked = True
+        return self
 
     @property
     def broken(self) -> bool:
@@ -242,16 +281,22 @@ class Writing:
 
     def commit(self, rows: Rows) -> None:
         """Insert and commit in one round trip. Raises psycopg.Error when it is not certain that
-        everything is stored.
+        everything is stored; Stale when it is certain that nothing is, and why.
         """
         connection = self._connection
         connection.add_notice_handler(self._noticed)
         try:
             with connection.pipeline():
+                if not self.locked:
+                    connection.execute("BEGIN")
                 self._insert(rows)
                 committed = connection.execute("COMMIT")
             if committed.statusmessage != "COMMIT" or self._warnings:
                 raise NotDurable(f"{committed.statusmessage} {self._warnings}")
+        except UniqueViolation as error:
+            if self.locked:
+                raise
+            raise Stale from error
         finally:
             connection.remove_notice_handler(self._noticed)
 

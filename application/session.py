@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from psycopg import Cursor
 
 from application.knowledge import Draft, Knowledge
-from application.log import TAIL, Rows, Writing
+from application.log import TAIL, Rows, Stale, Writing
 from application.mapper import FactMapper
 from application.orders import Answer, Order
 from domain.deal_commands import OpenDeal
@@ -96,6 +96,8 @@ class Session:
         return Books(today, draft.position, draft.directory, draft.deal, self._totals_at)
 
     def _totals_at(self, as_of: date) -> tuple[PeriodTotal, ...]:
+        if not self._writing.locked:
+            raise Stale  # they are summed in the database, up to an end of the log that stays
         self._flush()
         return self._totals(self._writing.cursor(), as_of, self.draft.position)
 

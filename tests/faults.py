@@ -329,6 +329,27 @@ FAULTS = (
         "test_transactor.py::test_a_dry_run_answers_as_the_real_one_will_and_stores_nothing",
     ),
     Fault(
+        "a refusal on the guess is final",
+        "application/transactor.py",
+        "                    if not isinstance(outcome, Answer):\n",
+        "                    if outcome is None:\n",
+        "test_transactor.py::test_a_refusal_is_never_a_guess",
+    ),
+    Fault(
+        "what was read on an unproven guess is kept",
+        "application/transactor.py",
+        "                if answers:",
+        "                if orders:",
+        "test_transactor.py::test_of_a_guess_that_only_refused_nothing_is_known",
+    ),
+    Fault(
+        "a wrong guess is taken for a failure",
+        "application/transactor.py",
+        "        except Stale:\n            return []\n",
+        "        except ZeroDivisionError:\n            return []\n",
+        "test_transactor.py::test_a_wrong_guess_is_found_out_and_decided_again",
+    ),
+    Fault(
         "a warning at the commit is passed over",
         "application/log.py",
         '            if committed.statusmessage != "COMMIT" or self._warnings:\n',

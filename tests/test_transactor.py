@@ -20,6 +20,7 @@ import pytest
 
 from api.service import Service
 from api.settings import Settings
+from application.log import Writing
 from application.orders import Answer, Order, Unavailable
 from application.transactor import GROUP, QUEUE
 from domain.deal_commands import Lose, OpenDeal, PerformAction, ReviseExpectedClose, Suspend
@@ -333,14 +334,14 @@ def test_a_command_meant_for_another_version_is_refused_and_told_the_one_that_ho
 
 
 def test_of_two_commands_for_one_version_the_first_wins_also_in_one_group(
-    service: Service, deal: DealId, clock: Clock, database: str
+    service: Service, deal: DealId, clock: Clock
 ) -> None:
     with clock.held(service, Order(proposal(opened(service)), "director")):
         first, second = (submit(service, proposal(deal), expected=frozenset({1})) for _ in range(2))
         after = submit(service, proposal(deal), expected=frozenset({2}))
     assert isinstance(second.exception(SECONDS), VersionConflict)
     assert after.result(SECONDS).version == 3
-    assert len(transaction_of(database, first.result(), after.result())) == 1
+    assert first.result().position + 1 == after.result().position
 
 
 def test_a_version_that_another_server_made_counts_too(
@@ -377,7 +378,7 @@ def test_a_refusal_touches_only_its_own_command(
     assert isinstance(late.exception(SECONDS), NotAllowedNow)
     answers = [future.result(SECONDS) for future in (before, behind, last)]
     assert [answer.version for answer in answers] == [3, 4, 5]
-    assert len(transaction_of(database, *answers)) == 1
+    assert len(transaction_of(database, *answers[1:])) == 1
     assert [event.type for event in stream_in(service, deal)] == [
         "DealOpened", "ActionPerformed", "ActionPerformed", "DealSuspended", "ActionPerformed",
     ]  # fmt: skip
@@ -933,3 +934,50 @@ def test_an_order_to_a_service_that_is_stopping_is_refused(database: str) -> Non
     service.close()
     with pytest.raises(Unavailable):
         service.dealfolio.transactor.submit(Order(CreateTeam(TeamId(uuid4()), "Юг"), "director"))
+
+
+# ---------------------------------------------------------------- the guess that nobody else writes
+
+
+def test_on_the_guess_that_nobody_else_writes_the_log_is_not_read(
+    service: Service, deal: DealId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locked = list[int]()
+    monkeypatch.setattr(Writing, "lock", lambda *_: locked.append(1))
+    do(service, proposal(deal))
+    do(service, proposal(deal), key="k", request=b"r")
+    assert not locked
+    assert len(stream_in(service, deal)) == 3
+
+
+def test_a_wrong_guess_is_found_out_and_decided_again(
+    service: Service, other: Service, deal: DealId
+) -> None:
+    do(service, proposal(deal))
+    do(other, visit(deal))
+    before = do(other, Suspend(deal, date(2026, 3, 4), "бюджет", TODAY))
+    after = do(service, proposal(deal, date(2026, 3, 3)))
+    assert (after.position, after.version) == (before.position + 1, before.version + 1)
+    with pytest.raises(NotAllowedNow):
+        do(service, proposal(deal, date(2026, 3, 5)))
+
+
+def test_a_refusal_is_never_a_guess(service: Service, other: Service, deal: DealId) -> None:
+    do(service, visit(deal))
+    expert = ActionTypeCode("expert-review")
+    titles = Titles(ru="Экспертиза", en="Review")
+    do(other, DefineActionType(expert, titles, 300, date(2020, 1, 1)))
+    review = PerformAction(deal, ActionId(uuid4()), expert, date(2026, 3, 2), ANNA)
+    assert do(service, review).version == 3
+
+
+def test_of_a_guess_that_only_refused_nothing_is_known(
+    service: Service, other: Service, deal: DealId
+) -> None:
+    fresh = DealId(uuid4())
+    do(service, visit(deal))
+    do(other, opening(fresh))
+    with pytest.raises(InTheFuture):
+        do(service, visit(fresh, TODAY + timedelta(days=1)))
+    assert do(service, visit(fresh)).version == 2
+    assert len(stream_in(service, fresh)) == 2

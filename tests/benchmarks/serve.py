@@ -7,11 +7,11 @@ from fastapi import Response
 
 from api.accounts import Accounts
 from api.app import create_app
-from api.guard import guarded_router
+from api.door import v1_router
 from api.service import Service
 from api.settings import Settings
 
-router = guarded_router()
+router = v1_router()
 
 
 @router.get("/nothing")
@@ -24,6 +24,5 @@ assert settings.database_url
 assert settings.bootstrap_token
 service = Service(settings.database_url, settings)
 Accounts(service.asking).create_first(settings.bootstrap_token)
-app = create_app(service)
-app.include_router(router)
-uvicorn.run(app, port=int(sys.argv[1]), log_level="warning", access_log=False)
+app = create_app(service, [router])
+uvicorn.run(app, port=int(sys.argv[1]), log_level="warning", access_log=False, proxy_headers=False)

@@ -1,0 +1,331 @@
+"""The door: every request under /v1 comes in here, and there is no other way.
+
+Routes are declared and documented with FastAPI; they are found and called here. Its own dispatch
+takes twice the time of everything else that a command needs, and one way in for commands and
+questions is one place where it is said who asks, and whether what they send means one thing only.
+"""
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from hashlib import sha256
+from inspect import Parameter, signature
+from typing import Any, cast, get_args, get_type_hints
+from urllib.parse import parse_qsl
+
+from fastapi import APIRouter, FastAPI, Request, params
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_json
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.accounts import Account, Accounts
+from api.inputs import MOST_BYTES, MalformedJson, read_json
+from api.problems import Problem, language_of, problem_of, respond
+from api.service import READERS, Service
+from application.orders import Answer, Order, Unavailable
+from domain.decisions import Command
+from domain.events import instant_text
+
+PATIENCE_SECONDS = 1.7
+"""A command that is not durable by then is answered 503, before the two seconds we promise."""
+
+Headers = Mapping[bytes, bytes]
+
+
+def v1_router(**options: Any) -> APIRouter:  # noqa: ANN401 - the framework's options
+    return APIRouter(prefix="/v1", **options)
+
+
+class Door:
+    """ASGI: calls what `routers` declare, and leaves every other address to `framework`."""
+
+    def __init__(self, framework: ASGIApp, routers: Iterable[APIRouter]) -> None:
+        self._framework = framework
+        self._called: dict[tuple[str, int], list[_Called]] = {}
+        for router in routers:
+            for route in router.routes:
+                assert isinstance(route, APIRoute)
+                for method in route.methods or ():
+                    place = method, route.path.count("/")
+                    self._called.setdefault(place, []).append(_Called(route))
+        self._threads = ThreadPoolExecutor(READERS, "questions")
+        self._replies = _Replies()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        called, names = self._find(scope)
+        if called is None:
+            await self._framework(scope, receive, send)
+            return
+        try:
+            response: ASGIApp = await self._answer(called, names, scope, receive)
+        except ClientDisconnect:
+            return
+        except Exception as error:
+            problem = problem_of(error)
+            if problem is None:
+                raise
+            headers = dict(scope["headers"])
+            accepted = headers.get(b"accept-language", b"").decode("latin-1")
+            response = respond(problem, language_of(accepted, _service(scope).settings.language))
+        await response(scope, receive, send)
+
+    def _find(self, scope: Scope) -> tuple["_Called | None", dict[str, str]]:
+        if scope["type"] == "http":
+            path: str = scope["path"]
+            for called in self._called.get((scope["method"], path.count("/")), ()):
+                if found := called.pattern.match(path):
+                    return called, found.groupdict()
+        return None, {}
+
+    async def _answer(
+        self, called: "_Called", names: dict[str, str], scope: Scope, receive: Receive
+    ) -> ASGIApp:
+        headers: Headers = dict(reversed(scope["headers"]))  # of two equal ones the first
+        account = await self._account(scope, headers)
+        asked = _query(scope)
+        loop = asyncio.get_running_loop()
+        if scope["method"] != "POST":
+            values = called.read(scope, names, asked, None)
+            return await loop.run_in_executor(self._threads, called.call, values)
+        for name in asked:  # a command says everything in its body: ?dry_run=1 must not record
+            raise Problem("validation", errors=((name, "extra_forbidden", {}),))
+        body = await _body(receive, headers)
+        given = _json(body, headers, required=called.body_required)
+        values = called.read(scope, names, asked, given)
+        if not called.is_command:
+            return await loop.run_in_executor(self._threads, called.call, values)
+        key = _key(headers)
+        order = Order(
+            cast("Command", called.call(values)),
+            str(account.account_id),
+            key,
+            b"" if key is None else _fingerprint(scope, given),
+            _versions(headers.get(b"if-match")),
+        )
+        submitted = _service(scope).dealfolio.transactor.submit(order)
+        return Answered(await self._replies.to(submitted))
+
+    async def _account(self, scope: Scope, headers: Headers) -> Account:
+        scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+        token = token.strip()
+        if scheme.lower() != "bearer" or not token or len(token) > 4_096:
+            raise Problem("unauthenticated")
+        accounts: Accounts = scope["app"].state.accounts
+        account = accounts.trusted(token)
+        if account is None:
+            loop = asyncio.get_running_loop()
+            account = await loop.run_in_executor(self._threads, accounts.signed_in, token)
+        if account is None:
+            raise Problem("unauthenticated")
+        return account
+
+
+class _Called:
+    """One declared route, ready to be called with what its signature asks for.
+
+    An endpoint that returns a Command is a command's: it only says what is asked for, and is called
+    on the loop. Every other is a question's, may wait for the database, and is called in a thread.
+    """
+
+    def __init__(self, route: APIRoute) -> None:
+        self.endpoint = route.endpoint
+        self.pattern = route.path_regex
+        hints = get_type_hints(route.endpoint, include_extras=True)
+        self.is_command = hints.pop("return") is Command
+        given = signature(route.endpoint).parameters
+        self.body_required = "body" in given and given["body"].default is Parameter.empty
+        self._readers = {name: _reader(name, hint) for name, hint in hints.items()}
+
+    def read(
+        self, scope: Scope, names: Mapping[str, str], asked: Mapping[str, str], body: object
+    ) -> dict[str, Any]:
+        """The endpoint's arguments. Raises RequestValidationError."""
+        told = _Told(scope, names, asked, body)
+        return {name: read(told) for name, read in self._readers.items()}
+
+    def call(self, values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a Response or a Command
+        return self.endpoint(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a request says: by its address, behind it, and in its body."""
+
+    scope: Scope
+    names: Mapping[str, str]
+    asked: Mapping[str, str]
+    body: object
+
+
+def _reader(name: str, hint: Any) -> Callable[[_Told], Any]:  # noqa: ANN401 - a type as annotated
+    if hint is Request:
+        return lambda told: Request(told.scope)
+    for mark in get_args(hint)[1:]:
+        if isinstance(mark, params.Depends):
+            depended = cast("Callable[[Request], Any]", mark.dependency)
+            return lambda told: depended(Request(told.scope))
+    adapter = TypeAdapter(hint)
+    if name == "body":
+        return lambda told: _read(adapter, told.body, "body")
+    if any(isinstance(mark, params.Query) for mark in get_args(hint)[1:]):
+        return lambda told: _read(adapter, told.asked, "query")
+    return lambda told: _read(adapter, told.names[name], "path", name)
+
+
+def _read(reader: TypeAdapter[Any], value: object, *where: str) -> Any:  # noqa: ANN401 - whatever the signature asks for
+    try:
+        return reader.validate_python(value)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False)
+        raise RequestValidationError(
+            [{**one, "loc": (*where, *one["loc"])} for one in found]
+        ) from error
+
+
+def _service(scope: Scope) -> Service:
+    app: FastAPI = scope["app"]
+    return cast("Service", app.state.service)
+
+
+def _query(scope: Scope) -> dict[str, str]:
+    """Of two equal parameters nobody knows which was meant."""
+    if not scope["query_string"]:
+        return {}
+    pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    asked = dict(pairs)
+    if len(asked) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in asked if names.count(name) > 1)
+        raise Problem("validation", errors=((twice, "given-twice", {}),))
+    return asked
+
+
+async def _body(receive: Receive, headers: Headers) -> bytes:
+    """MOST_BYTES at most."""
+    declared = headers.get(b"content-length", b"0")
+    if declared.isdigit() and int(declared) > MOST_BYTES:
+        raise _too_large()
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body += cast("bytes", message.get("body", b""))
+        if len(body) > MOST_BYTES:
+            raise _too_large()
+        if not message.get("more_body", False):
+            return body
+
+
+def _too_large() -> Problem:
+    return Problem("payload-too-large", most=MOST_BYTES)
+
+
+def _json(body: bytes, headers: Headers, *, required: bool) -> object:
+    """None where there is no body and none is needed."""
+    if not body and not required:
+        return None
+    media_type = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
+    if media_type != b"application/json":
+        raise Problem("unsupported-media-type")
+    try:
+        return read_json(body)
+    except MalformedJson as error:
+        raise Problem("malformed-json", why=str(error)) from error
+
+
+def _fingerprint(scope: Scope, asked: object) -> bytes:
+    """What is asked, whatever the spacing: by this a repeated Idempotency-Key is recognised."""
+    said = json.dumps([scope["method"], scope["path"], asked], sort_keys=True, default=str)
+    return sha256(said.encode()).digest()
+
+
+class _Replies:
+    """Answers on their way from the writer's thread to the loop: all of a transaction in one."""
+
+    def __init__(self) -> None:
+        self._settled: deque[tuple[asyncio.Future[Answer], Future[Answer]]] = deque()
+        self._called = False
+
+    async def to(self, future: "Future[Answer]") -> Answer:
+        """Raises Refusal; Unavailable when the answer does not come in time."""
+        loop = asyncio.get_running_loop()
+        reply: asyncio.Future[Answer] = loop.create_future()
+
+        def settled(future: "Future[Answer]") -> None:
+            self._settled.append((reply, future))
+            if not self._called:
+                self._called = True
+                loop.call_soon_threadsafe(self._deliver)
+
+        def expired() -> None:
+            future.cancel()
+            if not reply.done():
+                reply.set_exception(Unavailable("no answer from the database in time"))
+
+        future.add_done_callback(settled)
+        timer = loop.call_later(PATIENCE_SECONDS, expired)
+        try:
+            return await reply
+        finally:
+            timer.cancel()
+
+    def _deliver(self) -> None:
+        self._called = False  # before the first is taken: what comes later calls again
+        while self._settled:
+            reply, future = self._settled.popleft()
+            if reply.done():
+                continue
+            if error := future.exception():
+                reply.set_exception(error)
+            else:
+                reply.set_result(future.result())
+
+
+class Answered:
+    """ASGI: a command's answer, sent as it is."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._status = 201 if answer.created else 200
+        self._version = answer.version
+        self._body = to_json(
+            {
+                **answer.ids,
+                "version": answer.version,
+                "position": answer.position,
+                "recorded_at": instant_text(answer.recorded_at),
+            }
+        )
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(self._body)),
+            (b"etag", b'"%d"' % self._version),
+        ]
+        start = {"type": "http.response.start", "status": self._status, "headers": headers}
+        await send(start)
+        await send({"type": "http.response.body", "body": self._body})
+
+
+def _key(headers: Headers) -> str | None:
+    if b"idempotency-key" not in headers:
+        return None
+    given = headers[b"idempotency-key"].decode("latin-1")
+    if not 1 <= len(given) <= 200 or not given.isascii() or not given.isprintable():
+        raise Problem("validation", errors=(("Idempotency-Key", "idempotency-key", {}),))
+    return given
+
+
+def _versions(given: bytes | None) -> frozenset[int] | None:
+    """The versions named by If-Match; none that exists for a tag that is not ours."""
+    if given is None or given.strip() == b"*":
+        return None
+    tags = (tag.strip().strip(b'"') for tag in given.split(b",") if tag.strip()[:2] != b"W/")
+    return frozenset(int(tag) for tag in tags if tag.isdigit() and len(tag) < 18)
