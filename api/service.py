@@ -7,10 +7,16 @@ from threading import Lock
 from typing import Any
 
 import psycopg
-from psycopg import Connection, Cursor
+from psycopg import Cursor
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from api.answers import portfolio_deal
+from api.connection import (
+    CHECKOUT_SECONDS,
+    TCP,
+    ImpatientConnection,
+    become_the_service,
+)
 from api.settings import Settings
 from application.dealfolio import Dealfolio, utc_now
 from application.orders import Unavailable
@@ -40,10 +46,17 @@ class Service:
             conninfo,
             min_size=0,
             max_size=READERS,
-            timeout=1.5,
+            timeout=CHECKOUT_SECONDS,
             reconnect_timeout=1,
-            kwargs={"autocommit": True, "connect_timeout": 2, "application_name": "dealfolio"},
-            configure=_become_the_service,
+            connection_class=ImpatientConnection,
+            kwargs={
+                "autocommit": True,
+                "connect_timeout": 2,
+                "application_name": "dealfolio",
+                "prepare_threshold": 1,
+                **TCP,
+            },
+            configure=become_the_service,
             open=True,
         )
 
@@ -56,11 +69,11 @@ class Service:
         """A cursor for one question. Raises Unavailable when the database does not answer."""
         try:
             with self._pool.connection() as connection:
-                yield connection.cursor()
+                yield connection.question()
         except PoolTimeout as error:
             raise Unavailable(str(error)) from error
         except psycopg.OperationalError as error:
-            self._pool.check()
+            self._pool.drain()  # the others are as likely to be dead, and may not even say so
             raise Unavailable(str(error)) from error
 
     def learn(self, manager: ManagerId) -> None:
@@ -76,7 +89,3 @@ class Service:
     def close(self) -> None:
         self.dealfolio.close()
         self._pool.close()
-
-
-def _become_the_service(connection: Connection[Any]) -> None:
-    connection.execute("SET ROLE dealfolio_app; SET statement_timeout = '30s'")

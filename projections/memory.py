@@ -56,10 +56,10 @@ class Opening(NamedTuple):
 _LEDGER: LiteralString = "to_regnamespace('ledger')::oid, pg_postmaster_start_time()::text"
 """`to_regnamespace` and no cast: that would be looked up once, when the statement is prepared."""
 _OPENING: LiteralString = f"""
-SELECT {POINT}, {_LEDGER},
-       EXISTS (SELECT FROM books.events WHERE originator_id = %(stream)s AND originator_version = 1),
-       (SELECT name FROM books.people WHERE manager_id = %(manager)s)
-FROM {LAST}
+SELECT {POINT}, {_LEDGER}, person.name, person.name IS NOT NULL OR EXISTS (
+    SELECT FROM books.events WHERE originator_id = %(stream)s AND originator_version = 1
+)
+FROM {LAST} LEFT JOIN books.people AS person ON person.manager_id = %(manager)s
 """
 
 
@@ -72,7 +72,7 @@ def opening(
     who = {"manager": manager, "stream": stream_of("manager", manager)}
     row = cursor.execute(_OPENING, asked_for(clock, knowledge) | who).fetchone()
     assert row is not None, "there is one also of an empty log"
-    *columns, oid, started, registered, name = row
+    *columns, oid, started, name, registered = row
     point = point_from(columns, clock, as_of, knowledge)
     if not registered:
         raise NotFound("manager", manager)
@@ -165,6 +165,17 @@ class _Book(Generic[Shown]):
     def __init__(self, deals: dict[str, _Deal[Shown]]) -> None:
         self.deals = deals
         self.size = sum(deal.size for deal in deals.values())
+        self._told: tuple[int, int, list[Line[Shown]]] | None = None
+
+    def lines(
+        self, day: int, position: int, show: Callable[[DealRow], Shown]
+    ) -> list[Line[Shown]]:
+        """What was asked last is often asked again, and whatever is learnt, it stays the same."""
+        told = self._told
+        if told is None or told[:2] != (day, position):
+            lines = [deal.line(day, position, show) for deal in self.deals.values()]
+            self._told = told = day, position, [line for line in lines if line is not None]
+        return told[2]
 
     def learn_postings(self, deal_id: str, rows: Sequence[Row]) -> bool:
         """False when the deal is new to the manager, of which `rows` do not tell enough."""
@@ -316,9 +327,7 @@ class Memory(Generic[Shown]):
             if book is None:
                 return None
             self._books.move_to_end(manager)
-        day, position, show = day_of(point.as_of), point.position, self._show
-        lines = [deal.line(day, position, show) for deal in book.deals.values()]
-        return [line for line in lines if line is not None]
+        return book.lines(day_of(point.as_of), point.position, self._show)
 
     def asks_again(self, manager: ManagerId) -> bool:
         """Whether the manager was asked about before: then it is worth learning more."""

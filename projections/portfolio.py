@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date
 from typing import Any, Generic, LiteralString, NamedTuple, TypeVar
 
@@ -67,8 +66,7 @@ def totals_at(cursor: Cursor[Any], as_of: date, position: int) -> tuple[PeriodTo
     )
 
 
-@dataclass(frozen=True, slots=True)
-class DealRow:
+class DealRow(NamedTuple):
     """One deal in one manager's portfolio; `standing` is that manager's part of it."""
 
     deal_id: DealId

@@ -425,11 +425,6 @@ def test_a_command_to_a_hanging_database_is_503_in_time_and_recorded_at_most_onc
     assert here.position == before + 1
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a question waits for its connection for ever: neither the client's side nor TCP has a"
-    " timeout, and statement_timeout is kept by the backend that hangs",
-)
 def test_a_question_to_a_hanging_database_is_503_in_time(here: Company, postgres: Postgres) -> None:
     assert resumed(here) < RESUME_WITHIN_S
     client = here.director.http
