@@ -36,8 +36,7 @@ class ImpatientConnection(Connection[TupleRow]):
     _only_cursor: Cursor[TupleRow] | None = None
 
     def question(self) -> Cursor[TupleRow]:
-        """A cursor for the next question: always the same, for it has learnt to read the answers.
-        """
+        """A cursor for the next question: always the same one, which knows how to read answers."""
         self._seconds = FIRST_SECONDS
         if self._only_cursor is None:
             self._only_cursor = self.cursor()
@@ -56,6 +55,4 @@ class ImpatientConnection(Connection[TupleRow]):
 
 
 def become_the_service(connection: Connection[Any]) -> None:
-    connection.execute(
-        f"SET ROLE dealfolio_app; SET statement_timeout = '{STATEMENT_SECONDS}s'"
-    )
+    connection.execute(f"SET ROLE dealfolio_app; SET statement_timeout = '{STATEMENT_SECONDS}s'")

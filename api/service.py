@@ -77,8 +77,7 @@ class Service:
             raise Unavailable(str(error)) from error
 
     def learn(self, manager: ManagerId) -> None:
-        """Learn a manager's deals by heart; one at a time, and whoever comes meanwhile comes again.
-        """
+        """Learn a manager's deals by heart; one manager at a time, others when they come again."""
         if self._learning.acquire(blocking=False):
             try:
                 with suppress(Unavailable), self.asking() as cursor:

@@ -119,9 +119,7 @@ class _Deal(Generic[Shown]):
     def with_states(self, rows: Sequence[Row]) -> "_Deal[Shown]":
         return _Deal(self._about, self._postings, self._states.plus(States.of(rows)))
 
-    def line(
-        self, day: int, position: int, show: Callable[[DealRow], Shown]
-    ) -> Line[Shown] | None:
+    def line(self, day: int, position: int, show: Callable[[DealRow], Shown]) -> Line[Shown] | None:
         """None where the manager has nothing in it. Most deals have not begun or are over."""
         first_day, first_position = self._first
         if day < first_day or position < first_position:
@@ -146,9 +144,7 @@ class _Deal(Generic[Shown]):
         state = self._states.last(self._states.order.seen(day, position))
         return self._postings.order.seen(day, position), state
 
-    def _told(
-        self, seen: Seen, state: int, show: Callable[[DealRow], Shown]
-    ) -> Line[Shown] | None:
+    def _told(self, seen: Seen, state: int, show: Callable[[DealRow], Shown]) -> Line[Shown] | None:
         figures = self._postings.figures(seen)
         if not any(figures):
             return None
@@ -167,9 +163,7 @@ class _Book(Generic[Shown]):
         self.size = sum(deal.size for deal in deals.values())
         self._told: tuple[int, int, list[Line[Shown]]] | None = None
 
-    def lines(
-        self, day: int, position: int, show: Callable[[DealRow], Shown]
-    ) -> list[Line[Shown]]:
+    def lines(self, day: int, position: int, show: Callable[[DealRow], Shown]) -> list[Line[Shown]]:
         """What was asked last is often asked again, and whatever is learnt, it stays the same."""
         told = self._told
         if told is None or told[:2] != (day, position):
