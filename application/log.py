@@ -8,11 +8,11 @@ and have no gaps. `Log.appending` leaves the first look out while nobody else wr
 unique, so what was decided on an old end of the log cannot be stored behind a newer one.
 """
 
+import select
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from time import monotonic
 from typing import Any, LiteralString, NoReturn, cast
 from uuid import UUID
 
@@ -30,7 +30,6 @@ from domain.ledger import Posting
 
 TAIL = 5_000
 """More than this appended by others since the last look, and starting afresh is cheaper."""
-WARM_SECONDS = 1.0
 BEYOND = 2**62
 """A position behind every event: who asks what came after it wants no tail."""
 
@@ -134,16 +133,21 @@ class Log(PostgresApplicationRecorder):
     def __init__(self, conninfo: str) -> None:
         self._conninfo = conninfo
         self._connection: Connection[TupleRow] | None = None
-        self._used_at = 0.0
         super().__init__(_datastore(conninfo), events_table_name="events")
 
     def insert_events(self, *_: Any, **__: Any) -> NoReturn:  # noqa: ANN401 - the library's
         raise TypeError("events are appended by the transactor, under the writers' lock")
 
     @property
-    def is_warm(self) -> bool:
-        """Whether the connection was of use a moment ago: then it is very likely alive."""
-        return monotonic() - self._used_at < WARM_SECONDS
+    def is_connected(self) -> bool:
+        """Whether the writer's connection seems alive. Nothing may have come in on it: a server
+        that stops or is killed says farewell, or hangs up, and both can be read.
+        """
+        if self._connection is None:
+            return False
+        poll = select.poll()
+        poll.register(self._connection.fileno(), select.POLLIN)
+        return not poll.poll(0)
 
     @contextmanager
     def writing(self, after: int, keys: Sequence[tuple[str, str]]) -> Iterator["Writing"]:
@@ -160,9 +164,9 @@ class Log(PostgresApplicationRecorder):
     def appending(self) -> Iterator["Writing"]:
         """The same on the guess that nothing was appended since the last look, and that no key of
         the orders was used before: nothing is read, and the lock is taken in passing, by the
-        insert. `commit` raises Stale when the guess was wrong. Only while the log `is_warm`.
+        insert. `commit` raises Stale when the guess was wrong. Only while it `is_connected`.
         """
-        assert self._connection is not None, "warm"
+        assert self._connection is not None, "connected"
         with self._leaving(Writing(self._connection)) as writing:
             yield writing
 
@@ -172,9 +176,8 @@ class Log(PostgresApplicationRecorder):
             yield writing
         finally:
             writing.close()
-            self._used_at = monotonic()
             if writing.broken:
-                self._connection, self._used_at = None, 0.0
+                self._connection = None
 
     def _begin(self, after: int, keys: Sequence[tuple[str, str]]) -> "Writing":
         used = self._connection
@@ -197,7 +200,7 @@ class Log(PostgresApplicationRecorder):
         """A transaction that did not begin well is not to be gone on with."""
         if self._connection is not None:
             self._connection.close()
-            self._connection, self._used_at = None, 0.0
+            self._connection = None
 
     def close(self) -> None:
         self._drop()

@@ -158,7 +158,7 @@ class Transactor:
         An answer proves the guess, because it is stored. A refusal would not: from the first one
         on, orders are decided on everything recorded, and with the receipts that their keys have.
         """
-        guessed = self._guessed(orders) if self._alone and self._log.is_warm else []
+        guessed = self._guessed(orders) if self._alone and self._log.is_connected else []
         rest = orders[len(guessed) :]
         return [*guessed, *(self._decided(rest) if rest else ())]
 
