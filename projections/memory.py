@@ -54,7 +54,6 @@ class Opening(NamedTuple):
 
 
 _LEDGER: LiteralString = "to_regnamespace('ledger')::oid, pg_postmaster_start_time()::text"
-"""`to_regnamespace` and no cast: that would be looked up once, when the statement is prepared."""
 _OPENING: LiteralString = f"""
 SELECT {POINT}, {_LEDGER}, person.name, person.name IS NOT NULL OR EXISTS (
     SELECT FROM books.events WHERE originator_id = %(stream)s AND originator_version = 1

@@ -26,6 +26,7 @@ import pytest
 
 from api import embedded
 from api.schema import migrate
+from application.orders import Unavailable
 from tests.over_http import AUTUMN, PROBLEM, Company, company, refused
 
 ANSWER_WITHIN_S = 2.0
@@ -431,6 +432,21 @@ def test_a_question_to_a_hanging_database_is_503_in_time(here: Company, postgres
     with hanging(postgres, *backends(postgres, "dealfolio")):
         request = client.build_request("GET", "/v1/portfolios", timeout=ANSWER_WITHIN_S + 0.5)
         unavailable(attempt(request, client))
+
+
+def test_a_long_question_is_not_cut_and_one_that_says_nothing_at_first_is(
+    here: Company, postgres: Postgres
+) -> None:
+    assert resumed(here) < RESUME_WITHIN_S
+    with here.service.asking() as cursor:
+        cursor.execute("SELECT 1")
+        assert cursor.execute("SELECT pg_sleep(1.5), 2").fetchone() == ("", 2)
+    begun = monotonic()
+    with pytest.raises(Unavailable), here.service.asking() as cursor:
+        cursor.execute("SELECT pg_sleep(1.5)")
+    assert monotonic() - begun < ANSWER_WITHIN_S
+    with here.service.asking() as cursor:
+        assert cursor.execute("SELECT 3").fetchone() == (3,)
 
 
 def _answered(
