@@ -6,11 +6,13 @@ from typing import Any
 
 from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import to_json
 
 from api.problems import KINDS, Problem, describe
 from domain.values import decimal_text, value_text
 from projections.ledger import Balance
 from projections.point import Point
+from projections.portfolio import DealRow
 
 _AMOUNT = "20000000.00"
 
@@ -360,6 +362,21 @@ def values(balance: Balance) -> dict[str, str]:
     return {
         account: value_text(value) for account, value in zip(balance._fields, balance, strict=True)
     }
+
+
+def portfolio_deal(row: DealRow) -> bytes:
+    """What `PortfolioDeal` says of it, ready to send; nothing when it is not shown."""
+    if not row.is_shown:
+        return b""
+    title, client = to_json(row.title).decode(), to_json(row.client).decode()
+    active, claimed, suspended, lost, won = map(value_text, row.standing.balance)
+    return (
+        f'{{"deal_id":"{row.deal_id}","title":{title},"client":{client},"status":"{row.status}",'
+        f'"potential_check":{{"amount":"{decimal_text(row.potential_check)}",'
+        f'"currency":"{row.currency}"}},"deal_progress":"{decimal_text(row.deal_progress)}",'
+        f'"credit":"{decimal_text(row.standing.credit)}","active":"{active}",'
+        f'"claimed":"{claimed}","suspended":"{suspended}","lost":"{lost}","won":"{won}"}}'
+    ).encode()
 
 
 def check(amount: int, currency: str) -> CheckOut:

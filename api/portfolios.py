@@ -1,6 +1,6 @@
 """Questions about portfolios, each at a business date and a point of knowledge."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from fastapi import Query, Response
 from pydantic import Field
 from pydantic_core import to_json
+from starlette.background import BackgroundTask
 
 from api.answers import (
     QUESTION_REFUSALS,
@@ -26,6 +27,7 @@ from api.answers import (
     Values,
     answer,
     asked,
+    portfolio_deal,
     values,
 )
 from api.asking import (
@@ -42,15 +44,17 @@ from api.inputs import Currency, Day, Id, KnownAt, Position
 from domain.errors import Invalid
 from domain.events import instant_text
 from domain.values import ManagerId, TeamId, decimal_text, value_text
-from projections.directory import name_of, names
-from projections.ledger import NOBODY, Standing, total
+from projections.directory import names
+from projections.ledger import NOBODY, Balance, Standing, total
+from projections.memory import opening
 from projections.movement import movement_from_ledger
 from projections.point import Knowledge, Point, late_days
 from projections.portfolio import (
-    DealRow,
-    ManagerPortfolio,
+    Line,
+    line_of,
     manager_portfolio_from_ledger,
     portfolios_from_ledger,
+    summed,
 )
 from projections.restatement import RestatementLine, restatement_from_ledger
 from projections.series import MOST_POINTS, Members, Step, dates, series_from_ledger
@@ -148,50 +152,38 @@ def manager_portfolio(
 ) -> Response:
     """One manager's portfolio, deal by deal. The rows sum to the totals exactly."""
     manager = ManagerId(manager_id)
-    with desk(service) as at:
-        point = at.point(question.as_of, question.knowledge)
-        head = {**asked(point), "manager_id": manager, "name": name_of(at.cursor, manager)}
-        at_this_point = manager, point.as_of, point.position
-        figures = service.answered.get(at_this_point)
-        if figures is None:
-            portfolio = manager_portfolio_from_ledger(at.cursor, *at_this_point)
-            figures = to_json(_portfolio(portfolio, service.settings.currency))
-            service.answered.put(at_this_point, figures)
-    return Response(to_json(head)[:-1] + b"," + figures[1:], media_type="application/json")
+    learning = None
+    with service.asking() as cursor:
+        clock = service.clock
+        point, end, name = opening(cursor, clock, question.as_of, question.knowledge, manager)
+        lines = service.memory.lines(cursor, manager, end, point)
+        if lines is None:
+            rows = manager_portfolio_from_ledger(cursor, manager, point.as_of, point.position)
+            lines = [line_of(row, portfolio_deal) for row in rows]
+            if service.memory.asks_again(manager):
+                learning = BackgroundTask(service.learn, manager)
+    head = to_json({**asked(point), "manager_id": manager, "name": name})
+    body = b"".join((head[:-1], *_figures_of(lines, service.settings.currency)))
+    return Response(body, media_type="application/json", background=learning)
 
 
-def _portfolio(portfolio: ManagerPortfolio, company: str) -> dict[str, Any]:
-    """What `ManagerPortfolioAnswer` says of the figures."""
-    rows = portfolio.by_currency()
-    held = portfolio.total
-    return {
-        "progress": decimal_text(held.progress),
-        "actions": held.actions,
-        "currencies": [
-            {
-                "currency": currency,
-                **values(total(row.standing for row in rows.get(currency, [])).balance),
-                "deals": [_row(row) for row in rows.get(currency, [])],
-            }
-            for currency in [company, *sorted(set(rows) - {company})]
-        ],
-    }
-
-
-def _row(row: DealRow) -> dict[str, Any]:
-    return {
-        "deal_id": row.deal_id,
-        "title": row.title,
-        "client": row.client,
-        "status": row.status,
-        "potential_check": {
-            "amount": decimal_text(row.potential_check),
-            "currency": row.currency,
-        },
-        "deal_progress": decimal_text(row.deal_progress),
-        "credit": decimal_text(row.standing.credit),
-        **values(row.standing.balance),
-    }
+def _figures_of(lines: Iterable[Line[bytes]], company: str) -> Iterator[bytes]:
+    """What `ManagerPortfolioAnswer` says of them, in pieces, with the brace at its end."""
+    by_currency: dict[str, list[Line[bytes]]] = {company: []}
+    for line in lines:
+        by_currency.setdefault(line.currency, []).append(line)
+    totals = {currency: summed(own) for currency, own in by_currency.items()}
+    *_, progress, actions, _ = map(sum, zip(*totals.values(), strict=True))
+    yield f',"progress":"{decimal_text(progress)}","actions":{actions},"currencies":['.encode()
+    between = b""
+    for currency in [company, *sorted(set(by_currency) - {company})]:
+        shown = [line.shown for line in by_currency[currency] if line.shown]
+        if shown or currency == company:
+            balance = Balance(*totals[currency][:5])
+            yield between + to_json({"currency": currency, **values(balance)})[:-1]
+            yield b',"deals":[' + b",".join(shown) + b"]}"
+            between = b","
+    yield b"]}"
 
 
 @router.get(

@@ -1,51 +1,33 @@
 """The parts put together: the write side, and the connections by which questions are asked."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import date, datetime
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from threading import Lock
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import psycopg
-from psycopg import Connection, Cursor
+from psycopg import Cursor
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from api.answers import portfolio_deal
+from api.connection import (
+    CHECKOUT_SECONDS,
+    TCP,
+    ImpatientConnection,
+    become_the_service,
+)
 from api.settings import Settings
 from application.dealfolio import Dealfolio, utc_now
 from application.orders import Unavailable
 from domain.values import ManagerId
 from projections.directory import DirectoryView
+from projections.memory import Memory
 from projections.point import Clock
 from projections.portfolio import totals_at
 
-Key = TypeVar("Key")
-
-ANSWERED_BYTES = 16 * 2**20
 READERS = 20
 """Most questions asked of the database at once; the threads of the server are as many."""
-
-
-class Answered(Generic[Key]):
-    """What was answered lately, ready to send: at one (as_of, position) it never changes."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._answers: OrderedDict[Key, bytes] = OrderedDict()
-        self._size = 0
-
-    def get(self, key: Key) -> bytes | None:
-        with self._lock:
-            if key in self._answers:
-                self._answers.move_to_end(key)
-            return self._answers.get(key)
-
-    def put(self, key: Key, answer: bytes) -> None:
-        with self._lock:
-            self._size += len(answer) - len(self._answers.pop(key, b""))
-            self._answers[key] = answer
-            while self._size > ANSWERED_BYTES:
-                self._size -= len(self._answers.popitem(last=False)[1])
 
 
 class Service:
@@ -57,16 +39,24 @@ class Service:
         self.settings = settings
         self.dealfolio = Dealfolio(conninfo, totals_at, settings.zone, now)
         self.directory = DirectoryView()
-        self.answered: Answered[tuple[ManagerId, date, int]] = Answered()
+        self.memory = Memory(portfolio_deal)
+        self._learning = Lock()
         self._now = now
         self._pool = ConnectionPool(
             conninfo,
             min_size=0,
             max_size=READERS,
-            timeout=1.5,
+            timeout=CHECKOUT_SECONDS,
             reconnect_timeout=1,
-            kwargs={"autocommit": True, "connect_timeout": 2, "application_name": "dealfolio"},
-            configure=_become_the_service,
+            connection_class=ImpatientConnection,
+            kwargs={
+                "autocommit": True,
+                "connect_timeout": 2,
+                "application_name": "dealfolio",
+                "prepare_threshold": 1,
+                **TCP,
+            },
+            configure=become_the_service,
             open=True,
         )
 
@@ -79,17 +69,22 @@ class Service:
         """A cursor for one question. Raises Unavailable when the database does not answer."""
         try:
             with self._pool.connection() as connection:
-                yield connection.cursor()
+                yield connection.question()
         except PoolTimeout as error:
             raise Unavailable(str(error)) from error
         except psycopg.OperationalError as error:
-            self._pool.check()
+            self._pool.drain()  # the others are as likely to be dead, and may not even say so
             raise Unavailable(str(error)) from error
+
+    def learn(self, manager: ManagerId) -> None:
+        """Learn a manager's deals by heart; one manager at a time, others when they come again."""
+        if self._learning.acquire(blocking=False):
+            try:
+                with suppress(Unavailable), self.asking() as cursor:
+                    self.memory.learn(cursor, manager)
+            finally:
+                self._learning.release()
 
     def close(self) -> None:
         self.dealfolio.close()
         self._pool.close()
-
-
-def _become_the_service(connection: Connection[Any]) -> None:
-    connection.execute("SET ROLE dealfolio_app; SET statement_timeout = '30s'")

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
-from typing import Any, LiteralString, cast
+from typing import Any, LiteralString
 
 from psycopg import Cursor
 
 from domain.directory import Directory, directory_of
-from domain.errors import NotFound
 from domain.events import (
     DirectoryEvent,
     PeriodClosed,
@@ -19,17 +18,13 @@ from domain.events import (
     decode,
     is_about_the_directory,
 )
-from domain.values import ManagerId, stream_of
+from domain.values import ManagerId
 
 _EVENTS: LiteralString = """
 SELECT originator_id, originator_version, topic, state FROM books.events
 WHERE of_the_directory AND notification_id > %s ORDER BY notification_id
 """
 _NAMES: LiteralString = "SELECT manager_id, name FROM books.people"
-_MANAGER: LiteralString = """
-SELECT (SELECT name FROM books.people WHERE manager_id = %s)
-FROM books.events WHERE originator_id = %s AND originator_version = 1
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +41,7 @@ class PeriodLine:
 
 
 class DirectoryView:
-    """One for a process; safe for threads."""
+    """One for a process; safe for threads, none of which waits for the database behind the lock."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -79,25 +74,18 @@ class DirectoryView:
         return [lines[period] for period in sorted(lines)]
 
     def _caught_up(self, cursor: Cursor[Any]) -> tuple[Recorded[DirectoryEvent], ...]:
+        known = self._events
+        rows = cursor.execute(_EVENTS, [known[-1].position if known else 0])
+        new = [*filter(is_about_the_directory, (decode(*row) for row in rows))]
         with self._lock:
-            after = self._events[-1].position if self._events else 0
-            rows = cursor.execute(_EVENTS, [after])
-            new = tuple(filter(is_about_the_directory, (decode(*row) for row in rows)))
+            last = self._events[-1].position if self._events else 0
             for recorded in new:
-                self._latest = self._latest.evolve(recorded)
-            self._events += new
+                if recorded.position > last:
+                    self._latest = self._latest.evolve(recorded)
+                    self._events += (recorded,)
             return self._events
 
 
 def names(cursor: Cursor[Any]) -> Mapping[ManagerId, str]:
     """What people are called now; names live outside the log and have no history."""
     return dict(cursor.execute(_NAMES).fetchall())
-
-
-def name_of(cursor: Cursor[Any], manager: ManagerId) -> str | None:
-    """None for somebody whose name was erased. Raises NotFound for nobody who ever registered."""
-    stream = stream_of("manager", manager)
-    row = cursor.execute(_MANAGER, [manager, stream]).fetchone()
-    if row is None:
-        raise NotFound("manager", manager)
-    return cast("str | None", row[0])

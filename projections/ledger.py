@@ -1,7 +1,6 @@
 """The ledger's tables, and what a sum of postings is."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import LiteralString, NamedTuple, SupportsInt
 
@@ -33,8 +32,7 @@ class Balance(NamedTuple):
 ZERO = Balance()
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """What somebody has: value by account, basis points of credit, and counts."""
 
     balance: Balance = ZERO

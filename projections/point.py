@@ -1,5 +1,6 @@
 """The point that a question is asked at: a business date, and how much of the log is known."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, LiteralString
@@ -9,17 +10,20 @@ from psycopg import Cursor
 
 from domain.errors import InTheFuture, Invalid
 
-_END: LiteralString = """
-SELECT notification_id, recorded_at FROM books.events ORDER BY notification_id DESC LIMIT 1
+POINT: LiteralString = """
+last.notification_id, last.recorded_at,
+(SELECT recorded_at FROM books.events WHERE notification_id = %(position)s),
+(SELECT notification_id FROM books.events WHERE recorded_at <= %(known_at)s
+ ORDER BY recorded_at DESC, notification_id DESC LIMIT 1)
 """
-_KNOWN: LiteralString = """
-SELECT notification_id FROM books.events WHERE recorded_at <= %s
-ORDER BY recorded_at DESC, notification_id DESC LIMIT 1
+"""Columns of `point_from`, whichever way it was asked; what was not asked for costs nothing."""
+LAST: LiteralString = """
+(SELECT) AS one LEFT JOIN LATERAL (
+    SELECT notification_id, recorded_at FROM books.events ORDER BY notification_id DESC LIMIT 1
+) AS last ON true
 """
-_AT: LiteralString = """
-SELECT (SELECT max(notification_id) FROM books.events),
-       (SELECT recorded_at FROM books.events WHERE notification_id = %s)
-"""
+"""One row, also of an empty log."""
+_POINT: LiteralString = f"SELECT {POINT} FROM {LAST}"
 BEYOND = 2**62
 """A position behind every event."""
 _BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
@@ -80,26 +84,36 @@ def point_at(
     cursor: Cursor[Any], clock: Clock, as_of: date | None, knowledge: Knowledge = EVERYTHING
 ) -> Point:
     """Where a question stands. Raises InTheFuture on either axis, Invalid for two knowledges."""
-    if knowledge.known_at is not None and knowledge.position is not None:
+    row = cursor.execute(_POINT, asked_for(clock, knowledge)).fetchone()
+    assert row is not None, "there is one also of an empty log"
+    return point_from(row, clock, as_of, knowledge)
+
+
+def asked_for(clock: Clock, knowledge: Knowledge) -> dict[str, Any]:
+    """The parameters of POINT. Raises InTheFuture, Invalid."""
+    known_at, position = knowledge.known_at, knowledge.position
+    if known_at is not None and position is not None:
         raise Invalid("position", "known-at-or-position")
+    if known_at is not None and not isinstance(known_at, datetime):
+        known_at = end_of_day(clock.require_past(known_at), clock.zone)
+    return {"position": position, "known_at": known_at}
+
+
+def point_from(
+    columns: Sequence[Any], clock: Clock, as_of: date | None, knowledge: Knowledge
+) -> Point:
+    """From the columns of POINT. Raises InTheFuture."""
+    last, recorded_at, at_position, known = columns
     day = clock.today if as_of is None else clock.require_past(as_of)
     if knowledge.position is not None:
-        return Point(day, _recorded_at(cursor, knowledge.position), knowledge.position)
-    last, recorded_at = cursor.execute(_END).fetchone() or (0, _BEGINNING)
-    now = max(clock.now, recorded_at)
+        if knowledge.position > (last or 0):
+            raise InTheFuture(knowledge.position, last or 0)
+        return Point(day, at_position or _BEGINNING, knowledge.position)
+    now = max(clock.now, recorded_at or _BEGINNING)
     if knowledge.known_at is None:
-        return Point(day, now.astimezone(clock.zone), last)
+        return Point(day, now.astimezone(clock.zone), last or 0)
     known_at = _instant(knowledge.known_at, clock, now)
-    row = cursor.execute(_KNOWN, [known_at]).fetchone()
-    return Point(day, known_at.astimezone(clock.zone), row[0] if row else 0)
-
-
-def _recorded_at(cursor: Cursor[Any], position: int) -> datetime:
-    """When the event at `position` was recorded. Raises InTheFuture."""
-    last, recorded_at = cursor.execute(_AT, [position]).fetchone() or (None, None)
-    if position > (last or 0):
-        raise InTheFuture(position, last or 0)
-    return recorded_at or _BEGINNING
+    return Point(day, known_at.astimezone(clock.zone), known or 0)
 
 
 def _instant(known_at: date | datetime, clock: Clock, now: datetime) -> datetime:
@@ -107,4 +121,4 @@ def _instant(known_at: date | datetime, clock: Clock, now: datetime) -> datetime
         if known_at > now:
             raise InTheFuture(known_at.isoformat(), now.isoformat())
         return known_at
-    return min(end_of_day(clock.require_past(known_at), clock.zone), now)
+    return min(end_of_day(known_at, clock.zone), now)

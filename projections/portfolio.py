@@ -1,10 +1,9 @@
 """What was the portfolio of every manager on a date? And of one, deal by deal."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
-from typing import Any, LiteralString
+from typing import Any, Generic, LiteralString, NamedTuple, TypeVar
 
 from psycopg import Cursor
 
@@ -13,8 +12,11 @@ from domain.events import DealEvent, PeriodTotal, Recorded
 from domain.history import state_at
 from domain.ledger import holdings
 from domain.values import DealId, ManagerId, value_text
-from projections.ledger import NOBODY, STANDING, ZERO, Standing, standing, total
+from projections.ledger import NOBODY, STANDING, ZERO, Standing, standing
 
+Shown = TypeVar("Shown")
+Figures = tuple[int, int, int, int, int, int, int, int, int]
+"""The five of a Balance; then credit, progress, actions and deals, as in a Standing."""
 Portfolios = Mapping[str, Mapping[ManagerId, Standing]]
 """By currency and manager; whoever has nothing at all is left out."""
 Log = Mapping[DealId, Iterable[Recorded[DealEvent]]]
@@ -64,8 +66,7 @@ def totals_at(cursor: Cursor[Any], as_of: date, position: int) -> tuple[PeriodTo
     )
 
 
-@dataclass(frozen=True, slots=True)
-class DealRow:
+class DealRow(NamedTuple):
     """One deal in one manager's portfolio; `standing` is that manager's part of it."""
 
     deal_id: DealId
@@ -84,29 +85,35 @@ class DealRow:
         return held.balance != ZERO or held.progress != 0 or held.deals != 0
 
 
-@dataclass(frozen=True, slots=True)
-class ManagerPortfolio:
-    """Every deal that the manager ever touched, in the order of opening by position."""
+_NOTHING: Figures = (0, 0, 0, 0, 0, 0, 0, 0, 0)
 
-    rows: tuple[DealRow, ...]
 
-    @property
-    def total(self) -> Standing:
-        return total(row.standing for row in self.rows)
+class Line(NamedTuple, Generic[Shown]):
+    """A row as it is shown, beside what is summed: the fields of its standing, one by one."""
 
-    def by_currency(self) -> dict[str, list[DealRow]]:
-        """The rows that are shown; their standings sum to the currency's value exactly."""
-        result: dict[str, list[DealRow]] = {}
-        for row in self.rows:
-            if row.is_shown:
-                result.setdefault(row.currency, []).append(row)
-        return result
+    currency: str
+    figures: Figures
+    shown: Shown
+
+
+def line_of(row: DealRow, show: Callable[[DealRow], Shown]) -> Line[Shown]:
+    held = row.standing
+    figures = (*held.balance, held.credit, held.progress, held.actions, held.deals)
+    return Line(row.currency, figures, show(row))
+
+
+def summed(lines: Iterable[Line[Any]]) -> Figures:
+    active, claimed, suspended, lost, won, *counts = map(
+        sum, zip(_NOTHING, *(line.figures for line in lines), strict=True)
+    )
+    credit, progress, actions, deals = counts
+    return active, claimed, suspended, lost, won, credit, progress, actions, deals
 
 
 def manager_portfolio_as_of(
     log: Log, manager: ManagerId, as_of: date, position: int
-) -> ManagerPortfolio:
-    """The definition."""
+) -> list[DealRow]:
+    """The definition: every deal in which the manager has anything, in the order of opening."""
     rows = []
     for deal_id, events in log.items():
         facts = list(events)
@@ -118,7 +125,7 @@ def manager_portfolio_as_of(
         if deal is not None and held != NOBODY:
             opened = min(fact.position for fact in facts)
             rows.append((opened, _row(deal_id, deal, held)))
-    return ManagerPortfolio(tuple(row for _, row in sorted(rows, key=lambda pair: pair[0])))
+    return [row for _, row in sorted(rows, key=lambda pair: pair[0])]
 
 
 def _row(deal_id: DealId, deal: Deal, held: Standing) -> DealRow:
@@ -159,7 +166,7 @@ ORDER BY deals.position
 
 def manager_portfolio_from_ledger(
     cursor: Cursor[Any], manager: ManagerId, as_of: date, position: int
-) -> ManagerPortfolio:
+) -> list[DealRow]:
     """The same from the ledger."""
     asked = {"manager": manager, "as_of": as_of, "position": position}
     rows = (
@@ -170,4 +177,4 @@ def manager_portfolio_from_ledger(
             cursor.execute(_MANAGER, asked)
         )
     )
-    return ManagerPortfolio(tuple(row for row in rows if row.standing != NOBODY))
+    return [row for row in rows if row.standing != NOBODY]

@@ -42,6 +42,11 @@ _LEDGER = (
     "test_ledger.py"
     "::test_every_question_is_answered_from_the_ledger_as_the_definition_and_the_oracle_do"
 )
+_MEMORY = (
+    "test_memory.py"
+    "::test_whatever_is_recorded_between_two_questions_memory_answers_as_the_definition"
+)
+_SEEN = "test_memory.py::test_a_point_sees_each_row_learnt_and_effective_by_then_and_no_other"
 _RULE_OR_ANSWER = "test_concurrency.py::test_nobody_is_told_anything_but_an_answer_or_a_rule"
 
 FAULTS = (
@@ -261,6 +266,112 @@ FAULTS = (
         "        while row is not None and row[0] <= day:\n",
         "        while row is not None and row[0] < day:\n",
         _LEDGER,
+    ),
+    # ------------------------------------------------------------------ what is kept in memory
+    Fault(
+        "memory ends before the position asked about",
+        "projections/timeline.py",
+        "        learnt = bisect_right(self.positions, position)\n",
+        "        learnt = bisect_right(self.positions, position - 1)\n",
+        _SEEN,
+    ),
+    Fault(
+        "memory leaves out a late row of the day itself",
+        "projections/timeline.py",
+        "map(day.__ge__, self.days[first:learnt])",
+        "map(day.__gt__, self.days[first:learnt])",
+        _SEEN,
+    ),
+    Fault(
+        "of two states of a day memory takes the earlier",
+        "projections/timeline.py",
+        "            if row < 0 or days[late] >= days[row]:\n",
+        "            if row < 0 or days[late] > days[row]:\n",
+        _MEMORY,
+    ),
+    Fault(
+        "memory takes the state last learnt and not the one of the last day",
+        "projections/timeline.py",
+        "        while row > 0 and days[row] < self.order.newest[row]:\n",
+        "        while row > 0 and days[row] < 0:\n",
+        _MEMORY,
+    ),
+    Fault(
+        "a deal is taken for over while more of it is known than is asked about",
+        "projections/memory.py",
+        "        if day >= last_day and position >= last_position:\n",
+        "        if day >= last_day:\n",
+        _MEMORY,
+    ),
+    Fault(
+        "what was told last of a deal is told again for another point",
+        "projections/memory.py",
+        "        if part is None or part[0] != seen:\n",
+        "        if part is None:\n",
+        _MEMORY,
+    ),
+    Fault(
+        "what was told last of a manager is told again for another position",
+        "projections/memory.py",
+        "        if told is None or told[:2] != (day, position):\n",
+        "        if told is None or told[0] != day:\n",
+        _MEMORY,
+    ),
+    Fault(
+        "the first news are left out",
+        "projections/memory.py",
+        "ledger.postings WHERE position > %s AND position <= %s\n",
+        "ledger.postings WHERE position > %s + 1 AND position <= %s\n",
+        _MEMORY,
+    ),
+    Fault(
+        "news that two questions bring are told twice",
+        "projections/memory.py",
+        "            [row for row in self.postings if row[2] > position],\n",
+        "            self.postings,\n",
+        "test_memory.py::test_the_same_news_brought_twice_is_told_once",
+    ),
+    Fault(
+        "a manager with a deal more is told of the others only",
+        "projections/memory.py",
+        "                if not all(told):\n",
+        "                if not told:\n",
+        _MEMORY,
+    ),
+    Fault(
+        "what is recorded while a manager is learnt is missed",
+        "projections/memory.py",
+        "            if self._end.position > end.position:\n                return False\n",
+        "",
+        "test_memory.py::test_what_is_recorded_while_a_manager_is_learnt_is_known_too",
+    ),
+    Fault(
+        "a rebuilt ledger is answered from memory of the old one",
+        "projections/memory.py",
+        "            if end.ledger != self._end.ledger or end.position - after > FAR",
+        "            if end.position - after > FAR",
+        "test_memory.py::test_a_rebuilt_ledger_is_not_answered_from_memory_of_the_old_one",
+    ),
+    Fault(
+        "whoever was learnt first is forgotten first",
+        "projections/memory.py",
+        "            self._books.move_to_end(manager)\n",
+        "",
+        "test_memory.py::test_whoever_was_asked_about_longest_ago_is_forgotten_first",
+    ),
+    Fault(
+        "a question waits for a hanging database",
+        "api/connection.py",
+        "        self._seconds = FIRST_SECONDS\n        if",
+        "        self._seconds = LATER_SECONDS\n        if",
+        "test_availability.py::test_a_question_to_a_hanging_database_is_503_in_time",
+    ),
+    Fault(
+        "a long question is cut after a second",
+        "api/connection.py",
+        "        seconds, self._seconds = self._seconds, LATER_SECONDS\n",
+        "        seconds = self._seconds\n",
+        "test_availability.py::test_a_long_question_is_not_cut_and_one_that_says_nothing_at_first_is",
     ),
     # ------------------------------------------------------------------ the writer
     Fault(

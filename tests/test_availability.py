@@ -26,6 +26,7 @@ import pytest
 
 from api import embedded
 from api.schema import migrate
+from application.orders import Unavailable
 from tests.over_http import AUTUMN, PROBLEM, Company, company, refused
 
 ANSWER_WITHIN_S = 2.0
@@ -425,17 +426,27 @@ def test_a_command_to_a_hanging_database_is_503_in_time_and_recorded_at_most_onc
     assert here.position == before + 1
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a question waits for its connection for ever: neither the client's side nor TCP has a"
-    " timeout, and statement_timeout is kept by the backend that hangs",
-)
 def test_a_question_to_a_hanging_database_is_503_in_time(here: Company, postgres: Postgres) -> None:
     assert resumed(here) < RESUME_WITHIN_S
     client = here.director.http
     with hanging(postgres, *backends(postgres, "dealfolio")):
         request = client.build_request("GET", "/v1/portfolios", timeout=ANSWER_WITHIN_S + 0.5)
         unavailable(attempt(request, client))
+
+
+def test_a_long_question_is_not_cut_and_one_that_says_nothing_at_first_is(
+    here: Company, postgres: Postgres
+) -> None:
+    assert resumed(here) < RESUME_WITHIN_S
+    with here.service.asking() as cursor:
+        cursor.execute("SELECT 1")
+        assert cursor.execute("SELECT pg_sleep(1.5), 2").fetchone() == ("", 2)
+    begun = monotonic()
+    with pytest.raises(Unavailable), here.service.asking() as cursor:
+        cursor.execute("SELECT pg_sleep(1.5)")
+    assert monotonic() - begun < ANSWER_WITHIN_S
+    with here.service.asking() as cursor:
+        assert cursor.execute("SELECT 3").fetchone() == (3,)
 
 
 def _answered(

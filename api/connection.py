@@ -1,0 +1,58 @@
+"""A connection for questions: it does not wait for ever for a database that says nothing.
+
+A backend that hangs keeps its socket open, and keeps no statement_timeout either; only whoever asks
+can tell. So the first statement of a question, which is always a short one, has a deadline within
+the two seconds we promise; the later ones have what the database allows them, and a little more.
+"""
+
+from typing import Any, TypeVar
+
+from psycopg import Connection, Cursor, OperationalError
+from psycopg.abc import PQGen
+from psycopg.errors import _WaitTimeout
+from psycopg.rows import TupleRow
+
+Result = TypeVar("Result")
+
+CHECKOUT_SECONDS = 0.9
+"""Waiting for a free connection; with the first statement less than two seconds."""
+FIRST_SECONDS = 0.9
+STATEMENT_SECONDS = 30
+"""The database's own limit, by statement."""
+LATER_SECONDS = STATEMENT_SECONDS + 2
+TCP = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+"""A host that is gone is noticed by connections that nobody asks: seconds, and milliseconds."""
+
+
+class ImpatientConnection(Connection[TupleRow]):
+    """One question at a time, each from `question` on."""
+
+    _seconds: float = FIRST_SECONDS
+    _only_cursor: Cursor[TupleRow] | None = None
+
+    def question(self) -> Cursor[TupleRow]:
+        """A cursor for the next question: always the same one, which knows how to read answers."""
+        self._seconds = FIRST_SECONDS
+        if self._only_cursor is None:
+            self._only_cursor = self.cursor()
+        return self._only_cursor
+
+    def wait(
+        self, gen: PQGen[Result], interval: float = 0.1, timeout: float | None = None
+    ) -> Result:
+        """Every statement waits here. Raises OperationalError, too, when it has waited too long."""
+        seconds, self._seconds = self._seconds, LATER_SECONDS
+        try:
+            return super().wait(gen, interval, seconds if timeout is None else timeout)
+        except _WaitTimeout as error:
+            self.close()
+            raise OperationalError(f"no answer from the database in {seconds} s") from error
+
+
+def become_the_service(connection: Connection[Any]) -> None:
+    connection.execute(f"SET ROLE dealfolio_app; SET statement_timeout = '{STATEMENT_SECONDS}s'")

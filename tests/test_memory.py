@@ -1,0 +1,479 @@
+"""What is kept in memory answers as the definition does, whatever happens between two questions.
+
+Some 80 drawn histories are recorded in parts, and between the parts everybody's portfolio is asked
+for, at points of which some come again; by a memory that has room, and by one that has little.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from itertools import count
+from random import Random
+from time import monotonic
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from psycopg import Cursor
+
+from api.schema import migrate
+from api.service import Service
+from api.settings import Settings
+from application.orders import Answer, Order
+from domain.directory_commands import RegisterManager
+from domain.events import DealEvent, Recorded, is_about_a_deal
+from domain.history import DealState
+from domain.ledger import Posting
+from domain.values import Account, DealId, ManagerId
+from projections import memory as memory_module
+from projections.ledger import NOBODY, standing
+from projections.memory import MOST_BYTES, Memory, Opening, opening
+from projections.point import Knowledge
+from projections.portfolio import (
+    DealRow,
+    line_of,
+    manager_portfolio_as_of,
+    manager_portfolio_from_ledger,
+)
+from projections.rebuild import rebuild
+from projections.timeline import Order as Learnt
+from projections.timeline import Postings, States, day_of
+from tests.histories import (
+    DAYS,
+    NOON,
+    Intent,
+    Plot,
+    Point,
+    Story,
+    cast_of,
+    catalogue_commands,
+    command_for,
+    examples,
+    play,
+    plots,
+    points,
+    read_log,
+)
+from tests.histories import Opening as Begun
+from tests.over_http import AUTUMN, Company, company
+
+SECONDS = 30
+LITTLE = 9_000
+"""Bytes: for some two managers of a history."""
+_chapters = count(1)
+
+
+@pytest.fixture(scope="module")
+def service(shared_database: str) -> Iterator[Service]:
+    service = Service(shared_database, Settings(), lambda: NOON)
+    assert all(isinstance(one, Answer) for one in record(service, catalogue_commands()))
+    yield service
+    service.close()
+
+
+def record(service: Service, commands: list[Any]) -> list[object]:
+    orders = [Order(command, "desk") for command in commands]
+    return [*service.dealfolio.transactor.submit_all(orders).result(SECONDS)]
+
+
+def tell(service: Service, story: Story) -> None:
+    for one in story.tried:
+        record(service, [command_for(one.fact)])
+
+
+def employ(service: Service, number: int) -> tuple[ManagerId, ...]:
+    people = cast_of(number)
+    answers = record(service, [RegisterManager(one, one) for one in people])
+    assert all(isinstance(answer, Answer) for answer in answers)
+    return people
+
+
+def as_it_is(row: DealRow) -> DealRow:
+    return row
+
+
+def look(cursor: Cursor[Any], service: Service, manager: ManagerId, on: date, at: int) -> Opening:
+    return opening(cursor, service.clock, on, Knowledge(position=at), manager)
+
+
+def recalled(
+    memory: Memory[DealRow], service: Service, manager: ManagerId, on: date, at: int
+) -> list[DealRow] | None:
+    """None for a manager who is not known by heart."""
+    with service.asking() as cursor:
+        seen = look(cursor, service, manager, on, at)
+        lines = memory.lines(cursor, manager, seen.end, seen.point)
+    if lines is not None:
+        assert lines == [line_of(line.shown, as_it_is) for line in lines]
+    return None if lines is None else [line.shown for line in lines]
+
+
+def learn(memory: Memory[DealRow], service: Service, manager: ManagerId) -> None:
+    with service.asking() as cursor:
+        memory.learn(cursor, manager)
+
+
+def last(service: Service) -> int:
+    with service.asking() as cursor:
+        row = cursor.execute("SELECT max(notification_id) FROM books.events").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+# ---------------------------------------------------------------------------- the definition
+
+
+@given(
+    plots(16, 30), points(4), st.integers(1, 6), st.sampled_from((MOST_BYTES, MOST_BYTES, LITTLE))
+)
+@examples(80, times=10)
+def test_whatever_is_recorded_between_two_questions_memory_answers_as_the_definition(
+    service: Service, plot: Plot, asked: list[Point], parts: int, most_bytes: int
+) -> None:
+    number = next(_chapters)
+    people = employ(service, number)
+    begun = last(service)
+    memory = Memory(as_it_is, most_bytes)
+    story = play(plot, number)
+    width = -(-len(story.tried) // parts)
+    for part in range(parts):
+        tell(service, Story(story.tried[part * width : (part + 1) * width]))
+        end = last(service)
+        log = read(service, begun)
+        for manager in people:
+            for point in asked:
+                at = point.position(begun, end)
+                found = recalled(memory, service, manager, point.as_of, at)
+                if found is None:
+                    learn(memory, service, manager)
+                    found = recalled(memory, service, manager, point.as_of, at)
+                expected = manager_portfolio_as_of(log, manager, point.as_of, at)
+                assert found == expected or (found is None and most_bytes == LITTLE)
+        assert sum(book.size for book in memory._books.values()) <= most_bytes
+
+
+def read(service: Service, after: int) -> dict[DealId, list[Recorded[DealEvent]]]:
+    log: dict[DealId, list[Recorded[DealEvent]]] = {}
+    with service.asking() as cursor:
+        for event in filter(is_about_a_deal, read_log(cursor, after)):
+            log.setdefault(DealId(event.originator_id), []).append(event)
+    return log
+
+
+@given(plots(), st.lists(st.integers(0, 40), max_size=3), st.data())
+@examples(200)
+def test_rows_told_in_parts_are_the_rows_told_at_once(
+    plot: Plot, cuts: list[int], data: st.DataObject
+) -> None:
+    """And a point sees of them what it sees in the definition; no database."""
+    story = play(plot)
+    position = data.draw(st.integers(0, len(story.log)))
+    as_of = data.draw(st.sampled_from(DAYS))
+    day = day_of(as_of)
+    for deal_id in story.by_deal:
+        states = [row for row in story.states if row.deal_id == deal_id]
+        stood = in_parts(states, state_row, States, cuts)
+        assert stood == States.of([state_row(row) for row in states])
+        place = stood.last(stood.order.seen(day, position))
+        known = [row for row in states if row.effective_on <= as_of and row.position <= position]
+        newest = max(known, key=lambda row: (row.effective_on, row.position), default=None)
+        assert (None if place < 0 else states[place]) == newest
+        for manager in cast_of(0):
+            postings = [
+                row for row in story.postings if (row.deal_id, row.manager_id) == (deal_id, manager)
+            ]
+            if postings:
+                held = in_parts(postings, posting_row, Postings, cuts)
+                assert held == Postings.of([posting_row(row) for row in postings])
+                seen = held.order.seen(day, position)
+                assert held.figures(seen) == summed(postings, as_of, position)
+
+
+def posting_row(row: Posting) -> tuple[object, ...]:
+    return row.position, day_of(row.effective_on), row.account, row.amount, *row[9:]
+
+
+def state_row(row: DealState) -> tuple[object, ...]:
+    return row.position, day_of(row.effective_on), row.status, row.check, row.progress
+
+
+def in_parts(rows: list[Any], as_row: Callable[[Any], Any], kind: Any, cuts: list[int]) -> Any:
+    places = sorted({cut for cut in cuts if 0 < cut < len(rows)})
+    told = None
+    for first, end in zip([0, *places], [*places, len(rows)], strict=True):
+        part = kind.of([as_row(row) for row in rows[first:end]])
+        told = part if told is None else told.plus(part)
+    return told
+
+
+def summed(postings: list[Posting], as_of: date, position: int) -> tuple[int, ...]:
+    held = NOBODY
+    for row in postings:
+        if row.effective_on <= as_of and row.position <= position:
+            columns = [row.amount if row.account is account else 0 for account in Account]
+            held = held.plus(standing([*columns, *row[9:]]))
+    return line_of(DealRow(*[None] * 7, held), as_it_is).figures  # type: ignore[arg-type]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), min_size=1).map(sorted),
+    st.integers(-1, 21),
+    st.integers(0, 21),
+)
+@examples(500)
+def test_a_point_sees_each_row_learnt_and_effective_by_then_and_no_other(
+    rows: list[tuple[int, int]], day: int, position: int
+) -> None:
+    positions, days = zip(*rows, strict=True)
+    seen = Learnt.of(positions, days).seen(day, position)
+    assert [*range(seen.first), *seen.late] == [
+        place for place, row in enumerate(rows) if row[0] <= position and row[1] <= day
+    ]
+
+
+# ---------------------------------------------------------------------------- the bounds
+
+
+def told(service: Service, seed: int = 1) -> tuple[tuple[ManagerId, ...], int]:
+    """The people of a history that is recorded to its end, and that end."""
+    number = next(_chapters)
+    people = employ(service, number)
+    tell(service, lively(seed, number))
+    return people, last(service)
+
+
+def lively(seed: int, chapter: int) -> Story:
+    chance = Random(seed)
+    openings = [Begun(0, chance.randrange(4), number, "RUB") for number in range(3)]
+    intents = [
+        Intent(
+            deal=chance.choice((0, 0, 1, 2)),
+            kind=chance.randrange(1, 60),
+            late=chance.choice((0, 0, 1, 2, 3)),
+            which=chance.randrange(12),
+            size=chance.randrange(14),
+            who=chance.randrange(12),
+            same_day=chance.random() < 0.3,
+            wild=False,
+        )
+        for _ in range(40)
+    ]
+    return play(Plot((openings[0], openings[1], openings[2]), intents), chapter)
+
+
+def from_ledger(service: Service, manager: ManagerId, on: date, at: int) -> list[DealRow]:
+    with service.asking() as cursor:
+        return manager_portfolio_from_ledger(cursor, manager, on, at)
+
+
+def test_whoever_was_asked_about_longest_ago_is_forgotten_first(service: Service) -> None:
+    (anna, boris, vera, _), end = told(service)
+    memory = Memory(as_it_is)
+    for manager in (anna, boris, vera):
+        recalled(memory, service, manager, DAYS[-1], end)
+        learn(memory, service, manager)
+    sizes = {manager: memory._books[manager].size for manager in (anna, boris, vera)}
+    memory = Memory(as_it_is, sum(sizes.values()) - 1)
+    for manager in (anna, boris):
+        recalled(memory, service, manager, DAYS[-1], end)
+        learn(memory, service, manager)
+    recalled(memory, service, anna, DAYS[-1], end)
+    learn(memory, service, vera)
+    assert list(memory._books) == [anna, vera]
+
+
+def test_behind_many_events_memory_begins_anew(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (anna, *_), end = told(service)
+    memory = Memory(as_it_is)
+    recalled(memory, service, anna, DAYS[-1], end)
+    learn(memory, service, anna)
+    monkeypatch.setattr(memory_module, "FAR", 10)
+    told(service)
+    assert recalled(memory, service, anna, DAYS[-1], last(service)) is None
+    assert not memory._books
+
+
+def test_a_rebuilt_ledger_is_not_answered_from_memory_of_the_old_one(
+    service: Service, shared_database: str
+) -> None:
+    """Also by statements that were prepared before."""
+    (anna, *_), end = told(service)
+    memory = Memory(as_it_is)
+    for _ in range(8):
+        recalled(memory, service, anna, DAYS[-1], end)
+        learn(memory, service, anna)
+    expected = from_ledger(service, anna, DAYS[-1], end)
+    assert recalled(memory, service, anna, DAYS[-1], end) == expected
+    migrate(shared_database)  # a copy of a template is not its owner's to make schemas in
+    rebuild(shared_database, lambda _done, _of: None)
+    assert recalled(memory, service, anna, DAYS[-1], end) is None
+    learn(memory, service, anna)
+    assert recalled(memory, service, anna, DAYS[-1], end) == expected
+
+
+class _Interrupted:
+    """A cursor before each statement of which something else happens."""
+
+    def __init__(self, cursor: Cursor[Any], happens: Callable[[], None]) -> None:
+        self._cursor = cursor
+        self._happens = happens
+
+    def execute(self, *given: Any) -> Cursor[Any]:
+        self._happens()
+        return self._cursor.execute(*given)
+
+
+def test_what_is_recorded_while_a_manager_is_learnt_is_known_too(service: Service) -> None:
+    number = next(_chapters)
+    (anna, boris, *_), story = employ(service, number), lively(2, number)
+    memory = Memory(as_it_is)
+    tell(service, Story(story.tried[:15]))
+    recalled(memory, service, boris, DAYS[-1], last(service))
+    learn(memory, service, boris)
+    rest = iter(story.tried[15:])
+
+    def more() -> None:
+        tell(service, Story([one for _, one in zip(range(4), rest, strict=False)]))
+        recalled(memory, service, boris, DAYS[-1], last(service))
+        learn(memory, service, boris)
+
+    with service.asking() as cursor:
+        memory.learn(_Interrupted(cursor, more), anna)  # type: ignore[arg-type]
+    end = last(service)
+    found = recalled(memory, service, anna, DAYS[-1], end)
+    assert found is None or found == from_ledger(service, anna, DAYS[-1], end)
+    learn(memory, service, anna)
+    for on in DAYS:
+        assert recalled(memory, service, anna, on, end) == from_ledger(service, anna, on, end)
+
+
+def test_a_manager_learnt_while_the_ledger_is_replaced_is_not_kept(
+    service: Service, shared_database: str
+) -> None:
+    (anna, *_), end = told(service)
+    migrate(shared_database)
+    memory = Memory(as_it_is)
+    recalled(memory, service, anna, DAYS[-1], end)
+    statements = count(1)
+
+    def replace() -> None:
+        if next(statements) == 2:
+            rebuild(shared_database, lambda _done, _of: None)
+
+    with service.asking() as cursor:
+        memory.learn(_Interrupted(cursor, replace), anna)  # type: ignore[arg-type]
+    assert not memory._books
+
+
+def test_the_same_news_brought_twice_is_told_once(service: Service) -> None:
+    """The earlier question's news are a part of the later one's, which were read before."""
+    number = next(_chapters)
+    people, story = employ(service, number), lively(4, number)
+    anna = people[0]
+    memory = Memory(as_it_is)
+    tell(service, Story(story.tried[:20]))
+    for manager in people:
+        recalled(memory, service, manager, DAYS[-1], last(service))
+        learn(memory, service, manager)
+    with service.asking() as one, service.asking() as other:
+        tell(service, Story(story.tried[20:30]))
+        earlier = look(other, service, anna, DAYS[-1], last(service))
+        tell(service, Story(story.tried[30:]))
+        later = look(one, service, anna, DAYS[-1], last(service))
+
+        def between() -> None:
+            memory.lines(other, anna, earlier.end, earlier.point)
+
+        memory.lines(_Interrupted(one, between), anna, later.end, later.point)  # type: ignore[arg-type]
+    end = later.point.position
+    assert memory._books
+    for manager in list(memory._books):
+        for on in DAYS:
+            rows = recalled(memory, service, manager, on, end)
+            assert rows == from_ledger(service, manager, on, end)
+
+
+def test_many_ask_at_once_while_more_is_recorded(service: Service) -> None:
+    number = next(_chapters)
+    people, story = employ(service, number), lively(3, number)
+    memory = Memory(as_it_is, 3 * LITTLE)
+
+    def ask(seed: int) -> int:
+        chance, found = Random(seed), 0
+        for _ in range(60):
+            manager, on, end = chance.choice(people), chance.choice(DAYS), last(service)
+            at = max(0, end - chance.choice((0, 0, 0, 1, 5)))
+            rows = recalled(memory, service, manager, on, at)
+            if rows is None:
+                learn(memory, service, manager)
+            else:
+                assert rows == from_ledger(service, manager, on, at)
+                found += 1
+        return found
+
+    with ThreadPoolExecutor(8) as pool:
+        asking = [pool.submit(ask, seed) for seed in range(7)]
+        tell(service, story)
+        assert sum(one.result(SECONDS) for one in asking) > 100
+
+
+# ---------------------------------------------------------------------------- over HTTP
+
+
+@pytest.fixture
+def here(database: str) -> Iterator[Company]:
+    with company(database, AUTUMN) as begun:
+        yield begun
+
+
+def test_over_http_memory_tells_byte_for_byte_what_the_ledger_tells(here: Company) -> None:
+    anna, boris = here.manager('Анна "Скала" Соколова'), here.manager("Борис")
+    kind, claim = here.kind("5.01"), here.kind("3.00", needs_confirmation=True)
+    roubles, dollars = here.deal(anna, amount="400000000.07"), here.deal(anna, currency="USD")
+    here.act(roubles, anna, kind, "2026-02-03")
+    here.act(dollars, anna, claim, "2026-02-03")
+    learnt = by_heart(here, anna)
+    assert learnt == by_ledger(here, anna)
+
+    here.act(roubles, anna, kind, "2026-01-20")
+    here.director.do(f"/v1/deals/{dollars}/loss", {"reason": "цена", "effective_on": "2026-04-01"})
+    assert ManagerId(anna) in here.service.memory._books
+    assert asked(here, anna) == by_ledger(here, anna) != learnt
+    handover = {"to_manager_id": boris, "transfer_credit": True, "effective_on": "2026-05-04"}
+    by_heart(here, boris)
+    here.director.do(f"/v1/deals/{roubles}/handovers", handover | {"reason": "отпуск"})
+    for manager in (anna, boris):
+        assert by_heart(here, manager) == by_ledger(here, manager)
+
+
+def asked(here: Company, manager: str) -> list[bytes]:
+    path, end = f"/v1/managers/{manager}/portfolio", here.position
+    return [
+        here.director.get(path, as_of=as_of, position=position).content
+        for as_of in ("2025-12-31", "2026-01-12", "2026-01-20", "2026-02-03", "2026-10-20")
+        for position in (0, end - 3, end - 1, end)
+    ]
+
+
+def by_heart(here: Company, manager: str) -> list[bytes]:
+    until = monotonic() + SECONDS
+    while ManagerId(manager) not in here.service.memory._books:
+        here.director.ask(f"/v1/managers/{manager}/portfolio")
+        assert monotonic() < until, "a manager who is asked about again and again is learnt"
+    return asked(here, manager)
+
+
+def by_ledger(here: Company, manager: str) -> list[bytes]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(here.service.memory, "lines", lambda *_: None)
+        patch.setattr(here.service.memory, "asks_again", lambda _: False)
+        return asked(here, manager)
+
+
+def test_one_question_about_a_manager_is_not_worth_learning(here: Company) -> None:
+    anna = here.manager()
+    here.director.ask(f"/v1/managers/{anna}/portfolio")
+    assert not here.service.memory._books
