@@ -57,7 +57,8 @@ INSERT INTO books.accounts (account_id) SELECT %s WHERE NOT EXISTS (SELECT FROM 
 RETURNING account_id
 """
 _NAME: LiteralString = "INSERT INTO books.people (person_id, name) VALUES (%s, %s)"
-_CALLED: LiteralString = """
+_CALLED: LiteralString = "SELECT name FROM books.people WHERE person_id = %s"
+_BY_NAME: LiteralString = """
 SELECT account_id FROM books.accounts JOIN books.people ON person_id = account_id::text
 WHERE name = %s AND account_id = ANY(%s)
 """
@@ -144,7 +145,7 @@ class Accounts:
         """The account called `name` has `grant` and answers to `token`; made if there is none."""
         with self._service.asking() as cursor:
             called = [name, list(self._access().grants)]
-            row = cursor.execute(_CALLED, called).fetchone()
+            row = cursor.execute(_BY_NAME, called).fetchone()
         if row is None:
             account_id = self.create(None, name, grant)[0].account_id
         else:
@@ -156,6 +157,15 @@ class Accounts:
     def grant(self, caller: Caller | None, account_id: AccountId, grant: Grant) -> None:
         """In place of the role that the account has. Raises Refusal."""
         self._do(caller, GrantRole(account_id, grant.role, grant.manager_id, grant.team_id))
+
+    def change_role(self, caller: Caller, account_id: AccountId, grant: Grant) -> Account:
+        """The same for an account that has one. Raises also NotFound."""
+        if account_id not in self._access().grants:
+            raise NotFound("account", account_id)
+        self.grant(caller, account_id, grant)
+        with self._service.asking() as cursor:
+            row = cursor.execute(_CALLED, [str(account_id)]).fetchone()
+        return Account(account_id, row[0] if row else None, grant)
 
     def grant_what_was_before_the_log(self) -> None:
         """Version 0.1 kept roles in a table. Once, and it may be interrupted at any time."""

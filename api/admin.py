@@ -20,10 +20,9 @@ from api.answers import (
     NewKey,
     answer,
 )
-from api.asking import AdminDep, Question
+from api.asking import AskingDep, Question
 from api.door import v1_router
 from api.inputs import Body, Id, Instant, Limit, Line, Slug, example
-from application.orders import Caller
 from domain.access import Grant
 from domain.values import AccountId, KeyId, ManagerId, Role, TeamId
 
@@ -98,9 +97,9 @@ class AccountsQuestion(Question):
     response_model=NewAccount,
     responses=REFUSALS,
 )
-def create_account(body: AccountBody, accounts: AccountsDep, caller: AdminDep) -> Response:
+def create_account(body: AccountBody, accounts: AccountsDep, asking: AskingDep) -> Response:
     """Make an account. Its key is in this answer and nowhere else."""
-    account, token = accounts.create(caller, body.name, body.grant, body.expires_at)
+    account, token = accounts.create(asking.admitted(), body.name, body.grant, body.expires_at)
     return _secret(NewAccount(**_figures(account), token=token))
 
 
@@ -114,9 +113,10 @@ def list_accounts(
     question: Annotated[AccountsQuestion, Query()],
     request: Request,
     accounts: AccountsDep,
-    caller: AdminDep,  # noqa: ARG001 - that it is one
+    asking: AskingDep,
 ) -> Response:
     """The accounts that have a role."""
+    asking.admitted()
     page = accounts.page(question.cursor, question.limit)
     links = {}
     if len(page) == question.limit:
@@ -130,17 +130,15 @@ def list_accounts(
 @router.post(
     "/accounts/{account_id}/role",
     operation_id="grantRole",
-    status_code=204,
-    response_class=Response,
+    response_model=AccountOut,
     responses=REFUSALS,
 )
 def grant_role(
-    account_id: AccountPath, body: RoleBody, accounts: AccountsDep, caller: AdminDep
+    account_id: AccountPath, body: RoleBody, accounts: AccountsDep, asking: AskingDep
 ) -> Response:
     """Another role, in place of the one that the account has."""
-    accounts.require(AccountId(account_id))
-    accounts.grant(caller, AccountId(account_id), body.grant)
-    return Response(status_code=204)
+    account = accounts.change_role(asking.admitted(), AccountId(account_id), body.grant)
+    return answer(AccountOut(**_figures(account)))
 
 
 @router.delete(
@@ -150,9 +148,9 @@ def grant_role(
     response_class=Response,
     responses=QUESTION_REFUSALS,
 )
-def close_account(account_id: AccountPath, accounts: AccountsDep, caller: AdminDep) -> Response:
+def close_account(account_id: AccountPath, accounts: AccountsDep, asking: AskingDep) -> Response:
     """Close an account: its keys and sessions are worth nothing from now on."""
-    accounts.close(caller, AccountId(account_id))
+    accounts.close(asking.admitted(), AccountId(account_id))
     return Response(status_code=204)
 
 
@@ -166,12 +164,12 @@ def close_account(account_id: AccountPath, accounts: AccountsDep, caller: AdminD
 def issue_key(
     account_id: AccountPath,
     accounts: AccountsDep,
-    caller: AdminDep,
+    asking: AskingDep,
     body: KeyBody | None = None,
 ) -> Response:
     """One more key for an account. It is in this answer and nowhere else."""
     expires_at: datetime | None = body.expires_at if body else None
-    key, token = accounts.issue_key(caller, AccountId(account_id), expires_at)
+    key, token = accounts.issue_key(asking.admitted(), AccountId(account_id), expires_at)
     return _secret(NewKey(**_key(key), token=token))
 
 
@@ -181,12 +179,9 @@ def issue_key(
     response_model=KeysAnswer,
     responses=QUESTION_REFUSALS,
 )
-def list_keys(
-    account_id: AccountPath,
-    accounts: AccountsDep,
-    caller: AdminDep,  # noqa: ARG001 - that it is one
-) -> Response:
+def list_keys(account_id: AccountPath, accounts: AccountsDep, asking: AskingDep) -> Response:
     """The keys of an account that were not taken back, without what is secret of them."""
+    asking.admitted()
     keys = accounts.keys(AccountId(account_id))
     return answer(KeysAnswer(keys=[KeyOut(**_key(key)) for key in keys]))
 
@@ -199,17 +194,18 @@ def list_keys(
     responses=QUESTION_REFUSALS,
 )
 def revoke_key(
-    account_id: AccountPath, key_id: KeyPath, accounts: AccountsDep, caller: AdminDep
+    account_id: AccountPath, key_id: KeyPath, accounts: AccountsDep, asking: AskingDep
 ) -> Response:
     """Take a key back: it is worth nothing from the next request on."""
-    accounts.revoke_key(caller, AccountId(account_id), KeyId(key_id))
+    accounts.revoke_key(asking.admitted(), AccountId(account_id), KeyId(key_id))
     return Response(status_code=204)
 
 
 def _secret(body: NewAccount | NewKey) -> Response:
     """An answer that nobody on the way may keep."""
-    made = answer(body, **{"Cache-Control": "no-store"})
+    made = answer(body)
     made.status_code = 201
+    made.headers["Cache-Control"] = "no-store"
     return made
 
 

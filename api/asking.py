@@ -14,8 +14,10 @@ from pydantic import BaseModel, ConfigDict
 
 from api.inputs import Day, KnownAt, Limit, Position, Slug
 from api.service import Service
+from application.orders import Caller
+from domain.access import Grant, Reach, Sight, Task, sight
 from domain.directory import Directory
-from domain.errors import Invalid, NotFound
+from domain.errors import Forbidden, Invalid, NotFound, Restriction
 from domain.values import ManagerId, TeamId
 from projections.point import BEYOND, Knowledge, Point, point_at
 
@@ -52,11 +54,41 @@ Manager = Annotated[Slug, Path(description="The manager's id.")]
 
 
 @dataclass(frozen=True, slots=True)
+class Asking:
+    """One request's question, before anything is read: who asks, and which task it belongs to."""
+
+    service: Service
+    caller: Caller
+    task: Task | None
+
+    @contextmanager
+    def desk(self) -> Iterator["Desk"]:
+        """Raises SignedOut, Forbidden; NotFound comes later, for what this account may not see."""
+        with self.service.asking() as cursor:
+            yield self.at(cursor, self.service.directory.at(cursor, BEYOND))
+
+    def admitted(self) -> Caller:
+        """Whoever asks, if their role has a part in the task. Raises SignedOut, Forbidden."""
+        with self.desk():
+            return self.caller
+
+    def at(self, cursor: Cursor[Any], now: Directory) -> "Desk":
+        """The same with everything known, `now`, at hand."""
+        grant = now.access.grant_of(self.caller.account_id, self.caller.key_id)
+        if self.task is None:
+            raise Forbidden(Restriction.ROLE, role=grant.role.value)
+        return Desk(self.service, cursor, now, grant, grant.reach(self.task))
+
+
+@dataclass(frozen=True, slots=True)
 class Desk:
-    """Where one question is answered: a cursor, and the parts of the service that it needs."""
+    """Where one question is answered: a cursor, and what the account that asks was given."""
 
     service: Service
     cursor: Cursor[Any]
+    now: Directory
+    grant: Grant
+    reach: Reach
 
     def point(self, as_of: date | None, knowledge: Knowledge) -> Point:
         """Raises InTheFuture, Invalid."""
@@ -74,35 +106,38 @@ class Desk:
     def currency(self, given: str | None) -> str:
         return given or self.service.settings.currency
 
-    def team(self, team_id: UUID, point: Point) -> list[ManagerId]:
-        """The members at the point. Raises NotFound."""
-        people = self.directory(point).people
-        people.require_team(TeamId(team_id))
-        return people.members(TeamId(team_id), point.as_of)
+    def sight(self, day: date) -> Sight:
+        """Whom the account may see in a question about `day`: a head sees who was in the team then,
+        and is today.
+        """
+        return sight(self.grant, self.now.people, day, self.service.clock.today)
 
-    def require_manager(self, manager_id: str) -> ManagerId:
-        """A manager who is known now, whatever was known at the point asked about."""
+    def team(self, team_id: UUID, point: Point) -> list[ManagerId]:
+        """Those of the members at the point whom the account may see. Raises NotFound."""
+        team = TeamId(team_id)
+        people = self.directory(point).people
+        people.require_team(team)
+        if self.reach is not Reach.ALL and team != self.grant.team_id:
+            raise NotFound("team", team_id)
+        eyes = self.sight(point.as_of)
+        return [manager for manager in people.members(team, point.as_of) if eyes.sees(manager)]
+
+    def require_manager(self, manager_id: str, day: date) -> ManagerId:
+        """A manager who is known now, whatever was known at the point asked about, and whom the
+        account may see. Raises NotFound.
+        """
         manager = ManagerId(manager_id)
-        if manager not in self.now().people.managers:
+        if manager not in self.now.people.managers or not self.sight(day).sees(manager):
             raise NotFound("manager", manager_id)
         return manager
 
-    def now(self) -> Directory:
-        """Everything known."""
-        return self.service.directory.at(self.cursor, BEYOND)
+
+def asking_of(request: Request) -> Asking:
+    service = cast("Service", request.app.state.service)
+    return Asking(service, request.scope["caller"], request.scope["task"])
 
 
-def service_of(request: Request) -> Service:
-    return cast("Service", request.app.state.service)
-
-
-@contextmanager
-def desk(service: Service) -> Iterator[Desk]:
-    with service.asking() as cursor:
-        yield Desk(service, cursor)
-
-
-ServiceDep = Annotated[Service, Depends(service_of)]
+AskingDep = Annotated[Asking, Depends(asking_of)]
 
 
 def next_link(request: Request, cursor: int, point: Point | None = None) -> dict[str, str]:

@@ -14,7 +14,7 @@ import uvicorn
 from pydantic import TypeAdapter, ValidationError
 
 from api import embedded
-from api.accounts import Accounts, Role, new_token
+from api.accounts import Accounts, new_token
 from api.app import create_app
 from api.demo import NotEmpty, load_demo
 from api.doctor import examine
@@ -34,7 +34,9 @@ from api.shown import (
     show_the_way,
 )
 from application.orders import Unavailable
+from domain.access import Grant
 from domain.errors import Refusal
+from domain.values import Role
 from projections.point import Knowledge
 from projections.rebuild import Busy, rebuild
 from projections.verify import verify
@@ -62,6 +64,7 @@ def serve(host: Host = None, port: Port = None, data: Data = None, workers: Work
     settings = _settings(host=host, port=port, data=data, workers=workers)
     with _own_database(settings) as conninfo:
         with _service(conninfo, settings) as service:
+            Accounts(service).grant_what_was_before_the_log()
             _make_first_account(service)
         _serve(conninfo, settings)
 
@@ -75,7 +78,7 @@ def demo(host: Host = None, port: Port = None, data: Data = None, workers: Worke
             with progress("Two years of the demo company") as told:
                 load_demo(service, service.clock.today, told)
             token = settings.bootstrap_token or new_token()
-            Accounts(service.asking).renew("demo", Role.ADMIN, token)
+            Accounts(service).renew("demo", Grant(Role.DIRECTOR), token)
             show_the_way(settings, token, service.clock.today)
         _serve(conninfo, settings)
 
@@ -237,7 +240,7 @@ def _make_first_account(service: Service) -> None:
     """On an empty database: an administrator, whose token is said once."""
     given = service.settings.bootstrap_token
     token = given or new_token()
-    if Accounts(service.asking).create_first(token) is not None and given is None:
+    if Accounts(service).create_first(token) is not None and given is None:
         OUT.print(f"First account: admin. Its token, shown only now: [bold]{token}[/]")
 
 

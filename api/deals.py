@@ -21,16 +21,18 @@ from api.answers import (
     asked,
     check,
 )
-from api.asking import Desk, PageQuestion, PointQuestion, ServiceDep, desk, next_link
+from api.asking import AskingDep, Desk, PageQuestion, PointQuestion, next_link
 from api.deal_commands import Deal
 from api.door import v1_router
+from domain.access import Reach
+from domain.authority import sees_deal
 from domain.deal import Action, Status
 from domain.errors import NotFound
 from domain.events import instant_text
 from domain.history import Step
 from domain.values import decimal_text, value_text
 from projections.deals import DealAtPoint, deal_at, deals_from_ledger
-from projections.point import Point, late_days
+from projections.point import BEYOND, Point, late_days
 
 router = v1_router(tags=["deals"], responses=QUESTION_REFUSALS)
 
@@ -43,12 +45,13 @@ class DealsQuestion(PageQuestion):
 
 @router.get("/deals", operation_id="listDeals", response_model=DealsAnswer)
 def deals(
-    question: Annotated[DealsQuestion, Query()], request: Request, service: ServiceDep
+    question: Annotated[DealsQuestion, Query()], request: Request, asking: AskingDep
 ) -> Response:
     """The deals opened by `as_of`, in the order in which they were recorded."""
-    with desk(service) as at:
+    with asking.desk() as at:
         point = at.point(question.as_of, question.knowledge)
-        owner = None if question.manager_id is None else at.require_manager(question.manager_id)
+        asked_for = question.manager_id
+        owner = None if asked_for is None else at.require_manager(asked_for, point.as_of)
         lines = deals_from_ledger(
             at.cursor,
             point.as_of,
@@ -57,6 +60,7 @@ def deals(
             limit=question.limit,
             status=question.status,
             owner=owner,
+            seen=at.sight(point.as_of).managers,
         )
     links = next_link(request, lines[-1].position, point) if len(lines) == question.limit else None
     summaries = [
@@ -77,11 +81,9 @@ def deals(
 
 
 @router.get("/deals/{deal_id}", operation_id="getDeal", response_model=DealAnswer)
-def deal(
-    deal_id: Deal, question: Annotated[PointQuestion, Query()], service: ServiceDep
-) -> Response:
+def deal(deal_id: Deal, question: Annotated[PointQuestion, Query()], asking: AskingDep) -> Response:
     """One deal at a point: who holds what of it, action by action."""
-    with desk(service) as at:
+    with asking.desk() as at:
         point, found = _found(at, deal_id, question)
     state = found.deal
     body = DealAnswer(
@@ -103,11 +105,20 @@ def deal(
 
 
 def _found(at: Desk, deal_id: UUID, question: PointQuestion) -> tuple[Point, DealAtPoint]:
+    """A deal that the account may see, at the point or today. Raises NotFound."""
     point = at.point(question.as_of, question.knowledge)
     found = deal_at(at.cursor, deal_id, point.as_of, point.position)
-    if found is None:
+    if found is None or not _is_seen(at, point, found):
         raise NotFound("deal", deal_id)
     return point, found
+
+
+def _is_seen(at: Desk, point: Point, found: DealAtPoint) -> bool:
+    if at.reach is Reach.ALL or sees_deal(at.sight(point.as_of), found.deal):
+        return True
+    today = at.service.clock.today
+    now = deal_at(at.cursor, found.deal_id, today, BEYOND)
+    return now is not None and sees_deal(at.sight(today), now.deal)
 
 
 def _action(action: Action) -> ActionOut:
@@ -135,12 +146,12 @@ def _action(action: Action) -> ActionOut:
     "/deals/{deal_id}/events", operation_id="getDealEvents", response_model=DealEventsAnswer
 )
 def deal_events(
-    deal_id: Deal, question: Annotated[PointQuestion, Query()], service: ServiceDep
+    deal_id: Deal, question: Annotated[PointQuestion, Query()], asking: AskingDep
 ) -> Response:
     """The deal's history in book order: both times, who recorded it, what it added to whom."""
-    with desk(service) as at:
+    with asking.desk() as at:
         point, found = _found(at, deal_id, question)
-    zone = service.settings.zone
+    zone = asking.service.settings.zone
     events = [_event(step, zone) for step in found.history]
     return answer(DealEventsAnswer(**asked(point), deal_id=str(deal_id), events=events))
 

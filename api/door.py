@@ -27,6 +27,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.accounts import Accounts
 from api.inputs import MOST_BYTES, MalformedJson, read_json
 from api.problems import Problem, language_of, problem_of, respond
+from api.questions import QUESTIONS
 from api.service import READERS, Service
 from application.orders import PATIENCE_SECONDS, Answer, Caller, Order, Unavailable
 from domain.decisions import Command
@@ -85,17 +86,16 @@ class Door:
     ) -> ASGIApp:
         headers: Headers = dict(reversed(scope["headers"]))  # of two equal ones the first
         caller = scope["caller"] = await self._caller(scope, headers)
-        asked = _query(scope)
-        loop = asyncio.get_running_loop()
-        if scope["method"] != "POST":
-            values = called.read(scope, names, asked, None)
-            return await loop.run_in_executor(self._threads, called.call, values)
-        for name in asked:  # a command says everything in its body: ?dry_run=1 must not record
-            raise Problem("validation", errors=((name, "extra_forbidden", {}),))
-        body = await _body(receive, headers)
-        given = _json(body, headers, required=called.body_required)
+        scope["task"] = called.task
+        asked, given = _query(scope), None
+        if scope["method"] == "POST":
+            for name in asked:  # a command says everything in its body: ?dry_run=1 must not record
+                raise Problem("validation", errors=((name, "extra_forbidden", {}),))
+            body = await _body(receive, headers)
+            given = _json(body, headers, required=called.body_required)
         values = called.read(scope, names, asked, given)
         if not called.is_command:
+            loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._threads, called.call, values)
         key = _key(headers)
         order = Order(
@@ -134,6 +134,7 @@ class _Called:
 
     def __init__(self, route: APIRoute) -> None:
         self.endpoint = route.endpoint
+        self.task = QUESTIONS.get(route.operation_id or "")
         self.pattern = route.path_regex
         hints = get_type_hints(route.endpoint, include_extras=True)
         self.is_command = hints.pop("return") is Command

@@ -21,10 +21,12 @@ from api.answers import (
     answer,
     asked,
 )
-from api.asking import PageQuestion, ServiceDep, desk, next_link
+from api.asking import AskingDep, PageQuestion, next_link
 from api.door import v1_router
+from domain.access import Sight
 from domain.catalogue import ActionType
 from domain.events import instant_text
+from domain.periods import Month
 from domain.values import decimal_text
 from projections.directory import PeriodLine, names
 from projections.point import Point
@@ -50,9 +52,9 @@ def _page(
     operation_id="listActionTypes",
     response_model=ActionTypesAnswer,
 )
-def action_types(question: PageDep, request: Request, service: ServiceDep) -> Response:
+def action_types(question: PageDep, request: Request, asking: AskingDep) -> Response:
     """The catalogue: every action type, with the weight in force on `as_of` and all its weights."""
-    with desk(service) as at:
+    with asking.desk() as at:
         point = at.point(question.as_of, question.knowledge)
         types = list(at.directory(point).catalogue.types.values())
     page, links = _page(types, question, request, point)
@@ -80,9 +82,9 @@ def _type(kind: ActionType, point: Point) -> ActionTypeOut:
 @router.get(
     "/managers", tags=["people"], operation_id="listManagers", response_model=ManagersAnswer
 )
-def managers(question: PageDep, request: Request, service: ServiceDep) -> Response:
+def managers(question: PageDep, request: Request, asking: AskingDep) -> Response:
     """The managers, and the team of each on `as_of`."""
-    with desk(service) as at:
+    with asking.desk() as at:
         point = at.point(question.as_of, question.knowledge)
         people = at.directory(point).people
         called = names(at.cursor)
@@ -99,9 +101,9 @@ def managers(question: PageDep, request: Request, service: ServiceDep) -> Respon
 
 
 @router.get("/teams", tags=["people"], operation_id="listTeams", response_model=TeamsAnswer)
-def teams(question: PageDep, request: Request, service: ServiceDep) -> Response:
+def teams(question: PageDep, request: Request, asking: AskingDep) -> Response:
     """The teams, and who is in them on `as_of`."""
-    with desk(service) as at:
+    with asking.desk() as at:
         point = at.point(question.as_of, question.knowledge)
         people = at.directory(point).people
     page, links = _page(list(people.teams), question, request, point)
@@ -117,16 +119,18 @@ def teams(question: PageDep, request: Request, service: ServiceDep) -> Response:
 
 
 @router.get("/periods", tags=["periods"], operation_id="listPeriods", response_model=PeriodsAnswer)
-def periods(question: PageDep, request: Request, service: ServiceDep) -> Response:
+def periods(question: PageDep, request: Request, asking: AskingDep) -> Response:
     """Every month that was ever closed: by whom, when, with which totals."""
-    with desk(service) as at:
+    with asking.desk() as at:
         point = at.point(question.as_of, question.knowledge)
-        lines = service.directory.periods(at.cursor, point.position)
-    page, links = _page(lines, question, request, point)
-    return answer(PeriodsAnswer(**asked(point), periods=[_period(line) for line in page]), links)
+        lines = at.service.directory.periods(at.cursor, point.position)
+        page, links = _page(lines, question, request, point)
+        periods = [_period(line, at.sight(Month.parse(line.period).last_day)) for line in page]
+    return answer(PeriodsAnswer(**asked(point), periods=periods), links)
 
 
-def _period(line: PeriodLine) -> PeriodOut:
+def _period(line: PeriodLine, eyes: Sight) -> PeriodOut:
+    """The totals of those whom the account may see."""
     return PeriodOut(
         period=line.period,
         status="closed" if line.closed else "reopened",
@@ -134,7 +138,11 @@ def _period(line: PeriodLine) -> PeriodOut:
         recorded_at=instant_text(line.recorded_at),
         actor=line.actor,
         reason=line.reason,
-        totals=[PeriodTotalOut(**total.model_dump()) for total in line.totals],
+        totals=[
+            PeriodTotalOut(**total.model_dump())
+            for total in line.totals
+            if eyes.sees(total.manager_id)
+        ],
     )
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 
 from api.answers import QUESTION_REFUSALS, EventsAnswer
-from api.asking import Question, ServiceDep, desk
+from api.asking import AskingDep, Question
 from api.door import v1_router
 from api.inputs import Limit, Position
 from projections.log import published_after
@@ -20,12 +20,12 @@ class EventsQuestion(Question):
 
 @router.get("/events", operation_id="listEvents", response_model=EventsAnswer)
 def events(
-    question: Annotated[EventsQuestion, Query()], request: Request, service: ServiceDep
+    question: Annotated[EventsQuestion, Query()], request: Request, asking: AskingDep
 ) -> Response:
     """Everything that was ever recorded, behind the position `after`: deals, catalogue, people,
     periods. Reading on from the last position misses nothing, and nothing ever changes.
     """
-    with desk(service) as at:
+    with asking.desk() as at:
         published = published_after(at.cursor, question.after, question.limit)
     headers = {}
     if len(published) == question.limit:

@@ -31,13 +31,12 @@ from api.answers import (
     values,
 )
 from api.asking import (
+    AskingDep,
     Desk,
     KnowledgeQuestion,
     Manager,
     PointQuestion,
     Question,
-    ServiceDep,
-    desk,
 )
 from api.door import v1_router
 from api.inputs import Currency, Day, Id, KnownAt, Position
@@ -101,15 +100,14 @@ class RestatementQuestion(Question):
 
 
 @router.get("/portfolios", operation_id="getPortfolios", response_model=PortfoliosAnswer)
-def portfolios(question: Annotated[PortfoliosQuestion, Query()], service: ServiceDep) -> Response:
+def portfolios(question: Annotated[PortfoliosQuestion, Query()], asking: AskingDep) -> Response:
     """Every manager's portfolio, by currency. Whoever stands still is there with zeros."""
-    with desk(service) as at:
+    with asking.desk() as at:
         point = at.point(question.as_of, question.knowledge)
         held = portfolios_from_ledger(at.cursor, point.as_of, point.position)
-        known = list(at.directory(point).people.managers)
-        shown = known if question.team_id is None else at.team(question.team_id, point)
+        shown = _shown(at, question.team_id, point)
         called = names(at.cursor)
-        company = service.settings.currency
+        company = at.service.settings.currency
         lines = []
         for currency in [company, *sorted(set(held) - {company})]:
             managers = {
@@ -133,6 +131,14 @@ def portfolios(question: Annotated[PortfoliosQuestion, Query()], service: Servic
     return answer(PortfoliosAnswer(**asked(point), currencies=lines))
 
 
+def _shown(at: Desk, team_id: UUID | None, point: Point) -> list[ManagerId]:
+    """Everybody, or the team, as far as the account may see them."""
+    if team_id is not None:
+        return at.team(team_id, point)
+    eyes = at.sight(point.as_of)
+    return [who for who in at.directory(point).people.managers if eyes.sees(who)]
+
+
 def _figures(standing: Standing) -> dict[str, Any]:
     return {
         **values(standing.balance),
@@ -148,14 +154,18 @@ def _figures(standing: Standing) -> dict[str, Any]:
     response_model=ManagerPortfolioAnswer,
 )
 def manager_portfolio(
-    manager_id: Manager, question: Annotated[PointQuestion, Query()], service: ServiceDep
+    manager_id: Manager, question: Annotated[PointQuestion, Query()], asking: AskingDep
 ) -> Response:
     """One manager's portfolio, deal by deal. The rows sum to the totals exactly."""
     manager = ManagerId(manager_id)
-    learning = None
+    learning, service = None, asking.service
     with service.asking() as cursor:
-        clock = service.clock
-        point, end, name = opening(cursor, clock, question.as_of, question.knowledge, manager)
+        point, end, name, directory_end = opening(
+            cursor, service.clock, question.as_of, question.knowledge, manager
+        )
+        asking.at(cursor, service.directory.now(cursor, directory_end)).require_manager(
+            manager, point.as_of
+        )
         lines = service.memory.lines(cursor, manager, end, point)
         if lines is None:
             rows = manager_portfolio_from_ledger(cursor, manager, point.as_of, point.position)
@@ -192,29 +202,35 @@ def _figures_of(lines: Iterable[Line[bytes]], company: str) -> Iterator[bytes]:
     response_model=SeriesAnswer,
 )
 def manager_series(
-    manager_id: Manager, question: Annotated[SeriesQuestion, Query()], service: ServiceDep
+    manager_id: Manager, question: Annotated[SeriesQuestion, Query()], asking: AskingDep
 ) -> Response:
     """One manager's portfolio over time."""
-    with desk(service) as at:
+    with asking.desk() as at:
         point = at.between(question.from_, question.to, question.knowledge)
-        manager = at.require_manager(manager_id)
+        manager = at.require_manager(manager_id, point.as_of)
         return _series(at, point, question, lambda _: {manager})
 
 
 @router.get("/portfolios/series", operation_id="getSeries", response_model=SeriesAnswer)
-def series(question: Annotated[TeamSeriesQuestion, Query()], service: ServiceDep) -> Response:
+def series(question: Annotated[TeamSeriesQuestion, Query()], asking: AskingDep) -> Response:
     """Everybody's portfolio over time, or a team's."""
-    with desk(service) as at:
+    with asking.desk() as at:
         point = at.between(question.from_, question.to, question.knowledge)
         return _series(at, point, question, _members(at, point, question.team_id))
 
 
 def _members(at: Desk, point: Point, team_id: UUID | None) -> Members:
+    """On each date whom the account may see of the team, or of everybody."""
     if team_id is None:
-        return lambda _: None
+        return lambda day: at.sight(day).managers
     at.team(team_id, point)
     people = at.directory(point).people
-    return lambda day: set(people.members(TeamId(team_id), day))
+
+    def members(day: date) -> set[ManagerId]:
+        eyes = at.sight(day)
+        return {who for who in people.members(TeamId(team_id), day) if eyes.sees(who)}
+
+    return members
 
 
 def _series(at: Desk, point: Point, question: SeriesQuestion, members: Members) -> Response:
@@ -238,9 +254,9 @@ def _series(at: Desk, point: Point, question: SeriesQuestion, members: Members) 
 
 
 @router.get("/portfolios/movement", operation_id="getMovement", response_model=MovementAnswer)
-def movement(question: Annotated[MovementQuestion, Query()], service: ServiceDep) -> Response:
+def movement(question: Annotated[MovementQuestion, Query()], asking: AskingDep) -> Response:
     """Why it changed between two dates: opening + lines = closing."""
-    with desk(service) as at:
+    with asking.desk() as at:
         point = at.between(question.from_, question.to, question.knowledge)
         currency = at.currency(question.currency)
         moved = movement_from_ledger(
@@ -268,20 +284,19 @@ def movement(question: Annotated[MovementQuestion, Query()], service: ServiceDep
 def _who(
     at: Desk, point: Point, manager_id: str | None, team_id: UUID | None
 ) -> Collection[ManagerId] | None:
-    """Whose postings count; None for everybody's."""
-    one = None if manager_id is None else {at.require_manager(manager_id)}
-    if team_id is None:
-        return one
-    team = set(at.team(team_id, point))
-    return team if one is None else team & one
+    """Whose postings count, of those whom the account may see; None for everybody's."""
+    if manager_id is not None:
+        one = {at.require_manager(manager_id, point.as_of)}
+        return one if team_id is None else one & set(at.team(team_id, point))
+    return at.sight(point.as_of).managers if team_id is None else at.team(team_id, point)
 
 
 @router.get(
     "/portfolios/restatement", operation_id="getRestatement", response_model=RestatementAnswer
 )
-def restatement(question: Annotated[RestatementQuestion, Query()], service: ServiceDep) -> Response:
+def restatement(question: Annotated[RestatementQuestion, Query()], asking: AskingDep) -> Response:
     """What changed our knowledge of one date: earlier + lines = later."""
-    with desk(service) as at:
+    with asking.desk() as at:
         earlier = at.point(
             question.as_of, _knowledge(question.from_known_at, question.from_position)
         )
@@ -304,7 +319,7 @@ def restatement(question: Annotated[RestatementQuestion, Query()], service: Serv
             from_known_at=earlier.known_at.isoformat(timespec="microseconds"),
             from_position=earlier.position,
             earlier=Values(**values(restated.earlier)),
-            lines=[_line(line, service.settings.zone) for line in restated.lines],
+            lines=[_line(line, at.service.settings.zone) for line in restated.lines],
             later=Values(**values(restated.later)),
         )
     )

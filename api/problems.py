@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from application.orders import Unavailable
-from domain.errors import Obstacle, Refusal, Restriction, SignedOut
+from domain.errors import Invalid, Obstacle, Refusal, Restriction, SignedOut
 
 Language = Literal["ru", "en"]
 
@@ -444,10 +444,12 @@ OTHERWISE = ("недопустимое значение", "is not valid here")
 
 
 def slug_of(refusal: Refusal) -> str:
-    """`NotAllowedNow` as "not-allowed-now"; a field that is wrong is a `validation`."""
-    name = type(refusal).__name__
-    if name == "Invalid":
+    """`NotAllowedNow` as "not-allowed-now"; but for two that the contract calls otherwise."""
+    if isinstance(refusal, Invalid):
         return "validation"
+    if isinstance(refusal, SignedOut):
+        return "unauthenticated"
+    name = type(refusal).__name__
     return re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()
 
 
@@ -464,8 +466,6 @@ def problem_of(error: Exception) -> Problem | None:
     match error:
         case Problem():
             return error
-        case SignedOut():
-            return Problem("unauthenticated")
         case Refusal():
             return to_problem(error)
         case Unavailable():

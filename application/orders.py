@@ -10,7 +10,6 @@ from domain.errors import VersionConflict
 from domain.events import instant_text
 from domain.values import AccountId, KeyId
 
-
 PATIENCE_SECONDS = 1.7
 """An order that is not durable by then is answered as unavailable, before the two seconds that are
 promised.

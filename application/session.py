@@ -19,7 +19,7 @@ from domain.authority import require_permitted
 from domain.deal_commands import OpenDeal
 from domain.decisions import Books, Decision
 from domain.directory import directory_of
-from domain.errors import IdempotencyKeyReused, SignedOut
+from domain.errors import IdempotencyKeyReused
 from domain.events import (
     DealOpened,
     Event,
@@ -110,11 +110,7 @@ class Session:
         caller = order.caller
         if caller is None:
             return None
-        access = self.draft.directory.access
-        grant = access.grants.get(caller.account_id)
-        if grant is None or caller.key_id in access.revoked_keys:
-            raise SignedOut
-        return grant
+        return self.draft.directory.access.grant_of(caller.account_id, caller.key_id)
 
     def _books(self, today: date) -> Books:
         draft = self.draft

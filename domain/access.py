@@ -11,7 +11,7 @@ from datetime import date
 from enum import StrEnum
 from types import MappingProxyType
 
-from domain.errors import Forbidden, Restriction
+from domain.errors import Forbidden, Restriction, SignedOut
 from domain.events import AccessEvent, KeyIssued, KeyRevoked, RoleGranted, RoleRevoked
 from domain.people import People
 from domain.values import AccountId, KeyId, ManagerId, Role, TeamId
@@ -89,6 +89,13 @@ class Access:
 
     grants: Mapping[AccountId, Grant] = field(default_factory=dict)
     revoked_keys: frozenset[KeyId] = frozenset()
+
+    def grant_of(self, account_id: AccountId, key_id: KeyId | None) -> Grant:
+        """What the account may do that signed in by this key. Raises SignedOut."""
+        grant = self.grants.get(account_id)
+        if grant is None or key_id in self.revoked_keys:
+            raise SignedOut
+        return grant
 
     def evolve(self, event: AccessEvent) -> "Access":
         match event:

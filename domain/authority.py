@@ -99,10 +99,10 @@ def require_permitted(command: Command, grant: Grant, books: Books) -> None:
 
 
 def sees_deal(eyes: Sight, deal: Deal) -> bool:
-    """A deal belongs to its owner and to whoever holds credit or a claim in it."""
-    return eyes.sees(deal.owner) or any(
-        eyes.sees(manager) for manager, stake in deal.stakes.items() if stake.credit or stake.claim
-    )
+    """A deal belongs to its owner, and to whoever holds credit or a claim or performed an action
+    in it.
+    """
+    return eyes.sees(deal.owner) or any(map(eyes.sees, deal.stakes))
 
 
 @dataclass(frozen=True, slots=True)

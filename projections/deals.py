@@ -1,6 +1,6 @@
 """The deals at a point: a page of them from the ledger, and one whole from its own short stream."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, LiteralString
@@ -74,6 +74,12 @@ CROSS JOIN LATERAL (
 WHERE deals.position > %(after)s AND deals.position <= %(position)s
   AND (%(status)s::text IS NULL OR status = %(status)s)
   AND (%(owner)s::text IS NULL OR owner = %(owner)s)
+  AND (%(seen)s::text[] IS NULL OR owner = ANY(%(seen)s) OR deals.deal_id IN (
+      SELECT deal_id FROM ledger.postings
+      WHERE manager_id = ANY(%(seen)s) AND effective_on <= %(as_of)s AND position <= %(position)s
+      GROUP BY deal_id, manager_id
+      HAVING sum(credit) <> 0 OR sum(actions) <> 0
+          OR sum(amount) FILTER (WHERE account = 'claimed') <> 0))
 ORDER BY deals.position LIMIT %(limit)s
 """
 
@@ -87,8 +93,11 @@ def deals_from_ledger(
     limit: int = 100,
     status: Status | None = None,
     owner: ManagerId | None = None,
+    seen: Collection[ManagerId] | None = None,
 ) -> list[DealLine]:
-    """The same: at most `limit` of them behind the opening at position `after`."""
+    """The same: at most `limit` of them behind the opening at position `after`; with `seen`, only
+    deals of which one of those managers is the owner or has a part.
+    """
     asked = {
         "as_of": as_of,
         "position": position,
@@ -96,6 +105,7 @@ def deals_from_ledger(
         "limit": limit,
         "status": status,
         "owner": owner,
+        "seen": None if seen is None else list(seen),
     }
     lines = (DealLine(*row) for row in cursor.execute(_DEALS, asked))
     return [replace(line, status=Status(line.status)) for line in lines]

@@ -24,7 +24,10 @@ _EVENTS: LiteralString = """
 SELECT originator_id, originator_version, topic, state FROM books.events
 WHERE of_the_directory AND notification_id > %s ORDER BY notification_id
 """
-_NAMES: LiteralString = "SELECT manager_id, name FROM books.people"
+_NAMES: LiteralString = """
+SELECT person_id, name FROM books.people
+WHERE person_id NOT IN (SELECT account_id::text FROM books.accounts)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,12 @@ class DirectoryView:
         self._lock = Lock()
         self._events: tuple[Recorded[DirectoryEvent], ...] = ()
         self._latest = Directory()
+
+    def now(self, cursor: Cursor[Any], end: int) -> Directory:
+        """Everything known, when the directory's last event stands at position `end`."""
+        if not self._events or self._events[-1].position < end:
+            self._caught_up(cursor)
+        return self._latest
 
     def at(self, cursor: Cursor[Any], position: int) -> Directory:
         """What was known at `position`."""
@@ -87,5 +96,5 @@ class DirectoryView:
 
 
 def names(cursor: Cursor[Any]) -> Mapping[ManagerId, str]:
-    """What people are called now; names live outside the log and have no history."""
+    """What managers are called now; names live outside the log and have no history."""
     return dict(cursor.execute(_NAMES).fetchall())

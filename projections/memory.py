@@ -16,8 +16,7 @@ from uuid import UUID
 
 from psycopg import Cursor
 
-from domain.errors import NotFound
-from domain.values import DealId, ManagerId, stream_of
+from domain.values import DealId, ManagerId
 from projections.ledger import Balance, Standing
 from projections.point import LAST, POINT, Clock, Knowledge, Point, asked_for, point_from
 from projections.portfolio import DealRow, Line, line_of
@@ -51,31 +50,30 @@ class Opening(NamedTuple):
     point: Point
     end: End
     name: str | None
+    directory_end: int
 
 
 _LEDGER: LiteralString = "to_regnamespace('ledger')::oid, pg_postmaster_start_time()::text"
 _OPENING: LiteralString = f"""
-SELECT {POINT}, {_LEDGER}, person.name, person.name IS NOT NULL OR EXISTS (
-    SELECT FROM books.events WHERE originator_id = %(stream)s AND originator_version = 1
+SELECT {POINT}, {_LEDGER}, person.name, (
+    SELECT coalesce(max(notification_id), 0) FROM books.events WHERE of_the_directory
 )
-FROM {LAST} LEFT JOIN books.people AS person ON person.manager_id = %(manager)s
+FROM {LAST} LEFT JOIN books.people AS person ON person.person_id = %(manager)s
 """
 
 
 def opening(
     cursor: Cursor[Any], clock: Clock, as_of: date | None, knowledge: Knowledge, manager: ManagerId
 ) -> Opening:
-    """`name` is None where it was erased. Raises InTheFuture, Invalid; NotFound for nobody who ever
-    registered.
+    """`name` is None where it was erased; whether the manager is known at all, the directory tells,
+    whose last event stands at `directory_end`. Raises InTheFuture, Invalid.
     """
-    who = {"manager": manager, "stream": stream_of("manager", manager)}
-    row = cursor.execute(_OPENING, asked_for(clock, knowledge) | who).fetchone()
+    asked = asked_for(clock, knowledge) | {"manager": manager}
+    row = cursor.execute(_OPENING, asked).fetchone()
     assert row is not None, "there is one also of an empty log"
-    *columns, oid, started, name, registered = row
+    *columns, oid, started, name, directory_end = row
     point = point_from(columns, clock, as_of, knowledge)
-    if not registered:
-        raise NotFound("manager", manager)
-    return Opening(point, End((oid, started), columns[0] or 0), name)
+    return Opening(point, End((oid, started), columns[0] or 0), name, directory_end)
 
 
 # ---------------------------------------------------------------------------- one deal

@@ -168,7 +168,7 @@ def company(database: str, now: datetime = AUTUMN) -> Iterator[Company]:
     """A company that has begun: one administrator, one director, nothing in the log."""
     clock = Clock(now)
     service = Service(database, Settings(), clock)
-    Accounts(service.asking).create_first(FIRST_TOKEN)
+    Accounts(service).create_first(FIRST_TOKEN)
     with serving(service) as address:
         begun = Company(address, clock, service)
         try:

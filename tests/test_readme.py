@@ -12,6 +12,8 @@ from api.accounts import Accounts
 from api.cli import app as command_line
 from api.service import Service
 from api.settings import Settings
+from domain.access import Grant
+from domain.values import Role
 from tests.over_http import FIRST_TOKEN, serving
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
@@ -43,7 +45,7 @@ def holds(answer: Any, expected: Any) -> bool:
 
 def test_the_worked_example_runs_as_it_stands(database):
     service = Service(database, Settings())
-    Accounts(service.asking).create_first(FIRST_TOKEN)
+    Accounts(service).renew("director", Grant(Role.DIRECTOR), FIRST_TOKEN)
     kept: dict[str, str] = {}
     with (
         serving(service) as address,

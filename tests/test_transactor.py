@@ -576,7 +576,7 @@ def test_any_text_comes_back_as_it_was_given(service: Service, database: str, te
     assert (performed.event.evidence, performed.event.comment) == (text, text)
     with psycopg.connect(database) as connection:
         shown = connection.execute("SELECT title, client FROM ledger.deals").fetchall()
-        named = connection.execute("SELECT name FROM books.people WHERE manager_id = 'vera'")
+        named = connection.execute("SELECT name FROM books.people WHERE person_id = 'vera'")
         assert (shown, named.fetchall()) == ([(text, text)], [(text,)])
 
 

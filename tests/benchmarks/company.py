@@ -60,7 +60,8 @@ def fill(conninfo: str, deals: int, managers: int, seed: int = 1) -> int:
                     )
                 )
         connection.execute(
-            "INSERT INTO books.people SELECT unnest(%s::text[]), unnest(%s::text[])",
+            "INSERT INTO books.people (person_id, name)"
+            " SELECT unnest(%s::text[]), unnest(%s::text[])",
             [people, people],
         )
         connection.commit()

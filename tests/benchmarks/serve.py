@@ -10,6 +10,8 @@ from api.app import create_app
 from api.door import v1_router
 from api.service import Service
 from api.settings import Settings
+from domain.access import Grant
+from domain.values import Role
 
 router = v1_router()
 
@@ -23,6 +25,6 @@ settings = Settings()
 assert settings.database_url
 assert settings.bootstrap_token
 service = Service(settings.database_url, settings)
-Accounts(service.asking).create_first(settings.bootstrap_token)
+Accounts(service).renew("director", Grant(Role.DIRECTOR), settings.bootstrap_token)
 app = create_app(service, [router])
 uvicorn.run(app, port=int(sys.argv[1]), log_level="warning", access_log=False, proxy_headers=False)
