@@ -318,6 +318,32 @@ class NewAccount(AccountOut):
     token: str = Field(examples=["df_..."])
 
 
+class BackdatingOut(Out):
+    """`working_days` null: any number."""
+
+    working_days: int | None = Field(examples=[5])
+
+
+class RulesAnswer(Asked):
+    backdating: BackdatingOut
+
+
+class ReadOut(Out):
+    """`status` is the answer's; `asked` are the parameters as they were given."""
+
+    read_at: datetime = Field(examples=["2026-07-11T09:15:02.123456Z"])
+    account_id: str = Field(examples=["7d1f4e7c-33d5-4a55-9a39-55dbd3a5a2b1"])
+    question: str = Field(examples=["getManagerPortfolio"])
+    status: int = Field(examples=[200])
+    manager_id: str | None = Field(examples=["anna-sokolova"])
+    deal_id: str | None = None
+    asked: dict[str, str] = Field(examples=[{"as_of": "2026-06-30"}])
+
+
+class ReadsAnswer(Out):
+    reads: list[ReadOut]
+
+
 class KeyOut(Out):
     """`prefix` is how the key begins, `expires_at` null: never, `last_used_at` to ten minutes."""
 

@@ -223,8 +223,8 @@ class KeyRevoked(Fact):
 class BackdatingLimitSet(Fact):
     """A manager may date an entry this many working days back from here on; None: any number."""
 
-    working_days: int | None
     reason: str
+    working_days: int | None = None
 
 
 class PersonForgotten(Fact):
