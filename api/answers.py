@@ -181,6 +181,8 @@ class ActionOut(Out):
     action_id: str = Field(examples=["c9a1cf2e-0f3c-4c8e-8b43-6f3b8a7f2d10"])
     action_type: str = Field(examples=["proposal-presented"])
     effective_on: date = Field(examples=["2026-02-03"])
+    recorded_at: str = Field(examples=["2026-02-05T09:15:02.123456Z"])
+    late_days: int = Field(examples=[2])
     state: str = Field(examples=["counted"])
     weight: str = Field(examples=["5.00"])
     credit: str = Field(examples=["5.00"])

@@ -157,6 +157,7 @@ class Session:
                 rows.deals.append(opening)
         if decision.name is not None:
             rows.people.append((decision.ids["manager_id"], decision.name))
+        rows.forgotten += decision.forgets
         if (key := order.receipt_key) is not None:
             receipt = answer.to_receipt()
             rows.receipts.append((*key, order.request, receipt))

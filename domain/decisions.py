@@ -49,7 +49,8 @@ class Decision:
     """One fact to record at the end of `stream_id`, and what to answer.
 
     `ids` are the names under which the answer speaks of what was touched. `name` is what a person
-    is called, for the table beside the log. `created` says that something new has come to be.
+    is called, for the table beside the log; `forgets` are those who are to be erased from it.
+    `created` says that something new has come to be.
     """
 
     stream_id: UUID
@@ -57,6 +58,7 @@ class Decision:
     ids: Mapping[str, str]
     effective_on: date | None = None
     name: str | None = None
+    forgets: tuple[str, ...] = ()
     created: bool = False
 
 
