@@ -371,6 +371,13 @@ FAULTS = (
         "done > kind.max_per_deal:\n",
         "test_transactor.py::test_a_limit_per_deal_holds_when_two_servers_are_asked_at_once",
     ),
+    Fault(
+        "a deal can be opened twice",
+        "domain/deal_commands.py",
+        "        books.require_new(self.deal_id)\n",
+        "",
+        "test_transactor.py::test_a_deal_is_opened_once_and_who_asks_again_is_refused_alone",
+    ),
     # ------------------------------------------------------------------ the locks
     Fault(
         "the lock is taken behind the look at the tail",
