@@ -16,7 +16,6 @@ from application.mapper import FactMapper
 from application.orders import Answer, Order
 from domain.access import Grant
 from domain.authority import require_permitted
-from domain.deal_commands import OpenDeal
 from domain.decisions import Books, Decision
 from domain.directory import directory_of
 from domain.errors import IdempotencyKeyReused
@@ -168,8 +167,7 @@ class Session:
         self.draft.prepare(
             deal_id
             for order in orders
-            if not isinstance(order.command, OpenDeal)
-            and (deal_id := getattr(order.command, "deal_id", None)) is not None
+            if (deal_id := getattr(order.command, "deal_id", None)) is not None
         )
 
     def _load(self, deals: Iterable[DealId]) -> Iterable[History]:

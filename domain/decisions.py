@@ -7,7 +7,7 @@ from typing import Protocol
 from uuid import UUID
 
 from domain.directory import Directory
-from domain.errors import BeforeOpening, InTheFuture
+from domain.errors import BeforeOpening, InTheFuture, NotAllowedNow, NotFound, Obstacle
 from domain.events import Event, PeriodTotal
 from domain.history import History
 from domain.values import DealId
@@ -34,6 +34,14 @@ class Books:
         if day > self.today:
             raise InTheFuture(day, self.today)
         self.directory.periods.require_open(day)
+
+    def require_new(self, deal_id: DealId) -> None:
+        """Raises NotAllowedNow when there is such a deal already."""
+        try:
+            self.deal(deal_id)
+        except NotFound:
+            return
+        raise NotAllowedNow(Obstacle.ALREADY_EXISTS, name=str(deal_id))
 
     def deal_on(self, deal_id: DealId, day: date) -> History:
         """The deal, open for an entry on `day`. Raises also NotFound, BeforeOpening."""
