@@ -121,14 +121,18 @@ class Accounts:
         self, caller: Caller | None, name: str, grant: Grant, expires_at: datetime | None = None
     ) -> tuple[Account, str]:
         """A new account and its first key, which is never shown again. Raises Refusal."""
-        account_id = AccountId(uuid4())
-        with self._service.asking() as cursor:
-            cursor.execute(_ADD, [account_id])
-        self.grant(caller, account_id, grant)
-        with self._service.asking() as cursor:
-            cursor.execute(_NAME, [str(account_id), name])
+        account_id = self._add(caller, name, grant)
         _, token = self.issue_key(caller, account_id, expires_at)
         return Account(account_id, name, grant), token
+
+    def _add(self, caller: Caller | None, name: str, grant: Grant) -> AccountId:
+        """Refused, it leaves nothing behind; interrupted, an id that has a role and no key."""
+        account_id = AccountId(uuid4())
+        self.grant(caller, account_id, grant)
+        with self._service.asking() as cursor:
+            cursor.execute(_ADD, [account_id])
+            cursor.execute(_NAME, [str(account_id), name])
+        return account_id
 
     def create_first(self, token: str) -> AccountId | None:
         """An administrator with the key `token`, if there has never been an account; else None."""
@@ -142,16 +146,23 @@ class Accounts:
         return account_id
 
     def renew(self, name: str, grant: Grant, token: str) -> None:
-        """The account called `name` has `grant` and answers to `token`; made if there is none."""
+        """The account called `name` has `grant` and answers to `token` and to no other key; made if
+        there is none.
+        """
         with self._service.asking() as cursor:
             called = [name, list(self._access().grants)]
             row = cursor.execute(_BY_NAME, called).fetchone()
         if row is None:
-            account_id = self.create(None, name, grant)[0].account_id
+            account_id = self._add(None, name, grant)
         else:
             account_id = AccountId(row[0])
-            self.grant(None, account_id, grant)
-        if self.look_up(token) is None:
+            if self._access().grants[account_id] != grant:
+                self.grant(None, account_id, grant)
+        known = self.look_up(token)
+        for key in self.keys(account_id):
+            if known is None or key.key_id != known.key_id:
+                self._do(None, RevokeKey(account_id, key.key_id))
+        if known is None:
             self.issue_key(None, account_id, token=token)
 
     def grant(self, caller: Caller | None, account_id: AccountId, grant: Grant) -> None:
