@@ -9,6 +9,7 @@ server, turns out to be there.
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
+from functools import lru_cache
 from itertools import groupby
 from threading import Lock
 from typing import Any, Generic, LiteralString, NamedTuple, TypeVar
@@ -20,7 +21,7 @@ from domain.errors import NotFound
 from domain.values import DealId, ManagerId, stream_of
 from projections.ledger import Balance, Standing
 from projections.point import LAST, POINT, Clock, Knowledge, Point, asked_for, point_from
-from projections.portfolio import DealRow, Line, line_of
+from projections.portfolio import DealRow, Line
 from projections.timeline import Postings, Seen, States, day_of
 
 Shown = TypeVar("Shown")
@@ -68,7 +69,7 @@ def opening(
     """`name` is None where it was erased. Raises InTheFuture, Invalid; NotFound for nobody who ever
     registered.
     """
-    who = {"manager": manager, "stream": stream_of("manager", manager)}
+    who = {"manager": manager, "stream": _stream(manager)}
     row = cursor.execute(_OPENING, asked_for(clock, knowledge) | who).fetchone()
     assert row is not None, "there is one also of an empty log"
     *columns, oid, started, name, registered = row
@@ -76,6 +77,12 @@ def opening(
     if not registered:
         raise NotFound("manager", manager)
     return Opening(point, End((oid, started), columns[0] or 0), name)
+
+
+@lru_cache(MANY)
+def _stream(manager: ManagerId) -> UUID:
+    """Kept, because hashing costs as much as a third of all the rest."""
+    return stream_of("manager", manager)
 
 
 # ---------------------------------------------------------------------------- one deal
@@ -148,7 +155,8 @@ class _Deal(Generic[Shown]):
         if not any(figures):
             return None
         standing = Standing(Balance(*figures[:5]), *figures[5:])
-        return line_of(DealRow(*self._about, *self._states.at(state), standing), show)
+        row = DealRow(*self._about, *self._states.at(state), standing)
+        return Line(row.currency, figures, show(row))
 
 
 # ---------------------------------------------------------------------------- one manager

@@ -278,8 +278,8 @@ FAULTS = (
     Fault(
         "memory leaves out a late row of the day itself",
         "projections/timeline.py",
-        "map(day.__ge__, self.days[first:learnt])",
-        "map(day.__gt__, self.days[first:learnt])",
+        "map(day.__ge__, behind)",
+        "map(day.__gt__, behind)",
         _SEEN,
     ),
     Fault(
