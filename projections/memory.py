@@ -25,6 +25,7 @@ from projections.portfolio import DealRow, Line
 from projections.timeline import Postings, Seen, States, day_of
 
 Shown = TypeVar("Shown")
+Told = TypeVar("Told")
 Row = tuple[Any, ...]
 
 MOST_BYTES = 128 * 2**20
@@ -32,8 +33,8 @@ FAR = 5_000
 """So many events at most are caught up; behind more of them it is quicker to begin anew."""
 MANY = 10_000
 """So many managers at most are told from those who were never asked about."""
-A_DEAL, A_POSTING, A_STATE = 2_800, 37, 23
-"""Bytes in memory; of a deal with two lines as they are shown, but without its rows."""
+A_DEAL, A_POSTING, A_STATE = 3_200, 37, 23
+"""Bytes in memory; of a deal without its rows, but with two lines and a part of an answer."""
 
 
 # ---------------------------------------------------------------------------- the first look
@@ -162,20 +163,28 @@ class _Deal(Generic[Shown]):
 # ---------------------------------------------------------------------------- one manager
 
 
-class _Book(Generic[Shown]):
+class _Way(NamedTuple, Generic[Shown, Told]):
+    """How to tell: one deal, and all of them."""
+
+    show: Callable[[DealRow], Shown]
+    tell: Callable[[list[Line[Shown]]], Told]
+
+
+class _Book(Generic[Shown, Told]):
     """One manager's deals by id, in the order of opening."""
 
     def __init__(self, deals: dict[str, _Deal[Shown]]) -> None:
         self.deals = deals
         self.size = sum(deal.size for deal in deals.values())
-        self._told: tuple[int, int, list[Line[Shown]]] | None = None
+        self._told: tuple[int, int, Told] | None = None
 
-    def lines(self, day: int, position: int, show: Callable[[DealRow], Shown]) -> list[Line[Shown]]:
+    def told(self, day: int, position: int, to: "_Way[Shown, Told]") -> Told:
         """What was asked last is often asked again, and whatever is learnt, it stays the same."""
         told = self._told
         if told is None or told[:2] != (day, position):
-            lines = [deal.line(day, position, show) for deal in self.deals.values()]
-            self._told = told = day, position, [line for line in lines if line is not None]
+            lines = [deal.line(day, position, to.show) for deal in self.deals.values()]
+            answer = to.tell([line for line in lines if line is not None])
+            self._told = told = day, position, answer
         return told[2]
 
     def learn_postings(self, deal_id: str, rows: Sequence[Row]) -> bool:
@@ -222,7 +231,7 @@ ORDER BY position
 """
 
 
-def _read(cursor: Cursor[Any], manager: ManagerId, position: int) -> _Book[Any]:
+def _read(cursor: Cursor[Any], manager: ManagerId, position: int) -> _Book[Any, Any]:
     """What is known of the manager's deals up to `position`."""
     postings = dict(_by_deal(cursor.execute(_POSTINGS_OF, [manager, position]).fetchall()))
     ids = list(postings)
@@ -282,7 +291,7 @@ class _News(NamedTuple):
             [row for row in self.states if row[1] > position],
         )
 
-    def tell(self, books: dict[ManagerId, _Book[Any]]) -> None:
+    def tell(self, books: dict[ManagerId, _Book[Any, Any]]) -> None:
         """Whoever has a deal more than before is removed from `books`."""
         for manager, rows in groupby(self.postings, key=lambda row: row[0]):
             book = books.get(manager)
@@ -301,24 +310,28 @@ class _News(NamedTuple):
 # ---------------------------------------------------------------------------- everybody
 
 
-class Memory(Generic[Shown]):
+class Memory(Generic[Shown, Told]):
     """One for a process; safe for threads, none of which waits for the database behind the lock.
 
-    `show` makes of a row what is to be told of it; it must give the same for ever.
+    `show` makes of a deal what is to be told of it, and `tell` of all of them, in the order of
+    opening, the answer; both must give the same for ever.
     """
 
-    def __init__(self, show: Callable[[DealRow], Shown], most_bytes: int = MOST_BYTES) -> None:
-        self._show = show
+    def __init__(
+        self,
+        show: Callable[[DealRow], Shown],
+        tell: Callable[[list[Line[Shown]]], Told],
+        most_bytes: int = MOST_BYTES,
+    ) -> None:
+        self._to = _Way(show, tell)
         self._most_bytes = most_bytes
         self._lock = Lock()
-        self._books: OrderedDict[ManagerId, _Book[Shown]] = OrderedDict()
+        self._books: OrderedDict[ManagerId, _Book[Shown, Told]] = OrderedDict()
         self._asked: set[ManagerId] = set()
         self._end = End((0, ""), 0)
 
-    def lines(
-        self, cursor: Cursor[Any], manager: ManagerId, end: End, point: Point
-    ) -> list[Line[Shown]] | None:
-        """The manager's deals at the point, in the order of opening; None: it is not known here.
+    def told(self, cursor: Cursor[Any], manager: ManagerId, end: End, point: Point) -> Told | None:
+        """The manager's deals at the point; None: they are not known here.
 
         `end` is where the log ended when `point` was found.
         """
@@ -328,7 +341,7 @@ class Memory(Generic[Shown]):
             if book is None:
                 return None
             self._books.move_to_end(manager)
-        return book.lines(day_of(point.as_of), point.position, self._show)
+        return book.told(day_of(point.as_of), point.position, self._to)
 
     def asks_again(self, manager: ManagerId) -> bool:
         """Whether the manager was asked about before: then it is worth learning more."""
@@ -344,7 +357,7 @@ class Memory(Generic[Shown]):
         """Read all of the manager's deals, unless the ledger is replaced meanwhile."""
         with self._lock:
             end = self._end
-        book: _Book[Shown] = _read(cursor, manager, end.position)
+        book: _Book[Shown, Told] = _read(cursor, manager, end.position)
         if cursor.execute(f"SELECT {_LEDGER}").fetchone() != end.ledger:
             return
         own = {manager: book}
@@ -353,7 +366,7 @@ class Memory(Generic[Shown]):
             _News.read(cursor, end.position, last).tell(own)
             end = end._replace(position=last)
 
-    def _kept(self, own: dict[ManagerId, _Book[Shown]], end: End) -> bool:
+    def _kept(self, own: dict[ManagerId, _Book[Shown, Told]], end: End) -> bool:
         """Whether it is done: kept, or of no use any more. False: there is something new."""
         with self._lock:
             if self._end.ledger != end.ledger:
