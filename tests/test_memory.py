@@ -60,7 +60,7 @@ from tests.histories import Opening as Begun
 from tests.over_http import AUTUMN, Company, company
 
 SECONDS = 30
-LITTLE = 9_000
+LITTLE = 24_000
 """Bytes: for some two managers of a history."""
 _chapters = count(1)
 Rows = list[DealRow]
@@ -364,7 +364,7 @@ def test_a_manager_learnt_while_the_ledger_is_replaced_is_not_kept(
     statements = count(1)
 
     def replace() -> None:
-        if next(statements) == 2:
+        if next(statements) == 3:
             rebuild(shared_database, lambda _done, _of: None)
 
     with service.asking() as cursor:
@@ -403,7 +403,7 @@ def test_the_same_news_brought_twice_is_told_once(service: Service) -> None:
 def test_many_ask_at_once_while_more_is_recorded(service: Service) -> None:
     number = next(_chapters)
     people, story = employ(service, number), lively(3, number)
-    memory = Memory(as_it_is, rows_of, 3 * LITTLE)
+    memory = Memory(as_it_is, rows_of, LITTLE)
 
     def ask(seed: int) -> int:
         chance, found = Random(seed), 0
