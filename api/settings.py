@@ -1,11 +1,12 @@
 """What can be set from outside: `DATABASE_URL` and the `DEALFOLIO_*` variables."""
 
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from domain.values import CURRENCIES
 
@@ -30,9 +31,46 @@ class Settings(BaseSettings):
     bootstrap_token: str | None = None
     """The token of the first account, made on an empty database."""
 
+    docs: bool = True
+    """Whether /docs and /openapi.json are there."""
+    rate: float = Field(default=2_000, ge=0, allow_inf_nan=False)
+    """Requests a second that one account may send to one process in the long run; 0: any number."""
+    burst: int = Field(default=20_000, ge=1)
+    """Requests that it may send at once."""
+    connections: int = Field(default=1_000, ge=1)
+    """Open connections of one process; who comes on top is told to come again."""
+    request_seconds: float = Field(default=10, gt=0, le=600)
+    """A request must have arrived by then, from its first byte to its last."""
+    statement_seconds: int = Field(default=30, ge=1, le=3_600)
+    """The longest that one question may take in the database."""
+    behind_tls: bool = False
+    """A proxy in front speaks TLS with everybody who comes here."""
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
+    """Addresses or networks whose X-Forwarded-For and -Proto are believed."""
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """Names by which this service is called, beside those of this machine for itself."""
+    insecure_host: bool = False
+    """May be reached from elsewhere in the clear."""
+    demo: bool = False
+    """The figures are invented, and every answer says so."""
+
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
+
+    @field_validator("trusted_proxies", "allowed_hosts", mode="before")
+    @classmethod
+    def _listed(cls, given: object) -> object:
+        """`a, b` as it stands in a variable of the environment."""
+        if not isinstance(given, str):
+            return given
+        return tuple(one.strip() for one in given.split(",") if one.strip())
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _known_networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        """Addresses, and not "*": whoever trusts everybody has nobody's address."""
+        return tuple(str(ip_network(network, strict=False)) for network in networks)
 
     @field_validator("timezone")
     @classmethod
