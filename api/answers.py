@@ -374,6 +374,7 @@ REFUSALS = _problems(
         "unsupported-media-type",
         "validation",
         "idempotency-key-reused",
+        "rate-limited",
         "unavailable",
         "not-allowed-now",
         "breaks-later-history",
@@ -390,7 +391,7 @@ REFUSALS = _problems(
 )
 """What a command may be refused for."""
 QUESTION_REFUSALS = _problems(
-    ["unauthenticated", "not-found", "validation", "unavailable", "in-the-future"]
+    ["unauthenticated", "not-found", "validation", "rate-limited", "unavailable", "in-the-future"]
 )
 
 COMMAND: dict[str, Any] = {

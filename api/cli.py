@@ -23,6 +23,7 @@ from api.inputs import Day, KnownAt
 from api.problems import Language, explain
 from api.schema import SchemaError, migrate
 from api.service import Service
+from api.serving import server_options
 from api.settings import Settings
 from api.shown import (
     ERRORS,
@@ -252,8 +253,7 @@ def _serve(conninfo: str, settings: Settings) -> None:
         host=settings.host,
         port=settings.port,
         log_level="warning",
-        access_log=False,
-        proxy_headers=False,
+        **server_options(settings),
     )
 
 

@@ -26,6 +26,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.accounts import Account, Accounts
 from api.inputs import MOST_BYTES, MalformedJson, read_json
+from api.limits import RateLimit, too_often
 from api.problems import Problem, language_of, problem_of, respond
 from api.service import READERS, Service
 from application.orders import Answer, Order, Unavailable
@@ -45,8 +46,9 @@ def v1_router(**options: Any) -> APIRouter:  # noqa: ANN401 - the framework's op
 class Door:
     """ASGI: calls what `routers` declare, and leaves every other address to `framework`."""
 
-    def __init__(self, framework: ASGIApp, routers: Iterable[APIRouter]) -> None:
+    def __init__(self, framework: ASGIApp, routers: Iterable[APIRouter], rates: RateLimit) -> None:
         self._framework = framework
+        self._rates = rates
         self._called: dict[tuple[str, int], list[_Called]] = {}
         for router in routers:
             for route in router.routes:
@@ -88,6 +90,8 @@ class Door:
     ) -> ASGIApp:
         headers: Headers = dict(reversed(scope["headers"]))  # of two equal ones the first
         account = await self._account(scope, headers)
+        if wait := self._rates.admit(account.account_id):
+            raise too_often(wait)
         asked = _query(scope)
         loop = asyncio.get_running_loop()
         if scope["method"] != "POST":

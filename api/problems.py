@@ -51,6 +51,11 @@ class Problem(Exception):
 
 
 KINDS: dict[str, Kind] = {
+    "malformed-request": Kind(
+        400,
+        ("Это не HTTP", "Запрос нельзя прочитать как HTTP. Ничего не записано."),
+        ("Not HTTP", "The request cannot be read as HTTP. Nothing was recorded."),
+    ),
     "malformed-json": Kind(
         400,
         ("Это не JSON", "Тело запроса не читается как JSON: {why}. Ничего не записано."),
@@ -82,6 +87,17 @@ KINDS: dict[str, Kind] = {
         ("Не тот метод", "По этому адресу такой метод не принимается."),
         ("Method not allowed", "This address does not take that method."),
     ),
+    "request-timeout": Kind(
+        408,
+        (
+            "Запрос не пришёл целиком",
+            "Запрос не успел прийти за отведённое время. Ничего не записано: повторите его.",
+        ),
+        (
+            "The request did not arrive",
+            "The whole of it did not come in time. Nothing was recorded: send it again.",
+        ),
+    ),
     "version-conflict": Kind(
         412,
         (
@@ -99,6 +115,16 @@ KINDS: dict[str, Kind] = {
         413,
         ("Слишком большой запрос", "Тело запроса больше {most} байт. Ничего не записано."),
         ("Too large", "The body is over {most} bytes. Nothing was recorded."),
+    ),
+    "uri-too-long": Kind(
+        414,
+        ("Слишком длинный адрес", "Сократите адрес запроса вместе с его параметрами."),
+        ("Address too long", "Shorten the address of the request and its parameters."),
+    ),
+    "head-too-large": Kind(
+        431,
+        ("Слишком много заголовков", "Сократите заголовки запроса."),
+        ("Headers too large", "Shorten the headers of the request."),
     ),
     "unsupported-media-type": Kind(
         415,
@@ -125,19 +151,21 @@ KINDS: dict[str, Kind] = {
     ),
     "rate-limited": Kind(
         429,
-        ("Слишком часто", "Подождите и повторите."),
-        ("Too often", "Wait and try again."),
+        ("Слишком часто", "Подождите {seconds} с и повторите."),
+        ("Too often", "Wait {seconds} s and try again."),
     ),
     "unavailable": Kind(
         503,
         (
-            "База данных не отвечает",
-            "Подтвердить запись нельзя. Повторите запрос через несколько секунд; с тем же"
+            "Сейчас ответить нельзя",
+            "База данных не отвечает, или запросов слишком много, и подтвердить запись нельзя."
+            " Повторите запрос через несколько секунд; с тем же"
             " Idempotency-Key ничего не запишется дважды.",
         ),
         (
-            "The database does not answer",
-            "Nothing could be confirmed. Repeat the request in a few seconds; with the same"
+            "No answer just now",
+            "The database does not answer, or too many ask at once, and nothing could be"
+            " confirmed. Repeat the request in a few seconds; with the same"
             " Idempotency-Key nothing is recorded twice.",
         ),
     ),

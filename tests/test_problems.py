@@ -51,11 +51,13 @@ from domain.values import ActionId, ActionTypeCode, ManagerId
 
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 STATUSES = {
+    "malformed-request": 400,
     "malformed-json": 400,
     "unauthenticated": 401,
     "forbidden": 403,
     "not-found": 404,
     "method-not-allowed": 405,
+    "request-timeout": 408,
     "not-allowed-now": 409,
     "breaks-later-history": 409,
     "before-opening": 409,
@@ -69,10 +71,12 @@ STATUSES = {
     "currency-differs": 409,
     "version-conflict": 412,
     "payload-too-large": 413,
+    "uri-too-long": 414,
     "unsupported-media-type": 415,
     "validation": 422,
     "idempotency-key-reused": 422,
     "rate-limited": 429,
+    "head-too-large": 431,
     "unavailable": 503,
 }
 BROKEN = Recorded(
@@ -227,7 +231,11 @@ def test_every_field_can_be_told_what_is_wrong_with_it(what: str, language: Lang
         Problem("method-not-allowed"),
         Problem("payload-too-large", most=65_536),
         Problem("unsupported-media-type"),
-        Problem("rate-limited"),
+        Problem("rate-limited", seconds=3),
+        Problem("malformed-request"),
+        Problem("request-timeout"),
+        Problem("uri-too-long"),
+        Problem("head-too-large"),
         Problem("unavailable"),
     ],
     ids=lambda problem: problem.slug,
