@@ -26,18 +26,19 @@ class RateLimit:
         self._cost = 1 / rate if rate else 0.0
         self._reserve = burst * self._cost
         self._now = now
-        self._full_at: dict[UUID, float] = {}
+        self._full_at: dict[int, float] = {}
 
     def admit(self, account_id: UUID) -> float:
         """0.0 when it may; else the seconds until it may, and nothing is counted."""
         if not self._cost:
             return 0.0
-        now = self._now()
-        full_at = max(self._full_at.get(account_id, now), now) + self._cost
+        now, account = self._now(), account_id.int  # whose hash is made in a tenth of a UUID's time
+        full_at = self._full_at.get(account, now)
+        full_at = (full_at if full_at > now else now) + self._cost  # noqa: FURB136 - max() takes longer
         wait = full_at - now - self._reserve
         if wait > 1e-9:  # less is what the arithmetic of fractions leaves
             return wait
-        self._full_at[account_id] = full_at
+        self._full_at[account] = full_at
         if len(self._full_at) > MOST_ACCOUNTS:
             self._forget(now)
         return 0.0

@@ -22,6 +22,8 @@ from projections.portfolio import totals_at
 Key = TypeVar("Key")
 
 ANSWERED_BYTES = 16 * 2**20
+LOCK_TIMEOUT = "3s"
+"""Only the switch at the end of a rebuild locks what questions read, and not for so long."""
 READERS = 20
 """Most questions asked of the database at once; the threads of the server are as many."""
 
@@ -66,7 +68,7 @@ class Service:
             timeout=1.5,
             reconnect_timeout=1,
             kwargs={"autocommit": True, "connect_timeout": 2, "application_name": "dealfolio"},
-            configure=_become_the_service,
+            configure=self._become_the_service,
             open=True,
         )
 
@@ -86,10 +88,14 @@ class Service:
             self._pool.check()
             raise Unavailable(str(error)) from error
 
+    def _become_the_service(self, connection: Connection[Any]) -> None:
+        connection.execute(
+            "SELECT set_config('role', 'dealfolio_app', false),"
+            " set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false),"
+            " set_config('idle_in_transaction_session_timeout', '15s', false)",
+            [f"{self.settings.statement_seconds}s", LOCK_TIMEOUT],
+        )
+
     def close(self) -> None:
         self.dealfolio.close()
         self._pool.close()
-
-
-def _become_the_service(connection: Connection[Any]) -> None:
-    connection.execute("SET ROLE dealfolio_app; SET statement_timeout = '30s'")

@@ -3,15 +3,22 @@
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager, suppress
 from time import monotonic
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 
 from api.limits import MOST_ACCOUNTS, RateLimit
+from api.schema import migrate
+from api.service import Service
 from api.settings import Settings
+from application.orders import Unavailable
+from projections.rebuild import owner, rebuild
+from projections.verify import verify
 from tests.over_http import AUTUMN, FIRST_TOKEN, PROBLEM, Company, company, refused
 
 ANNA, BORIS = UUID(int=1), UUID(int=2)
@@ -316,3 +323,48 @@ def test_what_is_no_http_or_two_things_at_once_is_refused(here: Company, said: s
     with line(here) as connection:
         connection.say(said)
         problem_in(connection.answer(), 400, "malformed-request")
+
+
+# ------------------------------------------------------------------------- in the database
+
+
+def test_a_question_that_takes_too_long_is_ended_and_told_as_unavailable(database: str) -> None:
+    with closing(Service(database, Settings(statement_seconds=1))) as service:
+        started = monotonic()
+        with pytest.raises(Unavailable), service.asking() as cursor:
+            cursor.execute("SELECT pg_sleep(20)")
+        assert monotonic() - started < 5
+
+
+def test_nothing_waits_for_a_lock_for_ever(database: str) -> None:
+    with closing(Service(database, Settings())) as service:
+        with service.asking() as cursor:
+            shown = [
+                cursor.execute(f"SHOW {name}").fetchone()
+                for name in ("lock_timeout", "statement_timeout", "role")
+            ]
+        assert shown == [("3s",), ("30s",), ("dealfolio_app",)]
+        with service.dealfolio.recorder.datastore.get_connection() as connection:
+            (row,) = connection.execute("SHOW lock_timeout").fetchall()
+        assert list(row.values() if isinstance(row, dict) else row) == ["1500ms"]
+    with owner(database) as connection:
+        assert connection.execute("SHOW lock_timeout").fetchone() == ("1s",)
+
+
+def test_a_long_question_delays_a_rebuild_and_a_rebuild_delays_nobody(database: str) -> None:
+    with company(database) as here, ThreadPoolExecutor() as threads:
+        migrate(database)  # a copied database lacks what was granted on it
+        anna = here.manager()
+        here.deal(anna)
+        with psycopg.connect(database) as reading:
+            reading.execute("SELECT count(*) FROM ledger.postings")  # its lock is held to the end
+            rebuilding = threads.submit(rebuild, database, lambda _done, _all: None)
+            until = monotonic() + 3
+            while monotonic() < until:
+                assert here.director.get("/v1/portfolios").status_code == 200
+                assert here.director.post("/v1/teams", {"name": "Север"}).status_code == 201
+            assert not rebuilding.done()
+        position = rebuilding.result(20)
+        here.deal(anna)
+        assert here.position > position > 1
+        assert verify(database, lambda _done, _all: None).count == 0
