@@ -375,6 +375,7 @@ REFUSALS = _problems(
         "validation",
         "idempotency-key-reused",
         "rate-limited",
+        "internal",
         "unavailable",
         "not-allowed-now",
         "breaks-later-history",
@@ -391,7 +392,15 @@ REFUSALS = _problems(
 )
 """What a command may be refused for."""
 QUESTION_REFUSALS = _problems(
-    ["unauthenticated", "not-found", "validation", "rate-limited", "unavailable", "in-the-future"]
+    [
+        "unauthenticated",
+        "not-found",
+        "validation",
+        "rate-limited",
+        "internal",
+        "unavailable",
+        "in-the-future",
+    ]
 )
 
 COMMAND: dict[str, Any] = {

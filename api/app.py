@@ -32,9 +32,11 @@ from api.problems import Language, language_of, problem_of, respond
 from api.service import Service
 from api.serving import BOUNDS, Bounds
 from api.settings import Settings
+from api.unexpected import unexpected
 from application.orders import Unavailable
 from domain.errors import Refusal
 
+_TOLD = "dealfolio.told"
 STATIC = Path(__file__).parent / "static"
 VERSION = "0.1.0"
 _ROUTERS = tuple(
@@ -56,7 +58,14 @@ class App(FastAPI):
         await self.door(scope, receive, send)
 
     async def framework(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await super().__call__(scope, receive, send)
+        """A fault that was told is not raised again, as the framework does: the server would log it
+        twice and hang up on whoever has another request on the way.
+        """
+        try:
+            await super().__call__(scope, receive, send)
+        except Exception as error:
+            if scope.get(_TOLD) is not error:
+                raise
 
 
 def create_app(service: Service | None = None, more: Iterable[APIRouter] = ()) -> FastAPI:
@@ -150,11 +159,11 @@ def _install_refusals(app: FastAPI) -> None:
     """Outside the door, refusals read as they do inside."""
 
     async def handle(request: Request, error: Exception) -> JSONResponse:
-        problem = problem_of(error)
-        assert problem is not None, "installed for what is a problem"
+        problem = problem_of(error) or unexpected(error, request.scope)
+        request.scope[_TOLD] = error
         service = getattr(request.app.state, "service", None)
         default: Language = "ru" if service is None else service.settings.language
         return respond(problem, language_of(request.headers.get("accept-language", ""), default))
 
-    for kind in (Refusal, Unavailable, RequestValidationError, HTTPException):
+    for kind in (Refusal, Unavailable, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, handle)

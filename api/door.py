@@ -29,6 +29,7 @@ from api.inputs import MOST_BYTES, MalformedJson, read_json
 from api.limits import RateLimit, too_often
 from api.problems import Problem, language_of, problem_of, respond
 from api.service import READERS, Service
+from api.unexpected import unexpected
 from application.orders import Answer, Order, Unavailable
 from domain.decisions import Command
 from domain.events import instant_text
@@ -68,10 +69,8 @@ class Door:
             response: ASGIApp = await self._answer(called, names, scope, receive)
         except ClientDisconnect:
             return
-        except Exception as error:
-            problem = problem_of(error)
-            if problem is None:
-                raise
+        except Exception as error:  # noqa: BLE001 - every fault is answered, and logged
+            problem = problem_of(error) or unexpected(error, scope)
             headers = dict(scope["headers"])
             accepted = headers.get(b"accept-language", b"").decode("latin-1")
             response = respond(problem, language_of(accepted, _service(scope).settings.language))
@@ -241,7 +240,7 @@ def _json(body: bytes, headers: Headers, *, required: bool) -> object:
     try:
         return read_json(body)
     except MalformedJson as error:
-        raise Problem("malformed-json", why=str(error)) from error
+        raise Problem("malformed-json", flaw=error.flaw, **error.place) from error
 
 
 def _fingerprint(scope: Scope, asked: object) -> bytes:

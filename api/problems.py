@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from api.inputs import Flaw
 from application.orders import Unavailable
 from domain.errors import Obstacle, Refusal
 
@@ -153,6 +154,20 @@ KINDS: dict[str, Kind] = {
         429,
         ("Слишком часто", "Подождите {seconds} с и повторите."),
         ("Too often", "Wait {seconds} s and try again."),
+    ),
+    "internal": Kind(
+        500,
+        (
+            "Ошибка на нашей стороне",
+            "Записано ли что-нибудь, неизвестно: повторите запрос с тем же Idempotency-Key. Если не"
+            " поможет, сообщите администратору номер {reference}.",
+        ),
+        (
+            "A fault of ours",
+            "Whether anything was recorded is not known: repeat the request with the same"
+            " Idempotency-Key. If that does not help, tell the administrator the number"
+            " {reference}.",
+        ),
     ),
     "unavailable": Kind(
         503,
@@ -336,6 +351,19 @@ WHY: dict[Obstacle, tuple[str, str]] = {
     ),
 }
 
+FLAWS: dict[Flaw, tuple[str, str]] = {
+    Flaw.EMPTY: ("оно пустое", "it is empty"),
+    Flaw.NOT_UTF_8: ("это не UTF-8", "it is not UTF-8"),
+    Flaw.SYNTAX: (
+        "ошибка в строке {line}, позиция {column}",
+        "there is a mistake in line {line}, column {column}",
+    ),
+    Flaw.TOO_DEEP: ("слишком много вложенных скобок", "brackets are nested too deep"),
+    Flaw.KEY_TWICE: ("один ключ назван в объекте дважды", "an object names a key twice"),
+    Flaw.NO_NUMBER: ("NaN и Infinity — не числа", "NaN and Infinity are no numbers"),
+    Flaw.LONG_NUMBER: ("число слишком длинное", "a number is too long"),
+}
+
 THINGS: dict[str, tuple[str, str]] = {
     "deal": ("сделки", "deal"),
     "action": ("действия", "action"),
@@ -478,7 +506,7 @@ def _invalid(error: RequestValidationError) -> Problem:
 def _http(error: HTTPException) -> Problem:
     """Refusals of the framework itself: no such address, no such method."""
     slugs = {kind.status: slug for slug, kind in KINDS.items()}
-    slugs |= {400: "malformed-json", 404: "not-found", 422: "validation"}
+    slugs |= {400: "malformed-request", 404: "not-found", 422: "validation"}
     return Problem(slugs.get(error.status_code, "not-found"), headers=error.headers)
 
 
@@ -513,6 +541,8 @@ def _members(problem: Problem, words: dict[str, Any], language: Language) -> dic
     obstacle = words.pop("obstacle", None)
     if obstacle is not None:
         words["why"] = _words(WHY[obstacle], language, problem.facts)
+    if problem.slug == "malformed-json":
+        words["why"] = _words(FLAWS[words.get("flaw", Flaw.EMPTY)], language, problem.facts)
     thing = THINGS.get(str(words.get("what")), ANYTHING)
     words["thing"] = f"{thing[language == 'en']} {words.get('name', '')}".strip()
     broken = words.pop("broken", None)

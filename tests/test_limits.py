@@ -344,7 +344,8 @@ def test_nothing_waits_for_a_lock_for_ever(database: str) -> None:
                 for name in ("lock_timeout", "statement_timeout", "role")
             ]
         assert shown == [("3s",), ("30s",), ("dealfolio_app",)]
-        with service.dealfolio.recorder.datastore.get_connection() as connection:
+        recorder: Any = service.dealfolio.recorder
+        with recorder.datastore.get_connection() as connection:
             (row,) = connection.execute("SHOW lock_timeout").fetchall()
         assert list(row.values() if isinstance(row, dict) else row) == ["1500ms"]
     with owner(database) as connection:

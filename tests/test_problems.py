@@ -13,6 +13,7 @@ from uuid import UUID
 
 import pytest
 
+from api.inputs import Flaw
 from api.problems import (
     FIELDS,
     KINDS,
@@ -77,6 +78,7 @@ STATUSES = {
     "idempotency-key-reused": 422,
     "rate-limited": 429,
     "head-too-large": 431,
+    "internal": 500,
     "unavailable": 503,
 }
 BROKEN = Recorded(
@@ -225,7 +227,8 @@ def test_every_field_can_be_told_what_is_wrong_with_it(what: str, language: Lang
 @pytest.mark.parametrize(
     "problem",
     [
-        Problem("malformed-json", why="Expecting value: line 1 column 1 (char 0)"),
+        *(Problem("malformed-json", flaw=flaw, line=3, column=14) for flaw in Flaw),
+        Problem("internal", reference="0f8c3a5255a4"),
         Problem("unauthenticated"),
         Problem("forbidden"),
         Problem("method-not-allowed"),

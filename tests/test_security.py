@@ -5,11 +5,12 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from typing import NoReturn
 
 import pytest
 
 from api.settings import Settings
-from tests.over_http import AUTUMN, Company, company, refused
+from tests.over_http import AUTUMN, JSON, Company, company, refused
 
 NOTHING_AT_ALL = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 EVERYWHERE = {
@@ -129,3 +130,105 @@ def test_the_documentation_can_be_switched_off(
         for path in ("/docs", "/openapi.json", "/redoc"):
             refused(here.director.get(path), 404, "not-found")
         assert here.director.get("/v1/deals").status_code == 200
+
+
+# ------------------------------------------------------------------------- what faults give away
+
+SECRET = "SELECT token_hash FROM books.accounts WHERE name = 'Анна'"
+
+
+def plant(here: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on everything fails for a reason that is nobody's business."""
+
+    def fail(*_: object) -> NoReturn:
+        raise RuntimeError(SECRET)
+
+    here.director.ask("/v1/deals")  # whose account is then known without a look
+    monkeypatch.setattr(here.service, "asking", fail)
+    monkeypatch.setattr(here.service.dealfolio.transactor, "submit", fail)
+
+
+@pytest.mark.parametrize("language", ["ru", "en"])
+@pytest.mark.parametrize("what", ["question", "command", "page"])
+def test_a_fault_of_ours_is_told_by_a_number_and_nothing_else(
+    here: Company,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    what: str,
+    language: str,
+) -> None:
+    plant(here, monkeypatch)
+    if what == "command":
+        answer = here.director.post("/v1/teams", {"name": "Север"}, accept_language=language)
+    else:
+        path = "/v1/deals" if what == "question" else "/health/ready"
+        answer = here.director.http.get(path, headers={"accept-language": language})
+    problem = refused(answer, 500, "internal")
+    assert set(problem) == {"type", "title", "status", "detail", "reference"}
+    assert problem["reference"] in problem["detail"]
+    assert not re.search("SELECT|Анна|Error|Traceback|[.]py|/", problem["detail"])
+    assert bool(re.search("[а-яё]", problem["detail"])) == (language == "ru")
+    (logged,) = [entry for entry in caplog.records if entry.name == "dealfolio"]
+    assert problem["reference"] in logged.getMessage()
+    assert logged.exc_info is not None
+    assert SECRET in str(logged.exc_info[1])
+
+
+def test_what_is_asked_cannot_forge_an_entry_of_the_log(
+    here: Company, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    plant(here, monkeypatch)
+    here.director.get("/v1/managers/a%0Aforged: all is well/portfolio")
+    for entry in caplog.records:
+        assert "\n" not in entry.getMessage()
+
+
+@pytest.mark.parametrize(
+    ("body", "flaw", "russian", "english"),
+    [
+        (b"", "empty", "оно пустое", "it is empty"),
+        (b'{"name": "\xff"}', "not-utf-8", "это не UTF-8", "it is not UTF-8"),
+        (
+            b'{"name":\n "North",}',
+            "syntax",
+            "ошибка в строке 2, позиция 10",
+            "there is a mistake in line 2, column 10",
+        ),
+        (
+            b"[" * 30_000,
+            "too-deep",
+            "слишком много вложенных скобок",
+            "brackets are nested too deep",
+        ),
+        (
+            b'{"name": "a", "name": "b"}',
+            "key-twice",
+            "один ключ назван в объекте дважды",
+            "an object names a key twice",
+        ),
+        (
+            b'{"name": NaN}',
+            "no-number",
+            "NaN и Infinity — не числа",
+            "NaN and Infinity are no numbers",
+        ),
+        (
+            b'{"name": %s}' % (b"9" * 41),
+            "long-number",
+            "число слишком длинное",
+            "a number is too long",
+        ),
+    ],
+)
+def test_what_is_no_json_is_told_why_in_the_readers_language(
+    here: Company, body: bytes, flaw: str, russian: str, english: str
+) -> None:
+    for language, why in (("ru", russian), ("en", english)):
+        headers = {"accept-language": language, "content-type": JSON}
+        answer = here.director.http.post("/v1/teams", content=body, headers=headers)
+        problem = refused(answer, 400, "malformed-json")
+        assert problem["flaw"] == flaw
+        assert f": {why}. " in problem["detail"]
+    headers = {"content-type": JSON}
+    accepted = here.director.http.post("/v1/teams", content=b'{"name": "North"}', headers=headers)
+    assert accepted.status_code == 201
