@@ -393,6 +393,7 @@ REFUSALS = _problems(
 """What a command may be refused for."""
 QUESTION_REFUSALS = _problems(
     [
+        "unknown-host",
         "unauthenticated",
         "not-found",
         "validation",

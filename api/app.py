@@ -11,6 +11,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
@@ -28,7 +29,7 @@ from api.documentation import document
 from api.door import Door
 from api.guard import Guard
 from api.limits import RateLimit
-from api.problems import Language, language_of, problem_of, respond
+from api.problems import Language, Problem, language_of, problem_of, respond
 from api.service import Service
 from api.serving import BOUNDS, Bounds
 from api.settings import Settings
@@ -50,12 +51,20 @@ class App(FastAPI):
 
     door: Door
     guard: Guard
+    language: Language
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = self
         if scope["type"] == "http":
             send = self.guard.heading(scope, send)
+            if problem := self.guard.refusal(scope):
+                await self.told(problem, scope)(scope, receive, send)
+                return
         await self.door(scope, receive, send)
+
+    def told(self, problem: Problem, scope: Scope) -> JSONResponse:
+        wanted = Headers(scope=scope).get("accept-language", "")
+        return respond(problem, language_of(wanted, self.language))
 
     async def framework(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A fault that was told is not raised again, as the framework does: the server would log it
@@ -102,6 +111,7 @@ def create_app(service: Service | None = None, more: Iterable[APIRouter] = ()) -
         app.include_router(router)
     app.state.demo = settings.demo
     app.guard = Guard(settings)
+    app.language = settings.language
     app.door = Door(app.framework, routers, RateLimit(settings.rate, settings.burst))
     bounds = Bounds(
         settings.request_seconds, settings.connections, settings.language, app.guard.data
@@ -155,15 +165,13 @@ def ready(request: Request) -> dict[str, Any]:
     return {"status": "ready", "position": row[0] if row else 0}
 
 
-def _install_refusals(app: FastAPI) -> None:
+def _install_refusals(app: App) -> None:
     """Outside the door, refusals read as they do inside."""
 
     async def handle(request: Request, error: Exception) -> JSONResponse:
         problem = problem_of(error) or unexpected(error, request.scope)
         request.scope[_TOLD] = error
-        service = getattr(request.app.state, "service", None)
-        default: Language = "ru" if service is None else service.settings.language
-        return respond(problem, language_of(request.headers.get("accept-language", ""), default))
+        return app.told(problem, request.scope)
 
     for kind in (Refusal, Unavailable, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, handle)

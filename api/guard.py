@@ -1,14 +1,19 @@
-"""What every answer says to the browser that gets it: trust nothing, keep nothing, ask nobody else.
+"""Whom we answer at all, and what every answer tells the browser: trust nothing, keep nothing.
 
 An answer in JSON is never a page, so it may do nothing at all. A page may use what comes from here
 and no script or style that stands in the page itself: whoever smuggles one into a title has gained
-nothing. Sources: Content Security Policy Level 3; OWASP HTTP Headers Cheat Sheet.
+nothing. A name that is not ours in the Host header means that somebody's page has made a browser in
+here believe that we are that page's server (DNS rebinding), and what we answer would be read by it.
+Sources: Content Security Policy Level 3; OWASP HTTP Headers Cheat Sheet; RFC 9112, 3.2.
 """
 
+import re
 from collections.abc import Awaitable
+from ipaddress import ip_address
 
 from starlette.types import Message, Scope, Send
 
+from api.problems import Problem
 from api.settings import Settings
 
 Pairs = list[tuple[bytes, bytes]]
@@ -33,6 +38,9 @@ _UNSTORED = (b"cache-control", b"no-store")
 _HSTS = (b"strict-transport-security", b"max-age=31536000")
 """A year, as browsers want it for lists of theirs; without subdomains, which are not ours."""
 _DEMO = (b"dealfolio-mode", b"demo")
+_HOST = re.compile(rb"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::[0-9]{1,5})?", re.IGNORECASE)
+MOST_HOSTS = 100
+"""Spellings of our names, with their ports, that are remembered."""
 
 
 class Guard:
@@ -47,6 +55,28 @@ class Guard:
         self.data = [_DATA, *always]
         self._page = [_PAGE, *always]
         self._unstored = [_UNSTORED, *self.data]
+        self._names = {name.lower() for name in settings.allowed_hosts}
+        if not is_everywhere(settings.host):
+            self._names.add(settings.host.lower())
+        self._known: set[bytes] = set()
+
+    def refusal(self, scope: Scope) -> Problem | None:
+        """Unless it is called by one of its names, once, and by no other."""
+        hosts = [value for name, value in scope["headers"] if name == b"host"]
+        if len(hosts) == 1 and (hosts[0] in self._known or self._is_ours(hosts[0])):
+            return None
+        return Problem("unknown-host")
+
+    def _is_ours(self, host: bytes) -> bool:
+        found = _HOST.fullmatch(host)
+        if found is None:
+            return False
+        name = found[1].decode("ascii").lower().strip("[]")
+        if not is_loopback(name) and name not in self._names:
+            return False
+        if len(self._known) < MOST_HOSTS:
+            self._known.add(host)
+        return True
 
     def heading(self, scope: Scope, send: Send) -> Send:
         """`send`, by which answers go out with what every answer carries.
@@ -70,3 +100,19 @@ class Guard:
             if name == b"cache-control":
                 return self.data
         return None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches what listens there."""
+    try:
+        return host.lower() == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_everywhere(host: str) -> bool:
+    """Whether it is no address of anything, but means all of them."""
+    try:
+        return not host or ip_address(host).is_unspecified
+    except ValueError:
+        return False

@@ -62,6 +62,19 @@ KINDS: dict[str, Kind] = {
         ("Это не JSON", "Тело запроса не читается как JSON: {why}. Ничего не записано."),
         ("Not JSON", "The body cannot be read as JSON: {why}. Nothing was recorded."),
     ),
+    "unknown-host": Kind(
+        400,
+        (
+            "Сервис так не называется",
+            "Заголовок Host называет не этот сервис. Обратитесь к нему по имени localhost или по"
+            " одному из имён в DEALFOLIO_ALLOWED_HOSTS.",
+        ),
+        (
+            "Not the name of this service",
+            "The Host header names another service. Call this one localhost, or by a name that"
+            " DEALFOLIO_ALLOWED_HOSTS has.",
+        ),
+    ),
     "unauthenticated": Kind(
         401,
         (

@@ -11,7 +11,7 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from api.guard import Pairs
+from api.guard import Pairs, is_loopback
 from api.problems import Language, Problem, language_of, respond
 from api.settings import Settings
 
@@ -30,6 +30,28 @@ class Bounds:
     connections: int
     language: Language
     headers: Pairs
+
+
+class UnsafeHost(Exception):
+    """Anybody on the way could read along: `str()` in English, `russian` in Russian."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            f"Keys and figures would go to {host} in the clear, for anybody on their way to read."
+            " Leave --host out and put a proxy that speaks TLS in front. If that runs on another"
+            " machine, set DEALFOLIO_BEHIND_TLS=yes; to do without, DEALFOLIO_INSECURE_HOST=yes."
+        )
+        self.russian = (
+            f"Ключи и суммы шли бы на {host} открыто, и их прочёл бы любой по пути. Не указывайте"
+            " --host и поставьте впереди прокси с TLS. Если прокси на другой машине, задайте"
+            " DEALFOLIO_BEHIND_TLS=yes; если TLS не нужен — DEALFOLIO_INSECURE_HOST=yes."
+        )
+
+
+def require_safe(settings: Settings) -> None:
+    """Raises UnsafeHost for an address that others reach, without TLS and without a word for it."""
+    if not (is_loopback(settings.host) or settings.behind_tls or settings.insecure_host):
+        raise UnsafeHost(settings.host or "0.0.0.0")  # noqa: S104 - named, not listened on
 
 
 def server_options(settings: Settings) -> dict[str, Any]:

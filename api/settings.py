@@ -1,22 +1,43 @@
-"""What can be set from outside: `DATABASE_URL` and the `DEALFOLIO_*` variables."""
+"""What can be set from outside: `DATABASE_URL` and the `DEALFOLIO_*` variables.
 
+Secrets come by the environment or from files, never by arguments, which `ps` shows to everybody;
+they are neither in the representation of these settings nor in what is said of mistakes in them.
+"""
+
+import logging
+import os
+from collections.abc import Sequence
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal
+from stat import S_IRWXG, S_IRWXO
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from domain.values import CURRENCIES
+
+_LOG = logging.getLogger("dealfolio")
 
 
 class Settings(BaseSettings):
     """Read from the environment; arguments given by name win."""
 
-    model_config = SettingsConfigDict(env_prefix="DEALFOLIO_", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="DEALFOLIO_", frozen=True, hide_input_in_errors=True
+    )
 
-    database_url: str | None = Field(default=None, validation_alias="DATABASE_URL")
+    database_url: str | None = Field(default=None, validation_alias="DATABASE_URL", repr=False)
     """libpq's connection string; None: an embedded PostgreSQL keeps its data in `data`."""
     data: Path | None = None
     host: str = "127.0.0.1"
@@ -28,7 +49,7 @@ class Settings(BaseSettings):
     """The currency that is meant when a question names none."""
     language: Literal["ru", "en"] = "ru"
     """For whoever does not say with Accept-Language."""
-    bootstrap_token: str | None = None
+    bootstrap_token: str | None = Field(default=None, repr=False)
     """The token of the first account, made on an empty database."""
 
     docs: bool = True
@@ -58,6 +79,29 @@ class Settings(BaseSettings):
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as the library calls it
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - likewise
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What stands in front wins."""
+        return init_settings, env_settings, _Files(settings_cls)
+
+    @field_validator("database_url")
+    @classmethod
+    def _readable(cls, conninfo: str | None) -> str | None:
+        """Read here, because libpq repeats what it cannot read, password and all."""
+        try:
+            if conninfo is not None:
+                conninfo_to_dict(conninfo)
+        except ProgrammingError:
+            raise ValueError("is no connection string of PostgreSQL") from None
+        return conninfo
+
     @field_validator("trusted_proxies", "allowed_hosts", mode="before")
     @classmethod
     def _listed(cls, given: object) -> object:
@@ -83,3 +127,33 @@ class Settings(BaseSettings):
         if code not in CURRENCIES:
             raise ValueError(f"{code} is no ISO 4217 currency")
         return code
+
+
+class _Files(PydanticBaseSettingsSource):
+    """A secret may lie in a file, which the variable of its name with _FILE behind it names."""
+
+    secrets = ("DATABASE_URL", "bootstrap_token")
+
+    def get_field_value(self, _field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        named = os.environ.get(f"{variable([field_name])}_FILE")
+        return (None if named is None else _secret(Path(named))), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        found = {name: self.get_field_value(FieldInfo(), name)[0] for name in self.secrets}
+        return {name: secret for name, secret in found.items() if secret is not None}
+
+
+def _secret(path: Path) -> str:
+    """What is in the file, without the line break at its end."""
+    try:
+        if path.stat().st_mode & (S_IRWXG | S_IRWXO):
+            _LOG.warning("%s can be read by others: chmod 600 it", path)
+        return path.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeError) as error:
+        raise SettingsError(f"cannot read the secret: {error}") from None
+
+
+def variable(field: Sequence[object]) -> str:
+    """The name by which a setting is set."""
+    name = str(field[0]) if field else ""
+    return name if name.isupper() else f"DEALFOLIO_{name.upper()}"

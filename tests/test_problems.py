@@ -53,6 +53,7 @@ from domain.values import ActionId, ActionTypeCode, ManagerId
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 STATUSES = {
     "malformed-request": 400,
+    "unknown-host": 400,
     "malformed-json": 400,
     "unauthenticated": 401,
     "forbidden": 403,
@@ -236,6 +237,7 @@ def test_every_field_can_be_told_what_is_wrong_with_it(what: str, language: Lang
         Problem("unsupported-media-type"),
         Problem("rate-limited", seconds=3),
         Problem("malformed-request"),
+        Problem("unknown-host"),
         Problem("request-timeout"),
         Problem("uri-too-long"),
         Problem("head-too-large"),

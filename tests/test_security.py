@@ -3,14 +3,28 @@
 import os
 import re
 import shutil
+import socket
+import stat
 import subprocess
 from collections.abc import Iterator
-from typing import NoReturn
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NoReturn
 
+import httpx
 import pytest
+import uvicorn
+from pydantic import ValidationError
 
+from api.app import App, create_app
+from api.embedded import postgres
+from api.guard import MOST_HOSTS, Guard
+from api.schema import migrate
+from api.serving import UnsafeHost, require_safe, server_options
 from api.settings import Settings
+from tests.conftest import reachable_directory
 from tests.over_http import AUTUMN, JSON, Company, company, refused
+from tests.test_cli import run, serving
 
 NOTHING_AT_ALL = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 EVERYWHERE = {
@@ -232,3 +246,219 @@ def test_what_is_no_json_is_told_why_in_the_readers_language(
     headers = {"content-type": JSON}
     accepted = here.director.http.post("/v1/teams", content=b'{"name": "North"}', headers=headers)
     assert accepted.status_code == 201
+
+
+# ------------------------------------------------------------------------- by which name
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["localhost", "LocalHost:81", "127.0.0.1", "127.0.0.1:65535", "127.8.8.8", "[::1]:8000"],
+)
+def test_this_machine_calls_it_by_any_of_its_own_names(here: Company, host: str) -> None:
+    for _ in range(2):  # remembered, too
+        assert here.stranger.http.get("/health/live", headers={"host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "evil.example:8000",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "localhost@evil.example",
+        "localhost:80:80",
+        "localhost:",
+        "localhost/",
+        "evil.example#localhost",
+        "0.0.0.0",
+        "10.0.0.1",
+        "2130706433",
+        "[::]",
+        "[::ffff:10.0.0.1]",
+        "a b",
+        "",
+    ],
+)
+def test_a_page_that_poses_as_this_service_gets_nothing(here: Company, host: str) -> None:
+    for path in ("/v1/deals", "/health/live", "/docs", "/static/swagger-ui.css"):
+        answer = here.director.http.get(path, headers={"host": host, "accept-language": "en"})
+        problem = refused(answer, 400, "unknown-host")
+        assert "DEALFOLIO_ALLOWED_HOSTS" in problem["detail"]
+        assert answer.headers["content-security-policy"] == NOTHING_AT_ALL
+
+
+@pytest.mark.parametrize("hosts", [[], ["localhost", "localhost"], ["localhost", "evil.example"]])
+def test_no_name_and_two_names_are_nobodys(here: Company, hosts: list[str]) -> None:
+    address = here.address.removeprefix("http://").split(":")
+    head = ["GET /health/live HTTP/1.1", *(f"Host: {host}" for host in hosts), "Connection: close"]
+    with socket.create_connection((address[0], int(address[1])), timeout=5) as connection:
+        connection.sendall("\r\n".join([*head, "", ""]).encode())
+        assert connection.recv(1_000).startswith(b"HTTP/1.1 400")
+
+
+def test_the_names_in_the_settings_are_its_names_too(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEALFOLIO_ALLOWED_HOSTS", "books.example.ru, Second.example.ru")
+    with company(database, AUTUMN, Settings(host="10.1.2.3")) as here:
+
+        def status(host: str) -> int:
+            return here.stranger.http.get("/health/live", headers={"host": host}).status_code
+
+        for host in ("books.example.ru", "books.example.ru:8443", "second.EXAMPLE.ru", "10.1.2.3"):
+            assert status(host) == 200, host
+        for host in ("example.ru", "www.books.example.ru", "10.1.2.4", "books.example.ru."):
+            assert status(host) == 400, host
+
+
+def test_an_address_that_means_everywhere_is_no_name() -> None:
+    for host in ("0.0.0.0", "::"):
+        scope = {"headers": [(b"host", host.encode())]}
+        assert Guard(Settings(host=host)).refusal(scope) is not None
+
+
+def test_spellings_of_a_name_do_not_fill_the_memory() -> None:
+    guard = Guard(Settings())
+    for port in range(1_000):
+        assert guard.refusal({"headers": [(b"host", b"localhost:%d" % port)]}) is None
+    assert len(guard._known) == MOST_HOSTS
+
+
+def test_what_a_proxy_says_is_believed_of_those_alone_who_are_named() -> None:
+    def trusting(**settings: object) -> Any:
+        given = Settings.model_validate(settings)
+        service: Any = SimpleNamespace(settings=given)
+        config = uvicorn.Config(create_app(service), log_config=None, **server_options(given))
+        config.load()
+        return config.loaded_app
+
+    assert isinstance(trusting(), App)
+    trusted = trusting(trusted_proxies="10.0.0.0/8, 192.168.1.1").trusted_hosts
+    assert "10.9.8.7" in trusted
+    assert "192.168.1.1" in trusted
+    assert "192.168.1.2" not in trusted
+    assert "127.0.0.1" not in trusted
+    with pytest.raises(ValidationError):
+        Settings.model_validate({"trusted_proxies": "*"})
+
+
+# ------------------------------------------------------------------------- where it listens
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "books.example.ru", "", "127.0.0"])
+def test_it_does_not_listen_where_others_could_read_along(host: str) -> None:
+    with pytest.raises(UnsafeHost):
+        require_safe(Settings(host=host))
+
+
+@pytest.mark.parametrize("command", ["serve", "demo"])
+def test_both_commands_say_so_before_anything_is_made(tmp_path: Path, command: str) -> None:
+    for language, word in (("en", "in the clear"), ("ru", "открыто")):
+        data = ("--data", tmp_path / "data", "--port", 0)
+        done = run(command, "--host", "0.0.0.0", *data, DEALFOLIO_LANGUAGE=language)
+        assert done.returncode == 1
+        assert word in done.stderr
+        assert "DEALFOLIO_BEHIND_TLS=yes" in done.stderr
+        assert "DEALFOLIO_INSECURE_HOST=yes" in done.stderr
+        assert "Traceback" not in done.stderr
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.3.2.1", "::1", "localhost", "LOCALHOST"])
+def test_it_listens_on_loopback_without_ado(host: str) -> None:
+    require_safe(Settings(host=host))
+
+
+@pytest.mark.parametrize("said", ["behind_tls", "insecure_host"])
+def test_it_listens_elsewhere_when_it_is_said_so(said: str) -> None:
+    host = "0.0.0.0"
+    with pytest.raises(UnsafeHost):
+        require_safe(Settings(host=host))
+    require_safe(Settings.model_validate({"host": host, said: True}))
+
+
+# ------------------------------------------------------------------------- secrets, files
+
+
+@pytest.fixture
+def data() -> Iterator[Path]:
+    with reachable_directory() as directory:
+        yield directory / "data"
+
+
+def test_the_token_from_a_file_serves_and_is_seen_by_nobody(data: Path, tmp_path: Path) -> None:
+    file, token = tmp_path / "token", "kept-in-a-file-alone"
+    file.write_text(f"{token}\n")
+    file.chmod(0o600)
+    workers = {"DEALFOLIO_BOOTSTRAP_TOKEN_FILE": str(file), "DEALFOLIO_WORKERS": "2"}
+    with serving("serve", data, **workers) as (address, lines):
+        headers = {"authorization": f"Bearer {token}"}
+        assert httpx.get(f"{address}/v1/accounts", headers=headers).status_code == 200
+        assert token not in "".join(lines)
+        running = [p.read_bytes() for p in Path("/proc").glob("[0-9]*/cmdline") if p.exists()]
+        assert any(b"api.cli" in command for command in running)
+        assert not any(token.encode() in command for command in running)
+    assert token not in data.with_name("data.log").read_text()
+
+
+def test_what_the_embedded_database_keeps_is_its_owners_alone(data: Path) -> None:
+    """Its data, its log, its lock and its socket, while it runs and afterwards."""
+
+    def seen_by_others() -> list[str]:
+        inside = [data, *data.rglob("*"), *data.parent.glob("data.l*")]
+        return [f"{path} {path.stat().st_mode:o}" for path in inside if path.stat().st_mode & 0o077]
+
+    os.umask(umask := os.umask(0o022))
+    assert umask & 0o077 != 0o077, "else this would prove nothing"
+    with postgres(data, durable=False) as conninfo:
+        migrate(conninfo)
+        sockets = data.with_name("data.socket").readlink()
+        assert stat.S_IMODE(sockets.stat().st_mode) == 0o700
+        (socket_,) = (path for path in sockets.iterdir() if path.is_socket())
+        assert stat.S_IMODE(socket_.stat().st_mode) == 0o700
+        assert seen_by_others() == []
+        assert {path.name for path in data.parent.glob("data.l*")} == {"data.lock", "data.log"}
+    assert seen_by_others() == []
+    assert not sockets.exists()
+
+
+def test_settings_do_not_show_their_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "url"
+    file.write_text("postgresql://books:pass-word@db/books\n")
+    file.chmod(0o644)
+    monkeypatch.setenv("DATABASE_URL_FILE", str(file))
+    monkeypatch.setenv("DEALFOLIO_BOOTSTRAP_TOKEN", "secret-token")
+    settings = Settings()
+    assert settings.database_url == "postgresql://books:pass-word@db/books"
+    assert "can be read by others" in caplog.text
+    for shown in (repr(settings), str(settings), caplog.text):
+        assert "pass-word" not in shown
+        assert "secret-token" not in shown
+    caplog.clear()
+    file.chmod(0o600)
+    Settings()
+    assert caplog.text == ""
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nearer/books")
+    assert Settings().database_url == "postgresql://nearer/books"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("DATABASE_URL", "postgresql//books:pass-word@db/books"),
+        ("DATABASE_URL_FILE", "nowhere/pass-file"),
+        ("DEALFOLIO_PORT", "pass-word"),
+    ],
+)
+def test_a_setting_that_is_wrong_is_named_and_its_value_is_not_shown(
+    variable: str, value: str
+) -> None:
+    done = run("doctor", **{variable: value})
+    assert done.returncode == 1
+    assert (variable in done.stderr) or ("nowhere" in done.stderr)
+    assert "pass-word" not in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
