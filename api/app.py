@@ -25,6 +25,7 @@ from api import (
     portfolios,
 )
 from api.accounts import Accounts
+from api.answers import EDGE_REFUSALS
 from api.documentation import document
 from api.door import Door
 from api.guard import Guard
@@ -145,7 +146,7 @@ def _from_environment(settings: Settings) -> Service:
     return Service(settings.database_url, settings)
 
 
-_health = APIRouter(prefix="/health", tags=["health"])
+_health = APIRouter(prefix="/health", tags=["health"], responses=EDGE_REFUSALS)
 
 
 @_health.get("/live", operation_id="live")
