@@ -54,10 +54,9 @@ class Guard:
             always.append(_DEMO)
         self.data = [_DATA, *always]
         self._page = [_PAGE, *always]
-        self._unstored = [_UNSTORED, *self.data]
-        self._names = {name.lower() for name in settings.allowed_hosts}
+        self._names = {_bare(name) for name in settings.allowed_hosts}
         if not is_everywhere(settings.host):
-            self._names.add(settings.host.lower())
+            self._names.add(_bare(settings.host))
         self._known: set[bytes] = set()
 
     def refusal(self, scope: Scope) -> Problem | None:
@@ -71,7 +70,7 @@ class Guard:
         found = _HOST.fullmatch(host)
         if found is None:
             return False
-        name = found[1].decode("ascii").lower().strip("[]")
+        name = _bare(found[1].decode("ascii"))
         if not is_loopback(name) and name not in self._names:
             return False
         if len(self._known) < MOST_HOSTS:
@@ -81,25 +80,29 @@ class Guard:
     def heading(self, scope: Scope, send: Send) -> Send:
         """`send`, by which answers go out with what every answer carries.
 
-        What is under /v1 is not stored anywhere, unless the endpoint itself says how.
+        Figures are stored nowhere on their way: only what lies in a file here may be, and what its
+        endpoint allows itself.
         """
-        ours = self._unstored if scope["path"].startswith("/v1/") else self.data
+        storable = scope["path"].startswith("/static/")
 
         def headed(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
                 given: Pairs = message["headers"]
-                message["headers"] = given + (self._exceptional(given) or ours)
+                ours, decided = self.data, storable
+                for name, value in given:
+                    if name == b"content-type":
+                        ours = self._page if value.startswith(b"text/html") else self.data
+                    elif name == b"cache-control":
+                        decided = True
+                message["headers"] = given + ours if decided else [*given, *ours, _UNSTORED]
             return send(message)
 
         return headed
 
-    def _exceptional(self, given: Pairs) -> Pairs | None:
-        for name, value in given:
-            if name == b"content-type" and value.startswith(b"text/html"):
-                return self._page
-            if name == b"cache-control":
-                return self.data
-        return None
+
+def _bare(name: str) -> str:
+    """As names are compared: an IPv6 address without its brackets."""
+    return name.lower().strip("[]")
 
 
 def is_loopback(host: str) -> bool:

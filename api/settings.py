@@ -49,7 +49,7 @@ class Settings(BaseSettings):
     """The currency that is meant when a question names none."""
     language: Literal["ru", "en"] = "ru"
     """For whoever does not say with Accept-Language."""
-    bootstrap_token: str | None = Field(default=None, repr=False)
+    bootstrap_token: str | None = Field(default=None, min_length=1, repr=False)
     """The token of the first account, made on an empty database."""
 
     docs: bool = True

@@ -441,8 +441,8 @@ FAULTS = (
     Fault(
         "the first token is in the representation of the settings",
         "api/settings.py",
-        "    bootstrap_token: str | None = Field(default=None, repr=False)\n",
-        "    bootstrap_token: str | None = Field(default=None)\n",
+        "    bootstrap_token: str | None = Field(default=None, min_length=1, repr=False)\n",
+        "    bootstrap_token: str | None = Field(default=None, min_length=1)\n",
         "test_security.py::test_settings_do_not_show_their_secrets",
     ),
     Fault(
@@ -451,6 +451,13 @@ FAULTS = (
         '"unix_socket_permissions": "0700"',
         '"unix_socket_permissions": "0777"',
         "test_security.py::test_what_the_embedded_database_keeps_is_its_owners_alone",
+    ),
+    Fault(
+        "the embedded database is told our secrets",
+        "api/embedded.py",
+        "if not name.startswith(_OURS)}",
+        'if not name.startswith("PG")}',
+        "test_security.py::test_the_embedded_database_is_not_told_our_secrets",
     ),
     Fault(
         "who has not asked for long has saved up more than a burst",

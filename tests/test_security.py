@@ -1,5 +1,6 @@
 """What anybody who gets here may see of it, and what a browser may do with what it gets."""
 
+import asyncio
 import os
 import re
 import shutil
@@ -9,12 +10,13 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import httpx
 import pytest
 import uvicorn
 from pydantic import ValidationError
+from starlette.types import Message
 
 from api.app import App, create_app
 from api.embedded import postgres
@@ -87,7 +89,23 @@ def test_what_is_asked_and_commanded_is_kept_by_no_browser_and_no_proxy(here: Co
     assert (made.status_code, made.headers["cache-control"]) == (201, "no-store")
     account = here.admin.post("/v1/accounts", {"name": "Аудитор", "role": "auditor"})
     assert account.headers.get_list("cache-control") == ["no-store"]
+    assert here.stranger.get("/docs").headers["cache-control"] == "no-store"
     assert "cache-control" not in here.stranger.get("/static/swagger-ui.css").headers
+
+
+def test_a_page_that_may_be_stored_is_still_a_page() -> None:
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    given = [(b"cache-control", b"max-age=60"), (b"content-type", b"text/html; charset=utf-8")]
+    heading = Guard(Settings()).heading({"path": "/somewhere"}, send)
+    asyncio.run(cast("Any", heading({"type": "http.response.start", "headers": given})))
+    (headers,) = (message["headers"] for message in sent)
+    assert [value for name, value in headers if name == b"cache-control"] == [b"max-age=60"]
+    (policy,) = (value for name, value in headers if name == b"content-security-policy")
+    assert b"script-src 'self'" in policy
 
 
 def test_behind_tls_browsers_are_told_to_come_by_tls_alone(database: str) -> None:
@@ -301,13 +319,16 @@ def test_no_name_and_two_names_are_nobodys(here: Company, hosts: list[str]) -> N
 def test_the_names_in_the_settings_are_its_names_too(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DEALFOLIO_ALLOWED_HOSTS", "books.example.ru, Second.example.ru")
+    names = "books.example.ru, Second.example.ru, [2001:DB8::1]"
+    monkeypatch.setenv("DEALFOLIO_ALLOWED_HOSTS", names)
     with company(database, AUTUMN, Settings(host="10.1.2.3")) as here:
 
         def status(host: str) -> int:
             return here.stranger.http.get("/health/live", headers={"host": host}).status_code
 
-        for host in ("books.example.ru", "books.example.ru:8443", "second.EXAMPLE.ru", "10.1.2.3"):
+        for host in ("books.example.ru", "books.example.ru:8443", "second.EXAMPLE.ru"):
+            assert status(host) == 200, host
+        for host in ("10.1.2.3", "[2001:db8::1]:443"):
             assert status(host) == 200, host
         for host in ("example.ru", "www.books.example.ru", "10.1.2.4", "books.example.ru."):
             assert status(host) == 400, host
@@ -422,6 +443,31 @@ def test_what_the_embedded_database_keeps_is_its_owners_alone(data: Path) -> Non
         assert {path.name for path in data.parent.glob("data.l*")} == {"data.lock", "data.log"}
     assert seen_by_others() == []
     assert not sockets.exists()
+
+
+def test_the_embedded_database_is_not_told_our_secrets(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Run as root, it belongs to another account, which could read them in /proc."""
+    monkeypatch.setenv("DEALFOLIO_BOOTSTRAP_TOKEN", "secret-token")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://books:pass-word@db/books")
+    with postgres(data, durable=False):
+        pid = (data / "postmaster.pid").read_text().splitlines()[0]
+        told = Path("/proc", pid, "environ").read_bytes()
+    assert b"PATH=" in told
+    assert b"secret-token" not in told
+    assert b"pass-word" not in told
+
+
+@pytest.mark.parametrize("given", ["DEALFOLIO_BOOTSTRAP_TOKEN", "DEALFOLIO_BOOTSTRAP_TOKEN_FILE"])
+def test_no_token_at_all_is_not_taken_for_a_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    (tmp_path / "empty").write_text("\n")
+    (tmp_path / "empty").chmod(0o600)
+    monkeypatch.setenv(given, str(tmp_path / "empty") if given.endswith("FILE") else "")
+    with pytest.raises(ValidationError):
+        Settings()
 
 
 def test_settings_do_not_show_their_secrets(
