@@ -450,22 +450,38 @@ def _problems(slugs: Iterable[str]) -> dict[int | str, dict[str, Any]]:
     return result
 
 
+_EVERYWHERE = [
+    "malformed-request",
+    "unknown-host",
+    "request-timeout",
+    "uri-too-long",
+    "head-too-large",
+    "internal",
+    "unavailable",
+]
+_QUESTION = [
+    "unauthenticated",
+    "forbidden",
+    "not-found",
+    "validation",
+    "rate-limited",
+    "in-the-future",
+]
+
+EDGE_REFUSALS = _problems(_EVERYWHERE)
+"""What any request may be refused for."""
+QUESTION_REFUSALS = _problems([*_QUESTION, *_EVERYWHERE])
 REFUSALS = _problems(
     [
+        *_QUESTION,
         "malformed-json",
-        "unauthenticated",
-        "forbidden",
-        "not-found",
         "version-conflict",
         "payload-too-large",
         "unsupported-media-type",
-        "validation",
         "idempotency-key-reused",
-        "unavailable",
         "not-allowed-now",
         "breaks-later-history",
         "before-opening",
-        "in-the-future",
         "period-closed",
         "action-limit-reached",
         "unknown-manager",
@@ -473,12 +489,10 @@ REFUSALS = _problems(
         "action-type-not-in-force",
         "evidence-required",
         "currency-differs",
+        *_EVERYWHERE,
     ]
 )
 """What a command may be refused for."""
-QUESTION_REFUSALS = _problems(
-    ["unauthenticated", "forbidden", "not-found", "validation", "unavailable", "in-the-future"]
-)
 
 COMMAND: dict[str, Any] = {
     "response_model": Recorded,

@@ -1,4 +1,4 @@
-"""The web application: routes, refusals, health and documentation around one service."""
+"""The web application: routes, refusals and health around one service."""
 
 import gc
 import sys
@@ -9,10 +9,9 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.openapi.utils import get_openapi
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
@@ -26,13 +25,20 @@ from api import (
     portfolios,
 )
 from api.accounts import Accounts
+from api.answers import EDGE_REFUSALS
+from api.documentation import document
 from api.door import Door
-from api.problems import Language, language_of, problem_of, respond
+from api.guard import Guard
+from api.limits import RateLimit
+from api.problems import Language, Problem, language_of, problem_of, respond
 from api.service import Service
+from api.serving import BOUNDS, Bounds
 from api.settings import Settings
+from api.unexpected import unexpected
 from application.orders import Unavailable
 from domain.errors import Refusal
 
+_TOLD = "dealfolio.told"
 STATIC = Path(__file__).parent / "static"
 VERSION = "0.1.0"
 _ROUTERS = tuple(
@@ -45,13 +51,31 @@ class App(FastAPI):
     """What comes to /v1 goes through the door first; the framework does the rest."""
 
     door: Door
+    guard: Guard
+    language: Language
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = self
+        if scope["type"] == "http":
+            send = self.guard.heading(scope, send)
+            if problem := self.guard.refusal(scope):
+                await self.told(problem, scope)(scope, receive, send)
+                return
         await self.door(scope, receive, send)
 
+    def told(self, problem: Problem, scope: Scope) -> JSONResponse:
+        wanted = Headers(scope=scope).get("accept-language", "")
+        return respond(problem, language_of(wanted, self.language))
+
     async def framework(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await super().__call__(scope, receive, send)
+        """A fault that was told is not raised again, as the framework does: the server would log it
+        twice and hang up on whoever has another request on the way.
+        """
+        try:
+            await super().__call__(scope, receive, send)
+        except Exception as error:
+            if scope.get(_TOLD) is not error:
+                raise
 
 
 def create_app(service: Service | None = None, more: Iterable[APIRouter] = ()) -> FastAPI:
@@ -59,16 +83,17 @@ def create_app(service: Service | None = None, more: Iterable[APIRouter] = ()) -
 
     `more` are routers made by `v1_router` that are served beside our own.
     """
+    settings = Settings() if service is None else service.settings
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        given = service or from_environment()
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Bounds]]:
+        given = service or _from_environment(settings)
         _collect_garbage_seldom()
         _change_threads_seldom()
         app.state.service = given
         app.state.accounts = Accounts(given)
         try:
-            yield
+            yield {BOUNDS: bounds}
         finally:
             given.close()
 
@@ -77,6 +102,7 @@ def create_app(service: Service | None = None, more: Iterable[APIRouter] = ()) -
         version=VERSION,
         summary="Deal portfolios of managers, as of any date, as known at any time.",
         lifespan=lifespan,
+        openapi_url="/openapi.json" if settings.docs else None,
         docs_url=None,
         redoc_url=None,
         telemetry={"tracing": False, "metrics": False, "logs": False},
@@ -84,10 +110,17 @@ def create_app(service: Service | None = None, more: Iterable[APIRouter] = ()) -
     routers = [*_ROUTERS, *more]
     for router in (*routers, _health):
         app.include_router(router)
-    app.door = Door(app.framework, routers)
+    app.state.demo = settings.demo
+    app.guard = Guard(settings)
+    app.language = settings.language
+    app.door = Door(app.framework, routers, RateLimit(settings.rate, settings.burst))
+    bounds = Bounds(
+        settings.request_seconds, settings.connections, settings.language, app.guard.data
+    )
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     _install_refusals(app)
-    _document(app)
+    if settings.docs:
+        document(app)
     return app
 
 
@@ -108,13 +141,12 @@ def _change_threads_seldom() -> None:
     sys.setswitchinterval(0.02)
 
 
-def from_environment() -> Service:
-    settings = Settings()
+def _from_environment(settings: Settings) -> Service:
     assert settings.database_url is not None, "serve sets DATABASE_URL for its workers"
     return Service(settings.database_url, settings)
 
 
-_health = APIRouter(prefix="/health", tags=["health"])
+_health = APIRouter(prefix="/health", tags=["health"], responses=EDGE_REFUSALS)
 
 
 @_health.get("/live", operation_id="live")
@@ -134,77 +166,13 @@ def ready(request: Request) -> dict[str, Any]:
     return {"status": "ready", "position": row[0] if row else 0}
 
 
-def _install_refusals(app: FastAPI) -> None:
+def _install_refusals(app: App) -> None:
     """Outside the door, refusals read as they do inside."""
 
     async def handle(request: Request, error: Exception) -> JSONResponse:
-        problem = problem_of(error)
-        assert problem is not None, "installed for what is a problem"
-        service = getattr(request.app.state, "service", None)
-        default: Language = "ru" if service is None else service.settings.language
-        return respond(problem, language_of(request.headers.get("accept-language", ""), default))
+        problem = problem_of(error) or unexpected(error, request.scope)
+        request.scope[_TOLD] = error
+        return app.told(problem, request.scope)
 
-    for kind in (Refusal, Unavailable, RequestValidationError, HTTPException):
+    for kind in (Refusal, Unavailable, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, handle)
-
-
-def _document(app: FastAPI) -> None:
-    """OpenAPI with what the door asks of every request, and its pages from local files."""
-
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            schema = get_openapi(
-                title=app.title,
-                version=app.version,
-                summary=app.summary,
-                routes=app.routes,
-                openapi_version="3.1.0",
-            )
-            _describe_door(schema)
-            app.openapi_schema = schema
-        return app.openapi_schema
-
-    app.openapi = openapi  # type: ignore[method-assign]  # the framework's own way to extend it
-
-    @app.get("/docs", include_in_schema=False)
-    async def docs() -> HTMLResponse:
-        return get_swagger_ui_html(
-            openapi_url="/openapi.json",
-            title="Dealfolio",
-            swagger_js_url="/static/swagger-ui-bundle.js",
-            swagger_css_url="/static/swagger-ui.css",
-            swagger_favicon_url="data:,",
-        )
-
-
-_KEY_PARAMETERS = [
-    {
-        "name": "Idempotency-Key",
-        "in": "header",
-        "required": False,
-        "schema": {"type": "string", "maxLength": 200},
-        "description": "The same key and body are answered as the first time; kept for ever.",
-    },
-    {
-        "name": "If-Match",
-        "in": "header",
-        "required": False,
-        "schema": {"type": "string"},
-        "description": "The ETag of the version that the command is meant for.",
-        "example": '"7"',
-    },
-]
-
-
-def _describe_door(schema: dict[str, Any]) -> None:
-    schema["components"].setdefault("securitySchemes", {})["token"] = {
-        "type": "http",
-        "scheme": "bearer",
-    }
-    for path, operations in schema["paths"].items():
-        if not path.startswith("/v1"):
-            continue
-        for method, operation in operations.items():
-            operation["security"] = [{"token": []}]
-            if method == "post" and path != "/v1/accounts":
-                operation.setdefault("parameters", []).extend(_KEY_PARAMETERS)

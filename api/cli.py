@@ -12,6 +12,7 @@ import psycopg
 import typer
 import uvicorn
 from pydantic import TypeAdapter, ValidationError
+from pydantic_settings import SettingsError
 
 from api import embedded
 from api.accounts import OPERATOR, Accounts, new_token
@@ -23,7 +24,8 @@ from api.inputs import Day, KnownAt
 from api.problems import Language, explain
 from api.schema import SchemaError, migrate
 from api.service import Service
-from api.settings import Settings
+from api.serving import UnsafeHost, require_safe, server_options
+from api.settings import Settings, variable
 from api.shown import (
     ERRORS,
     OUT,
@@ -62,6 +64,7 @@ Data = Annotated[
 def serve(host: Host = None, port: Port = None, data: Data = None, workers: Workers = None) -> None:
     """Serve the API."""
     settings = _settings(host=host, port=port, data=data, workers=workers)
+    require_safe(settings)
     with _own_database(settings) as conninfo:
         with _service(conninfo, settings) as service:
             Accounts(service).grant_what_was_before_the_log()
@@ -72,7 +75,8 @@ def serve(host: Host = None, port: Port = None, data: Data = None, workers: Work
 @app.command()
 def demo(host: Host = None, port: Port = None, data: Data = None, workers: Workers = None) -> None:
     """Load the demo company, once, and serve it."""
-    settings = _settings(host=host, port=port, data=data, workers=workers)
+    settings = _settings(host=host, port=port, data=data, workers=workers, demo=True)
+    require_safe(settings)
     with _own_database(settings) as conninfo:
         with _service(conninfo, settings) as service:
             with progress("Two years of the demo company") as told:
@@ -179,9 +183,7 @@ def main() -> None:
     """Run a command; what goes wrong is said in a sentence."""
     try:
         app()
-    except embedded.EmbeddedPostgresError as error:
-        _fail(error.russian if _language() == "ru" else str(error))
-    except NotEmpty as error:
+    except (embedded.EmbeddedPostgresError, NotEmpty, UnsafeHost) as error:
         _fail(error.russian if _language() == "ru" else str(error))
     except Refusal as refusal:
         _fail(" — ".join(explain(refusal, _language())))
@@ -204,7 +206,12 @@ def _parsed(what: TypeAdapter[T], text: str) -> T:
 
 
 def _settings(**given: Any) -> Settings:  # noqa: ANN401 - each as Settings types it
-    return Settings(**{name: value for name, value in given.items() if value is not None})
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except SettingsError as error:
+        _fail(str(error))
+    except ValidationError as error:
+        _fail("\n".join(f"{variable(one['loc'])}: {one['msg']}" for one in error.errors()))
 
 
 def _language() -> Language:
@@ -271,7 +278,8 @@ def _demo_accounts(service: Service) -> dict[Role, str]:
 
 def _serve(conninfo: str, settings: Settings) -> None:
     OUT.print(f"Serving on http://{settings.host}:{settings.port} — Ctrl-C ends it.")
-    os.environ["DATABASE_URL"] = conninfo
+    os.environ |= {"DATABASE_URL": conninfo, "DEALFOLIO_HOST": settings.host}  # for the workers
+    os.environ["DEALFOLIO_DEMO"] = str(settings.demo)
     alone = settings.workers == 1
     uvicorn.run(
         create_app(Service(conninfo, settings)) if alone else "api.app:create_app",
@@ -280,8 +288,7 @@ def _serve(conninfo: str, settings: Settings) -> None:
         host=settings.host,
         port=settings.port,
         log_level="warning",
-        access_log=False,
-        proxy_headers=False,
+        **server_options(settings),
     )
 
 

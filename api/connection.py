@@ -5,7 +5,7 @@ can tell. So the first statement of a question, which is always a short one, has
 the two seconds we promise; the later ones have what the database allows them, and a little more.
 """
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from psycopg import Connection, Cursor, OperationalError
 from psycopg.abc import PQGen
@@ -17,9 +17,11 @@ Result = TypeVar("Result")
 CHECKOUT_SECONDS = 0.9
 """Waiting for a free connection; with the first statement less than two seconds."""
 FIRST_SECONDS = 0.9
-STATEMENT_SECONDS = 30
 """The database's own limit, by statement."""
-LATER_SECONDS = STATEMENT_SECONDS + 2
+LOCK_TIMEOUT = "3s"
+"""Only the switch at the end of a rebuild locks what questions read, and not for so long."""
+SLACK_SECONDS = 2
+"""Behind the database's own limit by statement: then it will not answer any more."""
 TCP = {
     "keepalives_idle": 10,
     "keepalives_interval": 5,
@@ -32,6 +34,7 @@ TCP = {
 class ImpatientConnection(Connection[TupleRow]):
     """One question at a time, each from `question` on."""
 
+    later_seconds: float = 30 + SLACK_SECONDS
     _seconds: float = FIRST_SECONDS
     _only_cursor: Cursor[TupleRow] | None = None
 
@@ -46,7 +49,7 @@ class ImpatientConnection(Connection[TupleRow]):
         self, gen: PQGen[Result], interval: float = 0.1, timeout: float | None = None
     ) -> Result:
         """Every statement waits here. Raises OperationalError, too, when it has waited too long."""
-        seconds, self._seconds = self._seconds, LATER_SECONDS
+        seconds, self._seconds = self._seconds, self.later_seconds
         try:
             return super().wait(gen, interval, seconds if timeout is None else timeout)
         except _WaitTimeout as error:
@@ -54,9 +57,12 @@ class ImpatientConnection(Connection[TupleRow]):
             raise OperationalError(f"no answer from the database in {seconds} s") from error
 
 
-def become_the_service(connection: Connection[Any]) -> None:
-    """What is asked about is in memory mostly: a look into an index is no dearer than a scan."""
+def become_the_service(statement_seconds: int, connection: ImpatientConnection) -> None:
+    """`statement_seconds` is the limit that the database keeps."""
+    connection.later_seconds = statement_seconds + SLACK_SECONDS
     connection.execute(
-        f"SET ROLE dealfolio_app; SET statement_timeout = '{STATEMENT_SECONDS}s';"
-        " SET random_page_cost = 1.1"
+        "SELECT set_config('role', 'dealfolio_app', false),"
+        " set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false),"
+        " set_config('idle_in_transaction_session_timeout', '15s', false)",
+        [f"{statement_seconds}s", LOCK_TIMEOUT],
     )

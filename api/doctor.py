@@ -53,6 +53,7 @@ def examine(conninfo: str) -> Iterator[Finding]:
     """Every finding, good ones too, in the order in which they matter."""
     try:
         with psycopg.connect(conninfo, autocommit=True, connect_timeout=5) as connection:
+            connection.execute("SET lock_timeout = '5s'; SET statement_timeout = '60s'")
             yield from _examine(connection.cursor())
     except psycopg.OperationalError as error:
         yield Finding("connection", str(error).strip(), "check DATABASE_URL, and that it runs")

@@ -26,10 +26,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.accounts import Accounts
 from api.inputs import MOST_BYTES, MalformedJson, read_json
+from api.limits import RateLimit, too_often
 from api.problems import Problem, language_of, problem_of, respond
 from api.questions import QUESTIONS
 from api.reads import Read
 from api.service import READERS, Service
+from api.unexpected import unexpected
 from application.orders import PATIENCE_SECONDS, Answer, Caller, Order, Unavailable
 from domain.access import Task
 from domain.decisions import Command
@@ -47,8 +49,9 @@ def v1_router(**options: Any) -> APIRouter:  # noqa: ANN401 - the framework's op
 class Door:
     """ASGI: calls what `routers` declare, and leaves every other address to `framework`."""
 
-    def __init__(self, framework: ASGIApp, routers: Iterable[APIRouter]) -> None:
+    def __init__(self, framework: ASGIApp, routers: Iterable[APIRouter], rates: RateLimit) -> None:
         self._framework = framework
+        self._rates = rates
         self._called: dict[tuple[str, int], list[_Called]] = {}
         for router in routers:
             for route in router.routes:
@@ -69,10 +72,8 @@ class Door:
             self._note(called, scope, 200)
         except ClientDisconnect:
             return
-        except Exception as error:
-            problem = problem_of(error)
-            if problem is None:
-                raise
+        except Exception as error:  # noqa: BLE001 - every fault is answered, and logged
+            problem = problem_of(error) or unexpected(error, scope)
             headers = dict(scope["headers"])
             accepted = headers.get(b"accept-language", b"").decode("latin-1")
             response = respond(problem, language_of(accepted, _service(scope).settings.language))
@@ -92,6 +93,8 @@ class Door:
     ) -> ASGIApp:
         headers: Headers = dict(reversed(scope["headers"]))  # of two equal ones the first
         caller = scope["caller"] = await self._caller(scope, headers)
+        if wait := self._rates.admit(caller.account_id):
+            raise too_often(wait)
         scope["task"], scope["path_params"] = called.task, names
         asked, given = _query(scope), None
         scope["asked"] = asked
@@ -263,7 +266,7 @@ def _json(body: bytes, headers: Headers, *, required: bool) -> object:
     try:
         return read_json(body)
     except MalformedJson as error:
-        raise Problem("malformed-json", why=str(error)) from error
+        raise Problem("malformed-json", flaw=error.flaw, **error.place) from error
 
 
 def _fingerprint(scope: Scope, asked: object) -> bytes:

@@ -34,7 +34,10 @@ PR_SET_PDEATHSIG = 1
 SOCKET_PARENT_LIMIT_BYTES = 70  # AF_UNIX allows 107 for all of it, we and PostgreSQL add 33
 
 SETTINGS = {"listen_addresses": "", "shared_buffers": "128MB", "max_connections": "100"}
+SETTINGS |= {"unix_socket_permissions": "0700"}  # behind a directory that is 0700 itself
 SETTINGS |= {"jit": "off"}  # compiling costs more than it saves on queries of milliseconds
+_OURS = ("PG", "DATABASE_URL", "DEALFOLIO_")
+"""Of the environment what a child must not be led by or, as another account's, let read."""
 NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
@@ -204,7 +207,7 @@ def _account(data: Path | None) -> _Account:
 def _child(account: _Account) -> _Child:
     """How each child runs: unprivileged, not hit by Ctrl-C in our terminal, never after us."""
     root = os.geteuid() == 0
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
     return {
         "cwd": "/",
         "env": inherited | {"LC_ALL": "C.UTF-8"},

@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Annotated, Any, NoReturn
 from uuid import UUID
 
@@ -33,14 +34,33 @@ MOST_PER_PAGE = 1_000
 _MOST_DIGITS = 40
 
 
+class Flaw(StrEnum):
+    """What is wrong with a text that should be JSON; in words: `api.problems.FLAWS`."""
+
+    EMPTY = "empty"
+    NOT_UTF_8 = "not-utf-8"
+    SYNTAX = "syntax"
+    TOO_DEEP = "too-deep"
+    KEY_TWICE = "key-twice"
+    NO_NUMBER = "no-number"
+    LONG_NUMBER = "long-number"
+
+
 class MalformedJson(ValueError):
     """Not JSON, or JSON that two readers could understand differently."""
+
+    def __init__(self, flaw: Flaw, **place: int) -> None:
+        super().__init__(flaw)
+        self.flaw = flaw
+        self.place: dict[str, Any] = dict(place)
 
 
 def read_json(body: bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
     """Numbers come out exact: int or Decimal. Raises MalformedJson for everything but plain UTF-8
     JSON: NaN and Infinity, keys given twice, numbers of absurd length, nesting without end.
     """
+    if not body:
+        raise MalformedJson(Flaw.EMPTY)
     try:
         return json.loads(
             body.decode("utf-8"),
@@ -49,20 +69,24 @@ def read_json(body: bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
             parse_int=_integer,
             parse_constant=_refuse,
         )
-    except (ValueError, RecursionError) as error:
-        raise MalformedJson(str(error)) from error
+    except RecursionError as error:
+        raise MalformedJson(Flaw.TOO_DEEP) from error
+    except UnicodeDecodeError as error:
+        raise MalformedJson(Flaw.NOT_UTF_8) from error
+    except json.JSONDecodeError as error:
+        raise MalformedJson(Flaw.SYNTAX, line=error.lineno, column=error.colno) from error
 
 
 def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        raise MalformedJson("a key stands twice in one object")
+        raise MalformedJson(Flaw.KEY_TWICE)
     return result
 
 
 def _number(text: str) -> Decimal:
     if len(text) > _MOST_DIGITS:
-        raise MalformedJson("a number is absurdly long")
+        raise MalformedJson(Flaw.LONG_NUMBER)
     try:
         return Decimal(text)
     except ArithmeticError:  # an exponent beyond all bounds: JSON, but no figure of ours
@@ -71,12 +95,12 @@ def _number(text: str) -> Decimal:
 
 def _integer(text: str) -> int:
     if len(text) > _MOST_DIGITS:
-        raise MalformedJson("a number is absurdly long")
+        raise MalformedJson(Flaw.LONG_NUMBER)
     return int(text)
 
 
-def _refuse(constant: str) -> NoReturn:
-    raise MalformedJson(f"{constant} is not JSON")
+def _refuse(_constant: str) -> NoReturn:
+    raise MalformedJson(Flaw.NO_NUMBER)
 
 
 class Body(BaseModel):

@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from api.inputs import Flaw
 from application.orders import Unavailable
 from domain.errors import Invalid, Obstacle, Refusal, Restriction, SignedOut
 
@@ -51,10 +52,28 @@ class Problem(Exception):
 
 
 KINDS: dict[str, Kind] = {
+    "malformed-request": Kind(
+        400,
+        ("Это не HTTP", "Запрос нельзя прочитать как HTTP. Ничего не записано."),
+        ("Not HTTP", "The request cannot be read as HTTP. Nothing was recorded."),
+    ),
     "malformed-json": Kind(
         400,
         ("Это не JSON", "Тело запроса не читается как JSON: {why}. Ничего не записано."),
         ("Not JSON", "The body cannot be read as JSON: {why}. Nothing was recorded."),
+    ),
+    "unknown-host": Kind(
+        400,
+        (
+            "Сервис так не называется",
+            "Заголовок Host называет не этот сервис. Обратитесь к нему по имени localhost или по"
+            " одному из имён в DEALFOLIO_ALLOWED_HOSTS.",
+        ),
+        (
+            "Not the name of this service",
+            "The Host header names another service. Call this one localhost, or by a name that"
+            " DEALFOLIO_ALLOWED_HOSTS has.",
+        ),
     ),
     "unauthenticated": Kind(
         401,
@@ -82,6 +101,17 @@ KINDS: dict[str, Kind] = {
         ("Не тот метод", "По этому адресу такой метод не принимается."),
         ("Method not allowed", "This address does not take that method."),
     ),
+    "request-timeout": Kind(
+        408,
+        (
+            "Запрос не пришёл целиком",
+            "Запрос не успел прийти за отведённое время. Ничего не записано: повторите его.",
+        ),
+        (
+            "The request did not arrive",
+            "The whole of it did not come in time. Nothing was recorded: send it again.",
+        ),
+    ),
     "version-conflict": Kind(
         412,
         (
@@ -99,6 +129,16 @@ KINDS: dict[str, Kind] = {
         413,
         ("Слишком большой запрос", "Тело запроса больше {most} байт. Ничего не записано."),
         ("Too large", "The body is over {most} bytes. Nothing was recorded."),
+    ),
+    "uri-too-long": Kind(
+        414,
+        ("Слишком длинный адрес", "Сократите адрес запроса вместе с его параметрами."),
+        ("Address too long", "Shorten the address of the request and its parameters."),
+    ),
+    "head-too-large": Kind(
+        431,
+        ("Слишком много заголовков", "Сократите заголовки запроса."),
+        ("Headers too large", "Shorten the headers of the request."),
     ),
     "unsupported-media-type": Kind(
         415,
@@ -125,19 +165,35 @@ KINDS: dict[str, Kind] = {
     ),
     "rate-limited": Kind(
         429,
-        ("Слишком часто", "Подождите и повторите."),
-        ("Too often", "Wait and try again."),
+        ("Слишком часто", "Подождите {seconds} с и повторите."),
+        ("Too often", "Wait {seconds} s and try again."),
+    ),
+    "internal": Kind(
+        500,
+        (
+            "Ошибка на нашей стороне",
+            "Записано ли что-нибудь, неизвестно: повторите запрос с тем же Idempotency-Key. Если не"
+            " поможет, сообщите администратору номер {reference}.",
+        ),
+        (
+            "A fault of ours",
+            "Whether anything was recorded is not known: repeat the request with the same"
+            " Idempotency-Key. If that does not help, tell the administrator the number"
+            " {reference}.",
+        ),
     ),
     "unavailable": Kind(
         503,
         (
-            "База данных не отвечает",
-            "Подтвердить запись нельзя. Повторите запрос через несколько секунд; с тем же"
+            "Сейчас ответить нельзя",
+            "База данных не отвечает, или запросов слишком много, и подтвердить запись нельзя."
+            " Повторите запрос через несколько секунд; с тем же"
             " Idempotency-Key ничего не запишется дважды.",
         ),
         (
-            "The database does not answer",
-            "Nothing could be confirmed. Repeat the request in a few seconds; with the same"
+            "No answer just now",
+            "The database does not answer, or too many ask at once, and nothing could be"
+            " confirmed. Repeat the request in a few seconds; with the same"
             " Idempotency-Key nothing is recorded twice.",
         ),
     ),
@@ -351,6 +407,19 @@ WHY_NOT_YOU: dict[Restriction, tuple[str, str]] = {
     ),
 }
 
+FLAWS: dict[Flaw, tuple[str, str]] = {
+    Flaw.EMPTY: ("оно пустое", "it is empty"),
+    Flaw.NOT_UTF_8: ("это не UTF-8", "it is not UTF-8"),
+    Flaw.SYNTAX: (
+        "ошибка в строке {line}, позиция {column}",
+        "there is a mistake in line {line}, column {column}",
+    ),
+    Flaw.TOO_DEEP: ("слишком много вложенных скобок", "brackets are nested too deep"),
+    Flaw.KEY_TWICE: ("один ключ назван в объекте дважды", "an object names a key twice"),
+    Flaw.NO_NUMBER: ("NaN и Infinity — не числа", "NaN and Infinity are no numbers"),
+    Flaw.LONG_NUMBER: ("число слишком длинное", "a number is too long"),
+}
+
 THINGS: dict[str, tuple[str, str]] = {
     "deal": ("сделки", "deal"),
     "action": ("действия", "action"),
@@ -496,7 +565,7 @@ def _invalid(error: RequestValidationError) -> Problem:
 def _http(error: HTTPException) -> Problem:
     """Refusals of the framework itself: no such address, no such method."""
     slugs = {kind.status: slug for slug, kind in KINDS.items()}
-    slugs |= {400: "malformed-json", 404: "not-found", 422: "validation"}
+    slugs |= {400: "malformed-request", 404: "not-found", 422: "validation"}
     return Problem(slugs.get(error.status_code, "not-found"), headers=error.headers)
 
 
@@ -534,6 +603,8 @@ def _members(problem: Problem, words: dict[str, Any], language: Language) -> dic
     restriction = words.pop("restriction", None)
     if restriction is not None:
         words["why"] = _words(WHY_NOT_YOU[restriction], language, problem.facts)
+    if problem.slug == "malformed-json":
+        words["why"] = _words(FLAWS[words.get("flaw", Flaw.EMPTY)], language, problem.facts)
     thing = THINGS.get(str(words.get("what")), ANYTHING)
     words["thing"] = f"{thing[language == 'en']} {words.get('name', '')}".strip()
     broken = words.pop("broken", None)

@@ -63,6 +63,7 @@ def migrate(conninfo: str) -> list[str]:
                 " Dealfolio needs 15 or newer"
             )
         connection.execute("SELECT pg_advisory_lock(%s)", [MIGRATORS_LOCK])
+        connection.execute("SET lock_timeout = '60s'")  # behind the wait for other migrators
         try:
             return _migrate(connection)
         except psycopg.errors.InsufficientPrivilege as error:

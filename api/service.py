@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from functools import partial
 from threading import Lock
 from typing import Any
 
@@ -60,7 +61,7 @@ class Service:
                 "prepare_threshold": 1,
                 **TCP,
             },
-            configure=become_the_service,
+            configure=partial(become_the_service, settings.statement_seconds),
             open=True,
         )
 

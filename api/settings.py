@@ -1,21 +1,43 @@
-"""What can be set from outside: `DATABASE_URL` and the `DEALFOLIO_*` variables."""
+"""What can be set from outside: `DATABASE_URL` and the `DEALFOLIO_*` variables.
 
+Secrets come by the environment or from files, never by arguments, which `ps` shows to everybody;
+they are neither in the representation of these settings nor in what is said of mistakes in them.
+"""
+
+import logging
+import os
+from collections.abc import Sequence
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Literal
+from stat import S_IRWXG, S_IRWXO
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from domain.values import CURRENCIES
+
+_LOG = logging.getLogger("dealfolio")
 
 
 class Settings(BaseSettings):
     """Read from the environment; arguments given by name win."""
 
-    model_config = SettingsConfigDict(env_prefix="DEALFOLIO_", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="DEALFOLIO_", frozen=True, hide_input_in_errors=True
+    )
 
-    database_url: str | None = Field(default=None, validation_alias="DATABASE_URL")
+    database_url: str | None = Field(default=None, validation_alias="DATABASE_URL", repr=False)
     """libpq's connection string; None: an embedded PostgreSQL keeps its data in `data`."""
     data: Path | None = None
     host: str = "127.0.0.1"
@@ -27,12 +49,72 @@ class Settings(BaseSettings):
     """The currency that is meant when a question names none."""
     language: Literal["ru", "en"] = "ru"
     """For whoever does not say with Accept-Language."""
-    bootstrap_token: str | None = None
+    bootstrap_token: str | None = Field(default=None, min_length=1, repr=False)
     """The token of the first account, made on an empty database."""
+
+    docs: bool = True
+    """Whether /docs and /openapi.json are there."""
+    rate: float = Field(default=2_000, ge=0, allow_inf_nan=False)
+    """Requests a second that one account may send to one process in the long run; 0: any number."""
+    burst: int = Field(default=20_000, ge=1)
+    """Requests that it may send at once."""
+    connections: int = Field(default=1_000, ge=1)
+    """Open connections of one process; who comes on top is told to come again."""
+    request_seconds: float = Field(default=10, gt=0, le=600)
+    """A request must have arrived by then, from its first byte to its last."""
+    statement_seconds: int = Field(default=30, ge=1, le=3_600)
+    """The longest that one question may take in the database."""
+    behind_tls: bool = False
+    """A proxy in front speaks TLS with everybody who comes here."""
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
+    """Addresses or networks whose X-Forwarded-For and -Proto are believed."""
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """Names by which this service is called, beside those of this machine for itself."""
+    insecure_host: bool = False
+    """May be reached from elsewhere in the clear."""
+    demo: bool = False
+    """The figures are invented, and every answer says so."""
 
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as the library calls it
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - likewise
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What stands in front wins."""
+        return init_settings, env_settings, _Files(settings_cls)
+
+    @field_validator("database_url")
+    @classmethod
+    def _readable(cls, conninfo: str | None) -> str | None:
+        """Read here, because libpq repeats what it cannot read, password and all."""
+        try:
+            if conninfo is not None:
+                conninfo_to_dict(conninfo)
+        except ProgrammingError:
+            raise ValueError("is no connection string of PostgreSQL") from None
+        return conninfo
+
+    @field_validator("trusted_proxies", "allowed_hosts", mode="before")
+    @classmethod
+    def _listed(cls, given: object) -> object:
+        """`a, b` as it stands in a variable of the environment."""
+        if not isinstance(given, str):
+            return given
+        return tuple(one.strip() for one in given.split(",") if one.strip())
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _known_networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        """Addresses, and not "*": whoever trusts everybody has nobody's address."""
+        return tuple(str(ip_network(network, strict=False)) for network in networks)
 
     @field_validator("timezone")
     @classmethod
@@ -45,3 +127,33 @@ class Settings(BaseSettings):
         if code not in CURRENCIES:
             raise ValueError(f"{code} is no ISO 4217 currency")
         return code
+
+
+class _Files(PydanticBaseSettingsSource):
+    """A secret may lie in a file, which the variable of its name with _FILE behind it names."""
+
+    secrets = ("DATABASE_URL", "bootstrap_token")
+
+    def get_field_value(self, _field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        named = os.environ.get(f"{variable([field_name])}_FILE")
+        return (None if named is None else _secret(Path(named))), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        found = {name: self.get_field_value(FieldInfo(), name)[0] for name in self.secrets}
+        return {name: secret for name, secret in found.items() if secret is not None}
+
+
+def _secret(path: Path) -> str:
+    """What is in the file, without the line break at its end."""
+    try:
+        if path.stat().st_mode & (S_IRWXG | S_IRWXO):
+            _LOG.warning("%s can be read by others: chmod 600 it", path)
+        return path.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeError) as error:
+        raise SettingsError(f"cannot read the secret: {error}") from None
+
+
+def variable(field: Sequence[object]) -> str:
+    """The name by which a setting is set."""
+    name = str(field[0]) if field else ""
+    return name if name.isupper() else f"DEALFOLIO_{name.upper()}"

@@ -31,6 +31,7 @@ def show_the_way(settings: Settings, tokens: Mapping[Role, str], today: date) ->
     OUT.print(
         f"""
 [bold]The demo company is ready.[/]  Documentation: {url}/docs
+Demo mode: people and figures are invented, and every answer says so (Dealfolio-Mode: demo).
 
 What is every manager's portfolio today?
   curl -s {head} '{url}/v1/portfolios'

@@ -39,6 +39,8 @@ SET lock_timeout = '1500ms';
 SET idle_in_transaction_session_timeout = '15s';
 SET statement_timeout = '60s'
 """
+_OPTIONS = "-c role=dealfolio_app -c lock_timeout=1500ms -c statement_timeout=60s"
+"""The same for the library's connections, which only read."""
 _LOCK: LiteralString = "SELECT books.lock_for_writing()"
 _COLUMNS: LiteralString = "originator_id, originator_version, topic, state"
 _TAIL: LiteralString = f"""
@@ -347,5 +349,5 @@ def _datastore(conninfo: str) -> PostgresDatastore:
     kwargs = cast("dict[str, Any]", datastore.pool.kwargs)
     for name in ("dbname", "host", "port", "user", "password"):
         del kwargs[name]
-    kwargs |= given | {"options": "-c role=dealfolio_app"}
+    kwargs |= given | {"options": _OPTIONS}
     return datastore

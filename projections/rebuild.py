@@ -9,6 +9,7 @@ import gc
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from itertools import groupby
+from time import sleep
 from typing import Any, LiteralString
 
 import psycopg
@@ -30,6 +31,10 @@ CHUNK = 20_000
 """Rows copied at once."""
 FEW = 1_000
 """So few new events are caught up while writers wait."""
+SWITCHES = 60
+"""Attempts at the switch. Each is given up after a second (lock_timeout): behind it everybody waits
+who asks or records.
+"""
 REBUILDERS_LOCK = 7305815021847160067
 
 _STREAMS: LiteralString = """
@@ -56,21 +61,31 @@ def rebuild(conninfo: str, progress: Progress) -> int:
         position = fill(conninfo, connection, FRESH, progress)
         while (end := _end(connection)) - position > FEW:
             position = _catch_up(connection, position, end)
-        with connection.transaction():
-            connection.execute("SELECT books.lock_for_writing()")
-            position = _catch_up(connection, position, _end(connection))
-            connection.execute("DROP SCHEMA ledger CASCADE")
-            connection.execute(
-                sql.SQL("ALTER SCHEMA {} RENAME TO ledger").format(sql.Identifier(FRESH))
-            )
+        for _ in range(SWITCHES):
+            try:
+                return _switch(connection, position)
+            except psycopg.errors.LockNotAvailable:  # a long question: let others by, and again
+                sleep(0.5)
+        raise Busy("somebody reads the ledger without end: see pg_stat_activity, and repeat")
+
+
+def _switch(connection: Connection[TupleRow], position: int) -> int:
+    """The last events, and the fresh ledger in the place of the old one."""
+    with connection.transaction():
+        connection.execute("SELECT books.lock_for_writing()")
+        position = _catch_up(connection, position, _end(connection))
+        connection.execute("DROP SCHEMA ledger CASCADE")
+        connection.execute(
+            sql.SQL("ALTER SCHEMA {} RENAME TO ledger").format(sql.Identifier(FRESH))
+        )
     return position
 
 
 @contextmanager
 def owner(conninfo: str) -> Iterator[Connection[TupleRow]]:
     """A connection of the owner of the tables, alone in what it does. Raises Busy."""
-    with psycopg.connect(conninfo, autocommit=True) as connection:
-        connection.execute("SET ROLE dealfolio_owner")
+    with psycopg.connect(conninfo, autocommit=True, connect_timeout=5) as connection:
+        connection.execute("SET ROLE dealfolio_owner; SET lock_timeout = '1s'")
         row = connection.execute("SELECT pg_try_advisory_lock(%s)", [REBUILDERS_LOCK]).fetchone()
         if row is None or not row[0]:
             raise Busy("another rebuild or verification of this database is under way")

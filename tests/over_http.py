@@ -19,6 +19,7 @@ import uvicorn
 from api.accounts import Accounts
 from api.app import create_app
 from api.service import Service
+from api.serving import server_options
 from api.settings import Settings
 
 AUTUMN = datetime(2026, 10, 20, 9, tzinfo=UTC)
@@ -43,7 +44,8 @@ class Clock:
 @contextmanager
 def serving(service: Service) -> Iterator[str]:
     """The address of a server in a thread of this process; closes the service in the end."""
-    config = uvicorn.Config(create_app(service), access_log=False, log_level="error")
+    options = server_options(service.settings)
+    config = uvicorn.Config(create_app(service), log_level="critical", **options)
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         # The socket listens already: whoever comes before the server is up waits in its backlog.
@@ -164,10 +166,12 @@ class Company:
 
 
 @contextmanager
-def company(database: str, now: datetime = AUTUMN) -> Iterator[Company]:
+def company(
+    database: str, now: datetime = AUTUMN, settings: Settings | None = None
+) -> Iterator[Company]:
     """A company that has begun: one administrator, one director, nothing in the log."""
     clock = Clock(now)
-    service = Service(database, Settings(), clock)
+    service = Service(database, settings or Settings(), clock)
     Accounts(service).create_first(FIRST_TOKEN)
     with serving(service) as address:
         begun = Company(address, clock, service)

@@ -96,7 +96,10 @@ def test_the_demo_is_served_and_its_curl_lines_work(data):
         assert second.returncode == 1
         assert "Another Dealfolio" in second.stderr
 
-    with serving("demo", data) as (_, lines):
+    with serving("demo", data, DEALFOLIO_WORKERS="2") as (address, lines):
+        assert "Demo mode" in "".join(lines)
+        for _ in range(8):  # a connection each, so that both workers get some
+            assert httpx.get(f"{address}/health/live").headers["dealfolio-mode"] == "demo"
         token, url = re.findall(r"Bearer (\S+)' '(\S+)'", "".join(lines))[0]
         again = httpx.get(url, headers={"Authorization": f"Bearer {token}"}).json()
         assert again["currencies"] == portfolios["currencies"]  # new keys, and nothing else

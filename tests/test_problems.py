@@ -13,6 +13,7 @@ from uuid import UUID
 
 import pytest
 
+from api.inputs import Flaw
 from api.problems import (
     FIELDS,
     KINDS,
@@ -54,11 +55,14 @@ from domain.values import ActionId, ActionTypeCode, ManagerId
 
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 STATUSES = {
+    "malformed-request": 400,
+    "unknown-host": 400,
     "malformed-json": 400,
     "unauthenticated": 401,
     "forbidden": 403,
     "not-found": 404,
     "method-not-allowed": 405,
+    "request-timeout": 408,
     "not-allowed-now": 409,
     "breaks-later-history": 409,
     "before-opening": 409,
@@ -72,10 +76,13 @@ STATUSES = {
     "currency-differs": 409,
     "version-conflict": 412,
     "payload-too-large": 413,
+    "uri-too-long": 414,
     "unsupported-media-type": 415,
     "validation": 422,
     "idempotency-key-reused": 422,
     "rate-limited": 429,
+    "head-too-large": 431,
+    "internal": 500,
     "unavailable": 503,
 }
 BROKEN = Recorded(
@@ -234,13 +241,19 @@ def test_every_field_can_be_told_what_is_wrong_with_it(what: str, language: Lang
 @pytest.mark.parametrize(
     "problem",
     [
-        Problem("malformed-json", why="Expecting value: line 1 column 1 (char 0)"),
+        *(Problem("malformed-json", flaw=flaw, line=3, column=14) for flaw in Flaw),
+        Problem("internal", reference="0f8c3a5255a4"),
         Problem("unauthenticated"),
         Problem("forbidden"),
         Problem("method-not-allowed"),
         Problem("payload-too-large", most=65_536),
         Problem("unsupported-media-type"),
-        Problem("rate-limited"),
+        Problem("rate-limited", seconds=3),
+        Problem("malformed-request"),
+        Problem("unknown-host"),
+        Problem("request-timeout"),
+        Problem("uri-too-long"),
+        Problem("head-too-large"),
         Problem("unavailable"),
     ],
     ids=lambda problem: problem.slug,

@@ -9,6 +9,7 @@ from api.accounts import Accounts
 from api.app import create_app
 from api.door import v1_router
 from api.service import Service
+from api.serving import server_options
 from api.settings import Settings
 from domain.access import Grant
 from domain.values import Role
@@ -27,4 +28,4 @@ assert settings.bootstrap_token
 service = Service(settings.database_url, settings)
 Accounts(service).renew("director", Grant(Role.DIRECTOR), settings.bootstrap_token)
 app = create_app(service, [router])
-uvicorn.run(app, port=int(sys.argv[1]), log_level="warning", access_log=False, proxy_headers=False)
+uvicorn.run(app, port=int(sys.argv[1]), log_level="warning", **server_options(settings))
