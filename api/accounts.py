@@ -14,6 +14,7 @@ from typing import LiteralString
 from uuid import UUID, uuid4
 
 from api.service import Service
+from api.sessions import Sessions
 from application.orders import PATIENCE_SECONDS, Caller, Order, Unavailable
 from domain.access import Access, Grant
 from domain.access_commands import GrantRole, IssueKey, RevokeKey, RevokeRole
@@ -121,14 +122,22 @@ class Accounts:
         self, caller: Caller | None, name: str, grant: Grant, expires_at: datetime | None = None
     ) -> tuple[Account, str]:
         """A new account and its first key, which is never shown again. Raises Refusal."""
+        account_id = self.open(caller, name, grant)
+        _, token = self.issue_key(caller, account_id, expires_at)
+        return Account(account_id, name, grant), token
+
+    def open(
+        self, caller: Caller | None, name: str, grant: Grant, actor: str = OPERATOR
+    ) -> AccountId:
+        """A new account without a key; without a caller it is `actor` who does it. Raises Refusal."""
         account_id = AccountId(uuid4())
         with self._service.asking() as cursor:
             cursor.execute(_ADD, [account_id])
-        self.grant(caller, account_id, grant)
+        command = GrantRole(account_id, grant.role, grant.manager_id, grant.team_id)
+        self._do(caller, command, actor)
         with self._service.asking() as cursor:
             cursor.execute(_NAME, [str(account_id), name])
-        _, token = self.issue_key(caller, account_id, expires_at)
-        return Account(account_id, name, grant), token
+        return account_id
 
     def create_first(self, token: str) -> AccountId | None:
         """An administrator with the key `token`, if there has never been an account; else None."""
@@ -180,6 +189,7 @@ class Accounts:
     def close(self, caller: Caller, account_id: AccountId) -> None:
         """From the next position on its keys and sessions are worth nothing. Raises Refusal."""
         self._do(caller, RevokeRole(account_id))
+        Sessions(self._service).end_all(account_id)
 
     def page(self, after: UUID | None, limit: int) -> list[Account]:
         """Accounts that have a role, in the order of their making, behind the account `after`.
@@ -229,8 +239,9 @@ class Accounts:
         with self._service.asking() as cursor:
             return self._service.directory.at(cursor, BEYOND).access
 
-    def _do(self, caller: Caller | None, command: Command) -> None:
-        actor = OPERATOR if caller is None else str(caller.account_id)
+    def _do(self, caller: Caller | None, command: Command, actor: str = OPERATOR) -> None:
+        if caller is not None:
+            actor = str(caller.account_id)
         future = self._service.dealfolio.transactor.submit(Order(command, actor, caller=caller))
         try:
             future.result(PATIENCE_SECONDS)

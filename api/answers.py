@@ -384,7 +384,7 @@ def check(amount: int, currency: str) -> CheckOut:
     return CheckOut(amount=decimal_text(amount), currency=currency)
 
 
-def _problems(slugs: Iterable[str]) -> dict[int | str, dict[str, Any]]:
+def problems(slugs: Iterable[str]) -> dict[int | str, dict[str, Any]]:
     """The documentation of refusals, with an example of each."""
     result: dict[int | str, dict[str, Any]] = {}
     for slug in slugs:
@@ -401,7 +401,7 @@ def _problems(slugs: Iterable[str]) -> dict[int | str, dict[str, Any]]:
     return result
 
 
-REFUSALS = _problems(
+REFUSALS = problems(
     [
         "malformed-json",
         "unauthenticated",
@@ -427,7 +427,7 @@ REFUSALS = _problems(
     ]
 )
 """What a command may be refused for."""
-QUESTION_REFUSALS = _problems(
+QUESTION_REFUSALS = problems(
     ["unauthenticated", "forbidden", "not-found", "validation", "unavailable", "in-the-future"]
 )
 

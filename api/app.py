@@ -18,18 +18,24 @@ from starlette.types import Receive, Scope, Send
 
 from api import (
     admin,
+    credentials,
     deal_commands,
     deals,
     directory_commands,
     lists,
     log,
     portfolios,
+    signin,
+    signin_oidc,
 )
 from api.accounts import Accounts
 from api.door import Door
-from api.problems import Language, language_of, problem_of, respond
+from api.problems import Language, Problem, language_of, problem_of, respond
 from api.service import Service
+from api.sessions import Sessions
 from api.settings import Settings
+from api.signin import SigningIn
+from api.signin_oidc import OpenId
 from application.orders import Unavailable
 from domain.errors import Refusal
 
@@ -37,7 +43,16 @@ STATIC = Path(__file__).parent / "static"
 VERSION = "0.1.0"
 _ROUTERS = tuple(
     module.router
-    for module in (deal_commands, portfolios, deals, log, directory_commands, lists, admin)
+    for module in (
+        deal_commands,
+        portfolios,
+        deals,
+        log,
+        directory_commands,
+        lists,
+        admin,
+        credentials,
+    )
 )
 
 
@@ -67,6 +82,9 @@ def create_app(service: Service | None = None, more: Iterable[APIRouter] = ()) -
         _change_threads_seldom()
         app.state.service = given
         app.state.accounts = Accounts(given)
+        app.state.sessions = Sessions(given)
+        app.state.signing_in = SigningIn(given, app.state.accounts, app.state.sessions)
+        app.state.open_id = OpenId(given)
         try:
             yield
         finally:
@@ -82,7 +100,7 @@ def create_app(service: Service | None = None, more: Iterable[APIRouter] = ()) -
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     routers = [*_ROUTERS, *more]
-    for router in (*routers, _health):
+    for router in (*routers, signin.router, signin_oidc.router, _health):
         app.include_router(router)
     app.door = Door(app.framework, routers)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
@@ -144,7 +162,7 @@ def _install_refusals(app: FastAPI) -> None:
         default: Language = "ru" if service is None else service.settings.language
         return respond(problem, language_of(request.headers.get("accept-language", ""), default))
 
-    for kind in (Refusal, Unavailable, RequestValidationError, HTTPException):
+    for kind in (Problem, Refusal, Unavailable, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, handle)
 
 
