@@ -181,6 +181,8 @@ class ActionOut(Out):
     action_id: str = Field(examples=["c9a1cf2e-0f3c-4c8e-8b43-6f3b8a7f2d10"])
     action_type: str = Field(examples=["proposal-presented"])
     effective_on: date = Field(examples=["2026-02-03"])
+    recorded_at: str = Field(examples=["2026-02-05T09:15:02.123456Z"])
+    late_days: int = Field(examples=[2])
     state: str = Field(examples=["counted"])
     weight: str = Field(examples=["5.00"])
     credit: str = Field(examples=["5.00"])
@@ -316,6 +318,32 @@ class NewAccount(AccountOut):
     """`token` is shown here once and kept nowhere."""
 
     token: str = Field(examples=["df_..."])
+
+
+class BackdatingOut(Out):
+    """`working_days` null: any number."""
+
+    working_days: int | None = Field(examples=[5])
+
+
+class RulesAnswer(Asked):
+    backdating: BackdatingOut
+
+
+class ReadOut(Out):
+    """`status` is the answer's; `asked` are the parameters as they were given."""
+
+    read_at: datetime = Field(examples=["2026-07-11T09:15:02.123456Z"])
+    account_id: str = Field(examples=["7d1f4e7c-33d5-4a55-9a39-55dbd3a5a2b1"])
+    question: str = Field(examples=["getManagerPortfolio"])
+    status: int = Field(examples=[200])
+    manager_id: str | None = Field(examples=["anna-sokolova"])
+    deal_id: str | None = None
+    asked: dict[str, str] = Field(examples=[{"as_of": "2026-06-30"}])
+
+
+class ReadsAnswer(Out):
+    reads: list[ReadOut]
 
 
 class KeyOut(Out):

@@ -1,6 +1,6 @@
 """Questions: the point at which they are asked, and whom they are about."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from api.inputs import Day, KnownAt, Limit, Position, Slug
 from api.service import Service
 from application.orders import Caller
-from domain.access import Grant, Reach, Sight, Task, sight
+from domain.access import MATRIX, Grant, Reach, Sight, Task, sight
 from domain.directory import Directory
 from domain.errors import Forbidden, Invalid, NotFound, Restriction
 from domain.values import ManagerId, TeamId
@@ -55,11 +55,14 @@ Manager = Annotated[Slug, Path(description="The manager's id.")]
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """One request's question, before anything is read: who asks, and which task it belongs to."""
+    """One request's question, before anything is read: who asks, which task of the matrix it
+    belongs to, and which thing of the address it is about.
+    """
 
     service: Service
     caller: Caller
     task: Task | None
+    about: Mapping[str, str]
 
     @contextmanager
     def desk(self) -> Iterator["Desk"]:
@@ -77,6 +80,8 @@ class Asking:
         grant = now.access.grant_of(self.caller.account_id, self.caller.key_id)
         if self.task is None:
             raise Forbidden(Restriction.ROLE, role=grant.role.value)
+        if self.task is Task.SEE and self.about and grant.role not in MATRIX[Task.SEE]:
+            raise NotFound(*next(iter(self.about.items())))
         return Desk(self.service, cursor, now, grant, grant.reach(self.task))
 
 
@@ -134,7 +139,8 @@ class Desk:
 
 def asking_of(request: Request) -> Asking:
     service = cast("Service", request.app.state.service)
-    return Asking(service, request.scope["caller"], request.scope["task"])
+    scope = request.scope
+    return Asking(service, scope["caller"], scope["task"], request.path_params)
 
 
 AskingDep = Annotated[Asking, Depends(asking_of)]

@@ -14,7 +14,7 @@ import uvicorn
 from pydantic import TypeAdapter, ValidationError
 
 from api import embedded
-from api.accounts import Accounts, new_token
+from api.accounts import OPERATOR, Accounts, new_token
 from api.app import create_app
 from api.demo import NotEmpty, load_demo
 from api.doctor import examine
@@ -33,10 +33,11 @@ from api.shown import (
     show_portfolios,
     show_the_way,
 )
-from application.orders import Unavailable
+from application.orders import Order, Unavailable
 from domain.access import Grant
+from domain.access_commands import ForgetPerson
 from domain.errors import Refusal
-from domain.values import Role
+from domain.values import ManagerId, Role
 from projections.point import Knowledge
 from projections.rebuild import Busy, rebuild
 from projections.verify import verify
@@ -126,6 +127,22 @@ def portfolio(
         day = None if as_of is None else _parsed(TypeAdapter(Day), as_of)
         knowledge = Knowledge(None if known_at is None else _parsed(TypeAdapter(KnownAt), known_at))
         show_portfolios(service, day, knowledge, manager)
+
+
+@app.command()
+def forget(
+    person: Annotated[str, typer.Argument(help="The manager's id.")],
+    data: Data = None,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Erase a person's name and e-mail; the log keeps that it was done, and every figure stays."""
+    with _database(_settings(data=data)) as conninfo, _service(conninfo, _settings()) as service:
+        if not yes:
+            typer.confirm(f"Erase the name and e-mail of {person} for ever?", abort=True)
+        order = Order(ForgetPerson(ManagerId(person)), OPERATOR)
+        answer = service.dealfolio.transactor.submit(order).result()
+        OUT.print(f"{person} is an id and nothing else; position {answer.position} of the log.")
 
 
 @app.command(name="rebuild")

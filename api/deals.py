@@ -1,5 +1,6 @@
 """Questions about deals: a list, one whole, and its history."""
 
+from datetime import datetime
 from typing import Annotated, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -86,6 +87,7 @@ def deal(deal_id: Deal, question: Annotated[PointQuestion, Query()], asking: Ask
     with asking.desk() as at:
         point, found = _found(at, deal_id, question)
     state = found.deal
+    recorded_at = {step.recorded.position: step.recorded.recorded_at for step in found.history}
     body = DealAnswer(
         **asked(point),
         deal_id=str(deal_id),
@@ -99,7 +101,10 @@ def deal(deal_id: Deal, question: Annotated[PointQuestion, Query()], asking: Ask
         expected_close_on=state.expected_close_on,
         version=found.version,
         contract=None if state.contract is None else check(state.contract, state.currency),
-        actions=[_action(action) for action in state.actions.values()],
+        actions=[
+            _action(action, recorded_at[action.position], asking.service.settings.zone)
+            for action in state.actions.values()
+        ],
     )
     return answer(body, ETag=f'"{found.version}"')
 
@@ -121,11 +126,13 @@ def _is_seen(at: Desk, point: Point, found: DealAtPoint) -> bool:
     return now is not None and sees_deal(at.sight(today), now.deal)
 
 
-def _action(action: Action) -> ActionOut:
+def _action(action: Action, recorded_at: datetime, zone: ZoneInfo) -> ActionOut:
     return ActionOut(
         action_id=str(action.action_id),
         action_type=action.action_type,
         effective_on=action.effective_on,
+        recorded_at=instant_text(recorded_at),
+        late_days=late_days(recorded_at, action.effective_on, zone),
         state=action.state,
         weight=decimal_text(action.weight),
         credit=decimal_text(action.credit),

@@ -9,6 +9,7 @@ from pydantic import Field, StrictBool, StrictInt
 from api.answers import COMMAND, CREATED
 from api.door import v1_router
 from api.inputs import Body, Day, Id, Line, MonthName, Slug, Text, Weight, example
+from domain.access_commands import SetBackdatingLimit
 from domain.decisions import Command
 from domain.directory_commands import (
     ChangeCatalogueWeight,
@@ -106,6 +107,15 @@ class ReopeningBody(Body):
     reason: Text
 
 
+class BackdatingBody(Body):
+    """`working_days` from 0 (today only) to 366; null: any number."""
+
+    model_config = example(working_days=5, reason="Приказ о порядке учёта")
+
+    working_days: Annotated[StrictInt, Field(ge=0, le=366)] | None
+    reason: Text
+
+
 class NothingBody(Body):
     """An empty object, or no body at all."""
 
@@ -169,6 +179,12 @@ def change_catalogue_weight(code: Code, body: CatalogueWeightBody) -> Command:
 def retire_action_type(code: Code, body: RetirementBody) -> Command:
     """From a date on the action type cannot be recorded."""
     return RetireActionType(ActionTypeCode(code), body.effective_from)
+
+
+@router.post("/rules/backdating", tags=["rules"], operation_id="setBackdatingLimit", **COMMAND)
+def set_backdating_limit(body: BackdatingBody) -> Command:
+    """How many working days back a manager may date an entry; further back needs the head."""
+    return SetBackdatingLimit(body.working_days, body.reason)
 
 
 @router.post("/periods/{period}/closing", tags=["periods"], operation_id="closePeriod", **COMMAND)

@@ -29,12 +29,16 @@ from api.forgery import require_no_forgery
 from api.inputs import MOST_BYTES, MalformedJson, read_json
 from api.problems import Problem, language_of, problem_of, respond
 from api.questions import QUESTIONS
+from api.reads import Read
 from api.service import READERS, Service
 from api.sessions import Sessions, session_cookie_of
 from application.orders import PATIENCE_SECONDS, Answer, Caller, Order, Unavailable
+from domain.access import Task
 from domain.decisions import Command
 from domain.events import instant_text
 
+READ_LOGGED = frozenset({Task.SEE, Task.AUDIT})
+"""Questions of these tasks leave a line in the read log."""
 Headers = Mapping[bytes, bytes]
 
 
@@ -64,6 +68,7 @@ class Door:
             return
         try:
             response: ASGIApp = await self._answer(called, names, scope, receive)
+            self._note(called, scope, 200)
         except ClientDisconnect:
             return
         except Exception as error:
@@ -73,6 +78,7 @@ class Door:
             headers = dict(scope["headers"])
             accepted = headers.get(b"accept-language", b"").decode("latin-1")
             response = respond(problem, language_of(accepted, _service(scope).settings.language))
+            self._note(called, scope, response.status_code)
         await response(scope, receive, send)
 
     def _find(self, scope: Scope) -> tuple["_Called | None", dict[str, str]]:
@@ -88,7 +94,7 @@ class Door:
     ) -> ASGIApp:
         headers: Headers = dict(reversed(scope["headers"]))  # of two equal ones the first
         caller = scope["caller"] = await self._caller(scope, headers)
-        scope["task"] = called.task
+        scope["task"], scope["path_params"] = called.task, names
         asked, given = read_query(scope), None
         if scope["method"] == "POST":
             for name in asked:  # a command says everything in its body: ?dry_run=1 must not record
@@ -110,6 +116,24 @@ class Door:
         )
         submitted = _service(scope).dealfolio.transactor.submit(order)
         return Answered(await self._replies.to(submitted))
+
+    def _note(self, called: "_Called", scope: Scope, status: int) -> None:
+        """Who looked at portfolios, deals or the log, or tried to."""
+        if called.task in READ_LOGGED and "caller" in scope:
+            names, asked = scope["path_params"], read_query(scope)
+            manager = names.get("manager_id") or asked.get("manager_id")
+            service = _service(scope)
+            service.reads.note(
+                Read(
+                    service.clock.now,
+                    scope["caller"].account_id,
+                    called.operation,
+                    status,
+                    manager,
+                    names.get("deal_id"),
+                    asked,
+                )
+            )
 
     async def _caller(self, scope: Scope, headers: Headers) -> Caller:
         """Whose key or session it is. That it still holds is asked where the log is known."""
@@ -147,7 +171,8 @@ class _Called:
 
     def __init__(self, route: APIRoute) -> None:
         self.endpoint = route.endpoint
-        self.task = QUESTIONS.get(route.operation_id or "")
+        self.operation = route.operation_id or ""
+        self.task = QUESTIONS.get(self.operation)
         self.pattern = route.path_regex
         hints = get_type_hints(route.endpoint, include_extras=True)
         self.is_command = hints.pop("return") is Command

@@ -9,19 +9,21 @@ from api.answers import (
     QUESTION_REFUSALS,
     ActionTypeOut,
     ActionTypesAnswer,
+    BackdatingOut,
     DatedWeightOut,
     ManagerOut,
     ManagersAnswer,
     PeriodOut,
     PeriodsAnswer,
     PeriodTotalOut,
+    RulesAnswer,
     TeamOut,
     TeamsAnswer,
     TitleOut,
     answer,
     asked,
 )
-from api.asking import AskingDep, PageQuestion, next_link
+from api.asking import AskingDep, PageQuestion, PointQuestion, next_link
 from api.door import v1_router
 from domain.access import Sight
 from domain.catalogue import ActionType
@@ -144,6 +146,15 @@ def _period(line: PeriodLine, eyes: Sight) -> PeriodOut:
             if eyes.sees(total.manager_id)
         ],
     )
+
+
+@router.get("/rules", tags=["rules"], operation_id="getRules", response_model=RulesAnswer)
+def rules(question: Annotated[PointQuestion, Query()], asking: AskingDep) -> Response:
+    """What the director has set: how far back a manager may date an entry."""
+    with asking.desk() as at:
+        point = at.point(question.as_of, question.knowledge)
+        days = at.directory(point).backdating_working_days
+    return answer(RulesAnswer(**asked(point), backdating=BackdatingOut(working_days=days)))
 
 
 def _text(id_: Any) -> str | None:  # noqa: ANN401 - any id

@@ -1,16 +1,30 @@
-"""The whole log, in order, as it is stored."""
+"""The whole log, in order, as it is stored; and who read what."""
 
 from typing import Annotated
 
 from fastapi import Query, Request, Response
+from pydantic import Field
 
-from api.answers import QUESTION_REFUSALS, EventsAnswer
-from api.asking import AskingDep, Question
+from api.answers import QUESTION_REFUSALS, EventsAnswer, ReadOut, ReadsAnswer, answer
+from api.asking import AskingDep, Question, next_link
 from api.door import v1_router
-from api.inputs import Limit, Position
+from api.inputs import Id, Instant, Limit, Position
+from api.reads import ReadsWanted
 from projections.log import published_after
 
 router = v1_router(tags=["log"], responses=QUESTION_REFUSALS)
+
+
+class ReadsQuestion(Question):
+    """`from` is inclusive, `to` exclusive; both are instants."""
+
+    account_id: Id | None = None
+    manager_id: str | None = None
+    deal_id: Id | None = None
+    from_: Annotated[Instant | None, Field(alias="from")] = None
+    to: Instant | None = None
+    cursor: Position = 0
+    limit: Limit = 100
 
 
 class EventsQuestion(Question):
@@ -33,3 +47,22 @@ def events(
         headers["Link"] = f'<{request.url.path}?after={last}&limit={question.limit}>; rel="next"'
     body = b'{"events":[' + b",".join(one.body for one in published) + b"]}"
     return Response(body, headers=headers, media_type="application/json")
+
+
+@router.get("/reads", operation_id="listReads", response_model=ReadsAnswer)
+def reads(
+    question: Annotated[ReadsQuestion, Query()], request: Request, asking: AskingDep
+) -> Response:
+    """Who looked at which portfolios, deals and parts of the log, as of when."""
+    asking.admitted()
+    wanted = ReadsWanted(
+        question.account_id,
+        question.manager_id,
+        None if question.deal_id is None else str(question.deal_id),
+        question.from_,
+        question.to,
+    )
+    page = asking.service.reads.page(wanted, question.cursor, question.limit)
+    links = next_link(request, page[-1][0]) if len(page) == question.limit else {}
+    lines = [ReadOut(**one._asdict() | {"account_id": str(one.account_id)}) for _, one in page]
+    return answer(ReadsAnswer(reads=lines), links)

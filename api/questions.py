@@ -19,6 +19,8 @@ QUESTIONS: Mapping[str, Task] = {
     "listManagers": Task.LOOK_UP,
     "listTeams": Task.LOOK_UP,
     "listPeriods": Task.LOOK_UP,
+    "getRules": Task.LOOK_UP,
+    "listReads": Task.AUDIT,
     "createAccount": Task.ADMINISTER,
     "listAccounts": Task.ADMINISTER,
     "grantRole": Task.ADMINISTER,

@@ -17,6 +17,7 @@ from api.connection import (
     ImpatientConnection,
     become_the_service,
 )
+from api.reads import ReadLog
 from api.settings import Settings
 from application.dealfolio import Dealfolio, utc_now
 from application.orders import Unavailable
@@ -40,6 +41,7 @@ class Service:
         self.dealfolio = Dealfolio(conninfo, totals_at, settings.zone, now)
         self.directory = DirectoryView()
         self.memory = Memory(portfolio_deal)
+        self.reads = ReadLog(self.asking)
         self._learning = Lock()
         self._now = now
         self._pool = ConnectionPool(
@@ -87,4 +89,5 @@ class Service:
 
     def close(self) -> None:
         self.dealfolio.close()
+        self.reads.close()
         self._pool.close()

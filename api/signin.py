@@ -158,8 +158,7 @@ def _read(of: type[B]) -> Any:  # noqa: ANN401 - the framework's mark
         headers = headers_of(request)
         settings = signing_in(request).service.settings
         require_own_page(request.scope, headers, settings.public_url)
-        for name in read_query(request.scope):  # nothing secret belongs into an address
-            raise Problem("validation", errors=((name, "extra_forbidden", {}),))
+        _require_bare(request)
         try:
             body = await read_body(request.receive, headers)
         except ClientDisconnect as error:
@@ -255,8 +254,15 @@ def signed_in(cookie: str) -> Response:
     return Response(status_code=204, headers={"Set-Cookie": cookie, "Cache-Control": "no-store"})
 
 
+def _require_bare(request: Request) -> None:
+    """Nothing secret belongs into an address. Raises Problem."""
+    for name in read_query(request.scope):
+        raise Problem("validation", errors=((name, "extra_forbidden", {}),))
+
+
 async def _required(request: Request) -> tuple[str, Session]:
     """The session and its cookie. Raises Problem."""
+    _require_bare(request)
     here, headers = signing_in(request), headers_of(request)
     cookie = session_cookie_of(headers)
     found = None if cookie is None else await here.do(partial(here.sessions.find, cookie))

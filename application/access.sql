@@ -58,14 +58,14 @@ CREATE TABLE books.reads (
     read_at    timestamptz NOT NULL,
     account_id uuid        NOT NULL,
     question   text        NOT NULL,  -- the operation's id
+    status     integer     NOT NULL,  -- of the answer: 200, or why not
     manager_id text,                  -- null: everybody whom the account may see
-    deal_id    uuid,
-    team_id    uuid,
-    as_of      date,
-    position   bigint
+    deal_id    text,
+    asked      jsonb       NOT NULL   -- the parameters as they were given
 );
 CREATE INDEX reads_by_time ON books.reads (read_at);
 CREATE INDEX reads_of_a_manager ON books.reads (manager_id, read_id) WHERE manager_id IS NOT NULL;
+CREATE INDEX reads_of_a_deal ON books.reads (deal_id, read_id) WHERE deal_id IS NOT NULL;
 CREATE INDEX reads_by_an_account ON books.reads (account_id, read_id);
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON books.reads
     FOR EACH STATEMENT EXECUTE FUNCTION books.refuse();

@@ -89,9 +89,12 @@ class Draft:
 
     def prepare(self, deals: Iterable[DealId]) -> None:
         """Have the histories of `deals` at hand, those that exist, in one reading."""
-        missing = {deal for deal in deals if self.peek(deal) is None}
+        missing = {
+            deal for deal in deals if self.peek(deal) is None and self.versions.get(deal) != 0
+        }
         if missing:
             self.histories |= {history.deal_id: history for history in self.load(missing)}
+            self.versions |= dict.fromkeys(missing - self.histories.keys(), 0)
 
     def deal(self, deal_id: DealId) -> History:
         """Raises NotFound."""

@@ -100,6 +100,10 @@ INSERT INTO books.people (person_id, name)
 SELECT row ->> 0, row ->> 1 FROM jsonb_array_elements(%s::jsonb) AS row
 ON CONFLICT (person_id) DO UPDATE SET name = excluded.name
 """
+_FORGET: LiteralString = """
+DELETE FROM books.people
+WHERE person_id IN (SELECT jsonb_array_elements_text(%s::jsonb))
+"""
 
 Receipts = dict[tuple[str, str], tuple[bytes, dict[str, Any]]]
 """By principal and key: the hash of the request, and the answer it was given."""
@@ -115,6 +119,7 @@ class Rows:
     states: list[DealState] = field(default_factory=list)
     receipts: list[tuple[str, str, bytes, Mapping[str, Any]]] = field(default_factory=list)
     people: list[tuple[str, str]] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
 
 
 class NotDurable(psycopg.OperationalError):
@@ -321,6 +326,7 @@ class Writing:
             (_INSERT_STATES, rows.states),
             (_INSERT_RECEIPTS, receipts),
             (_INSERT_PEOPLE, rows.people),
+            (_FORGET, rows.forgotten),
         ]
         for statement, values in inserts:
             if values:

@@ -16,7 +16,6 @@ from application.mapper import FactMapper
 from application.orders import Answer, Order
 from domain.access import Grant
 from domain.authority import require_permitted
-from domain.deal_commands import OpenDeal
 from domain.decisions import Books, Decision
 from domain.directory import directory_of
 from domain.errors import IdempotencyKeyReused
@@ -157,6 +156,7 @@ class Session:
                 rows.deals.append(opening)
         if decision.name is not None:
             rows.people.append((decision.ids["manager_id"], decision.name))
+        rows.forgotten += decision.forgets
         if (key := order.receipt_key) is not None:
             receipt = answer.to_receipt()
             rows.receipts.append((*key, order.request, receipt))
@@ -167,8 +167,7 @@ class Session:
         self.draft.prepare(
             deal_id
             for order in orders
-            if not isinstance(order.command, OpenDeal)
-            and (deal_id := getattr(order.command, "deal_id", None)) is not None
+            if (deal_id := getattr(order.command, "deal_id", None)) is not None
         )
 
     def _load(self, deals: Iterable[DealId]) -> Iterable[History]:

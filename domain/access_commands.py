@@ -87,6 +87,8 @@ class RevokeKey:
 
 @dataclass(frozen=True, slots=True)
 class ForgetPerson:
+    """The manager, and every account that is theirs, are ids from here on, and nothing else."""
+
     manager_id: ManagerId
 
     def decide(self, books: Books) -> Decision:
@@ -94,7 +96,13 @@ class ForgetPerson:
             raise NotFound("manager", self.manager_id)
         event = PersonForgotten(manager_id=self.manager_id)
         ids = {"manager_id": self.manager_id}
-        return Decision(stream_of("manager", self.manager_id), event, ids)
+        accounts = (
+            str(account_id)
+            for account_id, grant in books.directory.access.grants.items()
+            if grant.manager_id == self.manager_id
+        )
+        stream = stream_of("manager", self.manager_id)
+        return Decision(stream, event, ids, forgets=(self.manager_id, *accounts))
 
 
 @dataclass(frozen=True, slots=True)

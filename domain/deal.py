@@ -47,6 +47,9 @@ class Entry(NamedTuple):
     credit: int
 
 
+Entries = tuple[Entry, ...]
+
+
 class Taking(NamedTuple):
     """What a setback took from one entry of one action."""
 
@@ -63,7 +66,7 @@ class Action(NamedTuple):
     position: int
     effective_on: date
     performers: tuple[ManagerId, ...]
-    entries: tuple[Entry, ...]
+    entries: Entries
     claimed: bool
     live: bool = True
     rejected: bool = False
@@ -74,11 +77,11 @@ class Action(NamedTuple):
     @property
     def weight(self) -> int:
         """Nominal, signed: negative for a setback."""
-        return sum(entry.weight for entry in self.entries)
+        return sum([entry.weight for entry in self.entries])
 
     @property
     def credit(self) -> int:
-        return sum(entry.credit for entry in self.entries)
+        return sum([entry.credit for entry in self.entries])
 
     @property
     def is_setback(self) -> bool:
@@ -102,8 +105,10 @@ class Stake(NamedTuple):
     claim: int = 0
     actions: int = 0
 
-    def plus(self, credit: int, claim: int, actions: int) -> "Stake":
-        return Stake(self.credit + credit, self.claim + claim, self.actions + actions)
+    @property
+    def in_the_deal(self) -> bool:
+        """Something that the deal's outcome decides about: it counts as the manager's."""
+        return self.credit > 0 or self.claim > 0
 
 
 NO_STAKE = Stake()
@@ -136,6 +141,14 @@ class Deal(NamedTuple):
     @property
     def is_open(self) -> bool:
         return self.status is Status.OPEN
+
+    def has_terms_of(self, other: "Deal") -> bool:
+        """Both are open, with one check and one owner: they differ by what was done at most."""
+        return (
+            self.status is other.status is Status.OPEN
+            and self.check == other.check
+            and self.owner == other.owner
+        )
 
 
 def obstacle(deal: Deal | None, recorded: Recorded[DealEvent]) -> Obstacle | None:
@@ -211,7 +224,7 @@ def evolve(deal: Deal | None, recorded: Recorded[DealEvent]) -> Deal:
         case ActionPerformed():
             return _performed(deal, recorded, event)
         case ActionConfirmed():
-            return _count(deal, deal.actions[event.action_id]._replace(claimed=False))
+            return _confirmed(deal, deal.actions[event.action_id])
         case ActionRejected():
             rejected = deal.actions[event.action_id]._replace(live=False, rejected=True)
             return _with(deal, rejected)
@@ -260,75 +273,90 @@ def _opened(recorded: Recorded[DealEvent], event: DealOpened) -> Deal:
 
 def _performed(deal: Deal, recorded: Recorded[DealEvent], event: ActionPerformed) -> Deal:
     assert recorded.effective_on is not None
+    claimed = event.needs_confirmation
+    nominal = tuple([Entry(credit.manager_id, credit.weight, 0) for credit in event.credits])
     action = Action(
         action_id=event.action_id,
         action_type=event.action_type,
         position=recorded.position,
         effective_on=recorded.effective_on,
-        performers=tuple(credit.manager_id for credit in event.credits),
-        entries=tuple(Entry(credit.manager_id, credit.weight, 0) for credit in event.credits),
-        claimed=event.needs_confirmation,
+        performers=tuple([credit.manager_id for credit in event.credits]),
+        entries=nominal if claimed else _counted(deal, nominal),
+        claimed=claimed,
         evidence=event.evidence,
         comment=event.comment,
     )
-    return _with(deal, action) if action.claimed else _count(deal, action)
+    return _set_back(deal, action) if action.is_setback and not claimed else _with(deal, action)
 
 
-def _with(deal: Deal, action: Action) -> Deal:
-    """The deal with `action` in its place, or last if it is new; stakes and progress follow."""
-    before = deal.actions.get(action.action_id)
-    stakes = dict(deal.stakes)
-    gained = action.credit
-    if before is not None:
-        _stake(stakes, before, -1)
-        gained -= before.credit
-    _stake(stakes, action, 1)
-    return deal._replace(
-        actions={**deal.actions, action.action_id: action},
-        stakes=stakes,
-        progress=deal.progress + gained,
-    )
+def _confirmed(deal: Deal, action: Action) -> Deal:
+    action = action._replace(claimed=False, entries=_counted(deal, action.entries))
+    return _set_back(deal, action) if action.is_setback else _with(deal, action)
+
+
+def _with(deal: Deal, *changed: Action) -> Deal:
+    """The deal with the `changed` actions, each once, in their places, or last if they are new;
+    stakes and progress follow.
+    """
+    actions, stakes, progress = dict(deal.actions), dict(deal.stakes), deal.progress
+    for action in changed:
+        before = actions.get(action.action_id)
+        if before is not None:
+            _stake(stakes, before, -1)
+            progress -= before.credit
+        _stake(stakes, action, 1)
+        progress += action.credit
+        actions[action.action_id] = action
+    return deal._replace(actions=actions, stakes=stakes, progress=progress)
 
 
 def _stake(stakes: dict[ManagerId, Stake], action: Action, sign: int) -> None:
     """Add `action` to the stakes, or with sign -1 take it out; nobody keeps a stake of nothing."""
-    claimed = action.claimed and action.live and not action.is_setback
+    counted = action.live and not action.is_setback
+    claimed = action.claimed and counted
     for manager, weight, credit in action.entries:
-        stake = stakes.get(manager, NO_STAKE)
-        stakes[manager] = stake.plus(sign * credit, sign * weight if claimed else 0, 0)
-    if action.live and not action.is_setback:
+        if credit or claimed:
+            _add(stakes, manager, sign * credit, sign * weight if claimed else 0, 0)
+    if counted:
         for manager in action.performers:
-            stakes[manager] = stakes.get(manager, NO_STAKE).plus(0, 0, sign)
-    for manager in (*(entry.manager_id for entry in action.entries), *action.performers):
-        if stakes.get(manager) == NO_STAKE:
-            del stakes[manager]
+            _add(stakes, manager, 0, 0, sign)
 
 
-def _count(deal: Deal, action: Action) -> Deal:
-    """An action begins to count: a positive one is granted up to 100 %, a setback takes."""
-    if action.is_setback:
-        return _set_back(deal, action)
-    return _with(deal, _granted(action, min(action.weight, deal.room)))
+def _add(
+    stakes: dict[ManagerId, Stake], manager: ManagerId, credit: int, claim: int, actions: int
+) -> None:
+    held = stakes.get(manager, NO_STAKE)
+    stake = Stake(held.credit + credit, held.claim + claim, held.actions + actions)
+    if stake == NO_STAKE:
+        stakes.pop(manager, None)
+    else:
+        stakes[manager] = stake
 
 
-def _granted(action: Action, amount: int) -> Action:
+def _counted(deal: Deal, entries: Entries) -> Entries:
+    """An action begins to count: a positive one is granted up to 100 %, a setback nothing."""
+    weight = sum([entry.weight for entry in entries])
+    return entries if weight < 0 else _granted(entries, min(weight, deal.room))
+
+
+def _granted(entries: Entries, amount: int) -> Entries:
     """`amount` more credit, over the entries in proportion to their nominal weights."""
-    shares = split(amount, [entry.weight for entry in action.entries])
-    return _credited(action, shares)
+    return _credited(entries, split(amount, [entry.weight for entry in entries]))
 
 
-def _taken(action: Action, amount: int) -> Action:
-    """`amount` less credit (at most what it has), in proportion to the credits."""
-    shares = split(amount, [entry.credit for entry in action.entries])
-    return _credited(action, [-share for share in shares])
+def _taken(entries: Entries, amount: int) -> Entries:
+    """`amount` less credit (at most what they have), in proportion to the credits."""
+    shares = split(amount, [entry.credit for entry in entries])
+    return _credited(entries, [-share for share in shares])
 
 
-def _credited(action: Action, changes: Iterable[int]) -> Action:
-    entries = tuple(
-        Entry(entry.manager_id, entry.weight, entry.credit + change)
-        for entry, change in zip(action.entries, changes, strict=True)
+def _credited(entries: Entries, changes: Iterable[int]) -> Entries:
+    return tuple(
+        [
+            Entry(manager, weight, credit + change)
+            for (manager, weight, credit), change in zip(entries, changes, strict=True)
+        ]
     )
-    return action._replace(entries=entries)
 
 
 def _set_back(deal: Deal, setback: Action) -> Deal:
@@ -347,13 +375,16 @@ def _set_back(deal: Deal, setback: Action) -> Deal:
         for (action_id, number, _), share in zip(held, shares, strict=True)
         if share
     )
-    for taking in took:
-        deal = _with(deal, _shifted(deal.actions[taking.action_id], taking.entry, -taking.amount))
-    return _with(deal, setback._replace(took=took))
+    lenders: dict[ActionId, Action] = {}
+    for action_id, number, share in took:
+        lender = lenders.get(action_id) or deal.actions[action_id]
+        lenders[action_id] = _shifted(lender, number, -share)
+    return _with(deal, *lenders.values(), setback._replace(took=took))
 
 
 def _shifted(action: Action, number: int, change: int) -> Action:
-    return _credited(action, [change if i == number else 0 for i in range(len(action.entries))])
+    changes = [change if i == number else 0 for i in range(len(action.entries))]
+    return action._replace(entries=_credited(action.entries, changes))
 
 
 def _withdrawn(deal: Deal, action: Action) -> Deal:
@@ -371,18 +402,17 @@ def _withdrawn(deal: Deal, action: Action) -> Deal:
 def _reweighted(deal: Deal, action: Action, weight: int) -> Deal:
     old = action.weight
     nominal = split(weight, [entry.weight for entry in action.entries])
-    action = action._replace(
-        entries=tuple(
-            Entry(entry.manager_id, share, entry.credit)
-            for entry, share in zip(action.entries, nominal, strict=True)
-        ),
+    entries = tuple(
+        [
+            Entry(manager, share, credit)
+            for (manager, _, credit), share in zip(action.entries, nominal, strict=True)
+        ]
     )
-    if action.claimed:
-        return _with(deal, action)
-    if weight > old:
-        return _with(deal, _granted(action, min(weight - old, deal.room)))
-    excess = action.credit - weight
-    return _with(deal, _taken(action, excess) if excess > 0 else action)
+    if not action.claimed and weight > old:
+        entries = _granted(entries, min(weight - old, deal.room))
+    elif (excess := action.credit - weight) > 0:
+        entries = _taken(entries, excess)
+    return _with(deal, action._replace(entries=entries))
 
 
 def _handed_over(deal: Deal, event: DealHandedOver) -> Deal:
@@ -390,11 +420,16 @@ def _handed_over(deal: Deal, event: DealHandedOver) -> Deal:
     old, new = deal.owner, event.to_manager_id
     if not event.transfer_credit:
         return deal._replace(owner=new)
-    for action in deal.actions.values():
-        if action.live and any(entry.manager_id == old for entry in action.entries):
-            entries = (
-                Entry(new if entry.manager_id == old else entry.manager_id, *entry[1:])
-                for entry in action.entries
-            )
-            deal = _with(deal, action._replace(entries=tuple(entries)))
-    return deal._replace(owner=new)
+    passed = [
+        action._replace(entries=_passed(action.entries, old, new))
+        for action in deal.actions.values()
+        if action.live and any(entry.manager_id == old for entry in action.entries)
+    ]
+    return _with(deal, *passed)._replace(owner=new)
+
+
+def _passed(entries: Entries, old: ManagerId, new: ManagerId) -> Entries:
+    return tuple(
+        Entry(new if manager == old else manager, weight, credit)
+        for manager, weight, credit in entries
+    )

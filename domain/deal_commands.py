@@ -49,6 +49,7 @@ class OpenDeal:
     expected_close_on: date | None = None
 
     def decide(self, books: Books) -> Decision:
+        books.require_new(self.deal_id)
         books.require_open(self.effective_on)
         books.directory.people.require_manager(self.manager_id)
         event = DealOpened(

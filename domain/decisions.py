@@ -7,7 +7,7 @@ from typing import Protocol
 from uuid import UUID
 
 from domain.directory import Directory
-from domain.errors import BeforeOpening, InTheFuture
+from domain.errors import BeforeOpening, InTheFuture, NotAllowedNow, NotFound, Obstacle
 from domain.events import Event, PeriodTotal
 from domain.history import History
 from domain.values import DealId
@@ -35,6 +35,14 @@ class Books:
             raise InTheFuture(day, self.today)
         self.directory.periods.require_open(day)
 
+    def require_new(self, deal_id: DealId) -> None:
+        """Raises NotAllowedNow when there is such a deal already."""
+        try:
+            self.deal(deal_id)
+        except NotFound:
+            return
+        raise NotAllowedNow(Obstacle.ALREADY_EXISTS, name=str(deal_id))
+
     def deal_on(self, deal_id: DealId, day: date) -> History:
         """The deal, open for an entry on `day`. Raises also NotFound, BeforeOpening."""
         history = self.deal(deal_id)
@@ -49,7 +57,8 @@ class Decision:
     """One fact to record at the end of `stream_id`, and what to answer.
 
     `ids` are the names under which the answer speaks of what was touched. `name` is what a person
-    is called, for the table beside the log. `created` says that something new has come to be.
+    is called, for the table beside the log; `forgets` are those who are to be erased from it.
+    `created` says that something new has come to be.
     """
 
     stream_id: UUID
@@ -57,6 +66,7 @@ class Decision:
     ids: Mapping[str, str]
     effective_on: date | None = None
     name: str | None = None
+    forgets: tuple[str, ...] = ()
     created: bool = False
 
 

@@ -5,9 +5,8 @@ never rename or repurpose. `tests/stored_events.jsonl` keeps a line for every sh
 What every event carries beside its own fields is in `Recorded`.
 """
 
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Generic, TypeGuard, TypeVar, get_args
+from typing import Generic, NamedTuple, TypeGuard, TypeVar, get_args
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
@@ -223,8 +222,8 @@ class KeyRevoked(Fact):
 class BackdatingLimitSet(Fact):
     """A manager may date an entry this many working days back from here on; None: any number."""
 
-    working_days: int | None
     reason: str
+    working_days: int | None = None
 
 
 class PersonForgotten(Fact):
@@ -266,8 +265,7 @@ AMENDMENTS = get_args(Amendment)
 E_co = TypeVar("E_co", bound=Event, covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded(Generic[E_co]):
+class Recorded(NamedTuple, Generic[E_co]):
     """A fact at its place in the log.
 
     `originator_id` and `originator_version` are the stream and the place in it, from 1 without

@@ -5,8 +5,7 @@ behind it is folded again: it posts what it changes at each later step too (desi
 """
 
 from bisect import bisect
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from itertools import groupby
 from typing import NamedTuple
@@ -14,12 +13,16 @@ from typing import NamedTuple
 from domain.deal import Deal, Status, evolve, fold, obstacle
 from domain.errors import BeforeOpening, BreaksLaterHistory, NotAllowedNow
 from domain.events import AMENDMENTS, ActionPerformed, DealEvent, DealOpened, Recorded
-from domain.ledger import NOTHING, Holdings, Posting, difference, holdings
+from domain.ledger import Holdings, Posting, changed, difference
 from domain.values import DealId, ManagerId
 
 Fact = Recorded[DealEvent]
 BookKey = tuple[date, int, int]
 """Effective date; position of the action amended, or the event's own; own position."""
+
+
+RECENT = 8
+"""Steps that a history remembers; most late entries are later by fewer events."""
 
 
 class DealState(NamedTuple):
@@ -85,12 +88,15 @@ def in_book_order(events: Iterable[Fact]) -> list[Fact]:
 
 def steps(events: Iterable[Fact], deal: Deal | None = None) -> Iterator[Step]:
     """Fold `events`, given in book order, on from `deal`, showing what each of them changed."""
-    worth = holdings(deal)
     for recorded in events:
-        deal = evolve(deal, recorded)
-        after = holdings(deal)
-        yield Step(recorded, deal, difference(worth, after))
-        worth = after
+        step = _step(deal, recorded)
+        yield step
+        deal = step.deal
+
+
+def _step(deal: Deal | None, recorded: Fact) -> Step:
+    after = evolve(deal, recorded)
+    return Step(recorded, after, changed(deal, after))
 
 
 def state_at(events: Iterable[Fact], as_of: date, position: int) -> Deal | None:
@@ -103,15 +109,21 @@ def known(events: Iterable[Fact], as_of: date, position: int) -> list[Fact]:
     return in_book_order(fact for fact in events if on(fact) <= as_of and fact.position <= position)
 
 
-@dataclass(frozen=True, slots=True)
-class History:
-    """All recorded events of one deal in book order, and the state in which they end."""
+class History(NamedTuple):
+    """All recorded events of one deal in book order, and the state in which they end.
+
+    `recent` are the last steps, RECENT at most: an entry that is a little late is put among them,
+    and what stands before is not folded again.
+    """
 
     deal_id: DealId
     events: tuple[Fact, ...]
-    deal: Deal
-    worth: Holdings
+    recent: tuple[Step, ...]
     last: BookKey
+
+    @property
+    def deal(self) -> Deal:
+        return self.recent[-1].deal
 
     @property
     def version(self) -> int:
@@ -135,35 +147,36 @@ class History:
         return self._append(recorded, key) if key > self.last else self._insert(recorded, key)
 
     def _append(self, recorded: Fact, key: BookKey) -> "Recording":
-        if reason := obstacle(self.deal, recorded):
-            raise NotAllowedNow(reason, deal_status=self.deal.status)
-        deal = evolve(self.deal, recorded)
-        worth = holdings(deal)
-        history = History(self.deal_id, (*self.events, recorded), deal, worth, key)
-        step = Step(recorded, deal, difference(self.worth, worth))
+        deal = self.deal
+        if reason := obstacle(deal, recorded):
+            raise NotAllowedNow(reason, deal_status=deal.status)
+        step = _step(deal, recorded)
+        recent = (*self.recent[1 - RECENT :], step)
+        history = History(self.deal_id, (*self.events, recorded), recent, key)
         return Recording(history, list(_postings(recorded, [step])), [_state(recorded, step)])
 
     def _insert(self, recorded: Fact, key: BookKey) -> "Recording":
         place = bisect(self.events, key, key=self.key)
         later = self.events[place:]
-        deal = fold(self.events[:place])
-        _require_fit(deal, recorded, later)
-        before = list(steps(later, deal))
-        after = list(steps((recorded, *later), deal))
-        changed = [after[0]] + [
+        start, *before = self._last_steps(1 + len(later))
+        after = _fitting(start.deal, recorded, later)
+        corrected = [after[0]] + [
             new._replace(change=difference(old.change, new.change))
             for old, new in zip(before, after[1:], strict=True)
         ]
         events = (*self.events[:place], recorded, *later)
-        end = after[-1].deal
-        history = History(self.deal_id, events, end, holdings(end), self.last)
-        start = [Step(self.events[place - 1], deal, NOTHING)] if deal else []
-        states = list(_changed_days(recorded, start + before, after))
-        return Recording(history, list(_postings(recorded, changed)), states)
+        recent = (*self.recent[: -len(later)], *after)[-RECENT:]
+        history = History(self.deal_id, events, recent, self.last)
+        states = list(_changed_days(recorded, [start, *before], after))
+        return Recording(history, list(_postings(recorded, corrected)), states)
+
+    def _last_steps(self, count: int) -> Iterable[Step]:
+        if count <= len(self.recent):
+            return self.recent[-count:]
+        return _last_steps(self.events, count)
 
 
-@dataclass(frozen=True, slots=True)
-class Recording:
+class Recording(NamedTuple):
     """What one event adds: the history with it, and the rows of the read model."""
 
     history: History
@@ -189,10 +202,9 @@ class Recording:
 def open_history(recorded: Fact) -> Recording:
     """The beginning of a deal; `recorded` is its DealOpened."""
     assert isinstance(recorded.event, DealOpened)
-    step = next(steps([recorded]))
+    step = _step(None, recorded)
     key = (on(recorded), recorded.position, recorded.position)
-    deal_id = DealId(recorded.originator_id)
-    history = History(deal_id, (recorded,), step.deal, holdings(step.deal), key)
+    history = History(DealId(recorded.originator_id), (recorded,), (step,), key)
     return Recording(history, list(_postings(recorded, [step])), [_state(recorded, step)])
 
 
@@ -211,27 +223,34 @@ def replay(events: Iterable[Fact]) -> Iterator[Recording]:
 def history_of(events: Iterable[Fact]) -> History | None:
     """The history that `events` (in the order of their positions) make; None if there are none."""
     facts = in_book_order(events)
-    deal = fold(facts)
-    if deal is None:
+    if not facts:
         return None
     last = facts[-1]
-    history = History(
-        DealId(last.originator_id), tuple(facts), deal, holdings(deal), (date.min, 0, 0)
-    )
-    return History(history.deal_id, history.events, deal, history.worth, history.key(last))
+    recent = tuple(_last_steps(facts, RECENT))
+    history = History(DealId(last.originator_id), tuple(facts), recent, (date.min, 0, 0))
+    return history._replace(last=history.key(last))
 
 
-def _require_fit(deal: Deal | None, recorded: Fact, later: Iterable[Fact]) -> None:
-    """Raises NotAllowedNow when `recorded` may not follow on `deal`, BreaksLaterHistory when one of
+def _last_steps(events: Sequence[Fact], count: int) -> Iterator[Step]:
+    """Of `events` in book order; all of them when they are not that many."""
+    return steps(events[-count:], fold(events[:-count]))
+
+
+def _fitting(deal: Deal, recorded: Fact, later: Iterable[Fact]) -> list[Step]:
+    """The steps of `recorded` and the `later` events on from `deal`.
+
+    Raises NotAllowedNow when `recorded` may not follow on `deal`, BreaksLaterHistory when one of
     the `later` events no longer may.
     """
     if reason := obstacle(deal, recorded):
-        raise NotAllowedNow(reason, deal_status=deal.status if deal else None)
-    deal = evolve(deal, recorded)
+        raise NotAllowedNow(reason, deal_status=deal.status)
+    result = [_step(deal, recorded)]
     for event in later:
+        deal = result[-1].deal
         if reason := obstacle(deal, event):
             raise BreaksLaterHistory(event, reason)
-        deal = evolve(deal, event)
+        result.append(_step(deal, event))
+    return result
 
 
 def _postings(learnt: Fact, changed: Iterable[Step]) -> Iterator[Posting]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import NamedTuple
 
-from domain.deal import Deal, Status
+from domain.deal import NO_STAKE, Deal, Status
 from domain.values import Account, DealId, ManagerId, split
 
 
@@ -70,9 +70,9 @@ def _open_holdings(deal: Deal) -> Holdings:
     result = {}
     owner = deal.owner
     for manager, stake in deal.stakes.items():
-        if stake.claim:
-            result[manager, Account.CLAIMED] = Holding(stake.claim * deal.check)
-        mine = stake.credit > 0 or stake.claim > 0 or manager == owner
+        if claimed := stake.claim * deal.check:
+            result[manager, Account.CLAIMED] = Holding(claimed)
+        mine = stake.in_the_deal or manager == owner
         result[manager, Account.ACTIVE] = Holding(
             stake.credit * deal.check, stake.credit, stake.credit, stake.actions, int(mine)
         )
@@ -108,6 +108,29 @@ def contract_shares(deal: Deal) -> dict[ManagerId, int]:
     credit = credits_of(deal) or {deal.owner: 1}
     shares = split(deal.contract, list(credit.values()))
     return {manager: share * 10_000 for manager, share in zip(credit, shares, strict=True) if share}
+
+
+def changed(before: Deal | None, after: Deal) -> Holdings:
+    """`difference` of the holdings before and after one event.
+
+    In a deal that stays open with its check and owner it is what has become of the stakes.
+    """
+    if before is None or not before.has_terms_of(after):
+        return difference(holdings(before), holdings(after))
+    result = {}
+    check, owner, old, new = after.check, after.owner, before.stakes, after.stakes
+    for manager in {**old, **new}:
+        was, now = old.get(manager, NO_STAKE), new.get(manager, NO_STAKE)
+        if was == now:
+            continue
+        credit, claimed = now.credit - was.credit, (now.claim - was.claim) * check
+        if claimed:
+            result[manager, Account.CLAIMED] = Holding(claimed)
+        deals = 0 if manager == owner else now.in_the_deal - was.in_the_deal
+        active = Holding(credit * check, credit, credit, now.actions - was.actions, deals)
+        if any(active):
+            result[manager, Account.ACTIVE] = active
+    return result
 
 
 def difference(before: Holdings, after: Holdings) -> Holdings:

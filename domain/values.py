@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, NewType
 from uuid import UUID, uuid5
 
@@ -66,9 +67,9 @@ def split(whole: int, shares: Sequence[int]) -> list[int]:
     remainder, ties to the earlier share (design, section 4). A part never exceeds its share
     while `whole` is at most the sum of the shares.
     """
-    total = sum(shares)
     if len(shares) == 1:
         return [whole]
+    total = sum(shares)
     parts = [whole * share // total for share in shares]
     left = whole - sum(parts)
     if left:
@@ -122,11 +123,14 @@ def value_text(value: int) -> str:
 
 def _stored(given: object) -> object:
     """What `decimal_text` wrote, and nothing else; read for every event, so without a Decimal."""
-    if not isinstance(given, str):
-        return given
-    value = int(given[:-3] + given[-2:])
-    if decimal_text(value) != given:
-        raise ValueError(given)
+    return _read(given) if isinstance(given, str) else given
+
+
+@lru_cache(maxsize=1_000)  # most weights are the few of the catalogue
+def _read(text: str) -> int:
+    value = int(text[:-3] + text[-2:])
+    if decimal_text(value) != text:
+        raise ValueError(text)
     return value
 
 

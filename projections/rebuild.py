@@ -6,8 +6,8 @@ as it was.
 """
 
 import gc
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
 from itertools import groupby
 from typing import Any, LiteralString
 
@@ -24,6 +24,8 @@ Progress = Callable[[int, int], None]
 """Told how many events of how many are replayed."""
 
 FRESH = "ledger_fresh"
+AT_ONCE = 1_000
+"""Events read at once."""
 CHUNK = 20_000
 """Rows copied at once."""
 FEW = 1_000
@@ -84,15 +86,9 @@ def fill(conninfo: str, connection: Connection[TupleRow], schema: str, progress:
         create_ledger(connection, schema)
     position = _end(connection)
     rows = _Rows(connection, schema)
-    with (
-        _without_collector(),
-        psycopg.connect(conninfo) as reader,
-        reader.cursor("streams") as cursor,
-    ):
-        cursor.itersize = 5_000
-        cursor.execute(_STREAMS, [position])
+    with _without_collector(), closing(_streams(conninfo, position)) as log:
         done = 0
-        for events in _deals(cursor):
+        for events in _deals(log):
             rows.add(replay(events))
             done += len(events)
             progress(done, position)
@@ -101,6 +97,12 @@ def fill(conninfo: str, connection: Connection[TupleRow], schema: str, progress:
     with connection.transaction():
         create_ledger_indexes(connection, schema)
     return position
+
+
+def _streams(conninfo: str, position: int) -> Generator[TupleRow, None, None]:
+    """The log up to `position`, stream by stream. The server reads on while events are replayed."""
+    with psycopg.connect(conninfo, autocommit=True) as reader:
+        yield from reader.cursor().stream(_STREAMS, [position], binary=True, size=AT_ONCE)
 
 
 @contextmanager
@@ -164,7 +166,11 @@ class _Rows:
             ("deals", self._deals),
         ):
             name = sql.Identifier(self._schema, table)
-            with self._connection.cursor().copy(sql.SQL("COPY {} FROM STDIN").format(name)) as copy:
+            cursor = self._connection.execute(sql.SQL("SELECT * FROM {} LIMIT 0").format(name))
+            types = [column.type_code for column in cursor.description or ()]
+            statement = sql.SQL("COPY {} FROM STDIN (FORMAT binary)").format(name)
+            with cursor.copy(statement) as copy:
+                copy.set_types(types)
                 for row in rows:
                     copy.write_row(row)
             rows.clear()

@@ -36,6 +36,7 @@ _OWN_STEP = (
     "test_definition.py"
     "::test_an_entry_in_time_posts_its_own_step_only_and_a_late_one_nothing_before_its_day"
 )
+_CHANGED = "test_definition.py::test_what_a_step_changed_is_the_difference_of_what_was_held"
 _STREAM = "test_definition.py::test_a_history_read_from_its_stream_is_the_history_that_was_recorded"
 _SPLIT = "test_definition.py::test_a_split_is_exact_fair_and_gives_ties_to_the_earlier"
 _LEDGER = (
@@ -61,8 +62,8 @@ FAULTS = (
     Fault(
         "a claim counts before it is confirmed",
         "domain/deal.py",
-        "return _with(deal, action) if action.claimed else _count(deal, action)",
-        "return _count(deal, action)",
+        "        entries=nominal if claimed else _counted(deal, nominal),\n",
+        "        entries=_counted(deal, nominal),\n",
         _STATE,
     ),
     Fault(
@@ -75,8 +76,8 @@ FAULTS = (
     Fault(
         "a lowered weight leaves the credit above it",
         "domain/deal.py",
-        "return _with(deal, _taken(action, excess) if excess > 0 else action)",
-        "return _with(deal, action)",
+        "        entries = _taken(entries, excess)\n",
+        "        pass\n",
         _BOUNDS,
     ),
     Fault(
@@ -142,30 +143,44 @@ FAULTS = (
     Fault(
         "a withdrawn action is still counted as performed",
         "domain/deal.py",
-        "    if action.live and not action.is_setback:\n        for manager",
-        "    if not action.is_setback:\n        for manager",
+        "    counted = action.live and not action.is_setback\n",
+        "    counted = not action.is_setback\n",
         _STATE,
     ),
     Fault(
         "a dead claim is still a claim",
         "domain/deal.py",
-        "    claimed = action.claimed and action.live and not action.is_setback\n",
+        "    claimed = action.claimed and counted\n",
         "    claimed = action.claimed and not action.is_setback\n",
         _STATE,
     ),
     Fault(
         "a claimed setback is a claim below nothing",
         "domain/deal.py",
-        "    claimed = action.claimed and action.live and not action.is_setback\n",
+        "    claimed = action.claimed and counted\n",
         "    claimed = action.claimed and action.live\n",
         _STATE,
     ),
     Fault(
         "a stake keeps what the action was before it changed",
         "domain/deal.py",
-        "        _stake(stakes, before, -1)\n",
+        "            _stake(stakes, before, -1)\n",
         "",
         _STATE,
+    ),
+    Fault(
+        "the owner's deal becomes theirs once more with their first credit in it",
+        "domain/ledger.py",
+        "        deals = 0 if manager == owner else now.in_the_deal - was.in_the_deal\n",
+        "        deals = now.in_the_deal - was.in_the_deal\n",
+        _CHANGED,
+    ),
+    Fault(
+        "a revised check leaves the value of earlier credit as it was",
+        "domain/deal.py",
+        "            and self.check == other.check\n",
+        "",
+        _CHANGED,
     ),
     # ------------------------------------------------------------------ the two times
     Fault(
@@ -199,9 +214,23 @@ FAULTS = (
     Fault(
         "a late event is checked at its own place only",
         "domain/history.py",
-        "    for event in later:\n",
-        "    for event in ():\n",
+        "        if reason := obstacle(deal, event):\n",
+        "        if reason := None:\n",
         _ACCEPTED,
+    ),
+    Fault(
+        "a late event leaves the steps that it changes as they were remembered",
+        "domain/history.py",
+        "        recent = (*self.recent[: -len(later)], *after)[-RECENT:]\n",
+        "        recent = (*after[:1], *self.recent)[-RECENT:]\n",
+        _STREAM,
+    ),
+    Fault(
+        "an event that is later than what is remembered is put among it all the same",
+        "domain/history.py",
+        "        if count <= len(self.recent):\n",
+        "        if count > 0:\n",
+        _SUMS,
     ),
     Fault(
         "a late event does not post what it changes later",
@@ -481,6 +510,13 @@ FAULTS = (
         "done >= kind.max_per_deal:\n",
         "done > kind.max_per_deal:\n",
         "test_transactor.py::test_a_limit_per_deal_holds_when_two_servers_are_asked_at_once",
+    ),
+    Fault(
+        "a deal can be opened twice",
+        "domain/deal_commands.py",
+        "        books.require_new(self.deal_id)\n",
+        "",
+        "test_transactor.py::test_a_deal_is_opened_once_and_who_asks_again_is_refused_alone",
     ),
     # ------------------------------------------------------------------ the locks
     Fault(

@@ -43,7 +43,7 @@ class Clock:
 @contextmanager
 def serving(service: Service) -> Iterator[str]:
     """The address of a server in a thread of this process; closes the service in the end."""
-    config = uvicorn.Config(create_app(service), access_log=False, log_level="critical")
+    config = uvicorn.Config(create_app(service), access_log=False, log_level="error")
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         # The socket listens already: whoever comes before the server is up waits in its backlog.
@@ -164,10 +164,12 @@ class Company:
 
 
 @contextmanager
-def company(database: str, now: datetime = AUTUMN) -> Iterator[Company]:
+def company(
+    database: str, now: datetime = AUTUMN, settings: Settings | None = None
+) -> Iterator[Company]:
     """A company that has begun: one administrator, one director, nothing in the log."""
     clock = Clock(now)
-    service = Service(database, Settings(), clock)
+    service = Service(database, settings or Settings(), clock)
     Accounts(service).create_first(FIRST_TOKEN)
     with serving(service) as address:
         begun = Company(address, clock, service)

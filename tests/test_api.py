@@ -382,6 +382,8 @@ def test_an_action_is_recorded_with_its_evidence(here: Company, proposal: str, a
         "action_id": acted["action_id"],
         "action_type": proposal,
         "effective_on": "2026-02-03",
+        "recorded_at": acted["recorded_at"],
+        "late_days": 259,
         "state": "counted",
         "weight": "5.00",
         "credit": "5.00",
@@ -945,7 +947,7 @@ def test_questions_about_deals_and_lists_answer_with_the_fields_of_the_contract(
     answer = ask(f"/v1/deals/{deal}")
     assert set(answer) == ASKED | summary | {"version", "contract", "actions"}
     action = {"action_id", "action_type", "effective_on", "state", "weight", "credit", "credits"}
-    assert set(answer["actions"][0]) == action | {"evidence", "comment"}
+    assert set(answer["actions"][0]) == action | {"recorded_at", "late_days", "evidence", "comment"}
     answer = ask(f"/v1/deals/{deal}/events")
     assert set(answer) == ASKED | {"deal_id", "events"}
     event = {"position", "version", "recorded_at", "effective_on", "late_days", "type", "actor"}

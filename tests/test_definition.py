@@ -27,8 +27,8 @@ from domain.events import (
     decode,
     encode,
 )
-from domain.history import DealState, history_of, in_book_order, replay, state_at, steps
-from domain.ledger import Posting, credits_of, holdings
+from domain.history import RECENT, DealState, history_of, in_book_order, replay, state_at, steps
+from domain.ledger import Posting, credits_of, difference, holdings
 from domain.values import WHOLE, Account, ActionId, ActionTypeCode, ManagerId, Money, split
 from tests import oracle
 from tests.histories import (
@@ -354,6 +354,16 @@ def columns(deal: Deal) -> tuple[object, ...]:
     return deal.status, deal.owner, deal.check, deal.progress, deal.expected_close_on
 
 
+@given(plots())
+@examples(200)
+def test_what_a_step_changed_is_the_difference_of_what_was_held(plot: Plot) -> None:
+    for facts in play(plot).by_deal.values():
+        before = None
+        for step in steps(in_book_order(facts)):
+            assert step.change == difference(holdings(before), holdings(step.deal))
+            before = step.deal
+
+
 # ---------------------------------------------------------------------------- once more
 
 
@@ -450,8 +460,9 @@ def test_the_drawn_histories_hold_everything_that_a_rule_speaks_of() -> None:
 
 
 RULES = (
-    "late", "a late entry changes later steps", "same day amendment", "cap", "three managers",
-    "taken", "given back", "given back up to the cap", "not-allowed-now", "before-opening",
+    "late", "later than what a history remembers", "a late entry changes later steps",
+    "same day amendment", "cap", "three managers", "taken", "given back",
+    "given back up to the cap", "not-allowed-now", "before-opening",
     "breaks-later-history", "won twice", "transferred", "claim on a deal that is not open",
 )  # fmt: skip
 
@@ -464,10 +475,12 @@ def _take_note(seen: dict[str, int], plot: Plot) -> None:
             continue
         fact, deal = tried.fact, tried.recording.history.deal
         kind, data = fact.type, to_public(fact)["data"]
-        late = tried.recording.history.events[-1] != fact
+        behind = tried.recording.history.version - tried.recording.history.events.index(fact) - 1
+        late = behind > 0
         steps = {line.due_position for line in tried.recording.postings}
         action = deal.actions.get(getattr(fact.event, "action_id", None))  # type: ignore[arg-type]
         seen["late"] += late
+        seen["later than what a history remembers"] += behind >= RECENT
         seen["a late entry changes later steps"] += bool(late and steps - {fact.position})
         seen["cap"] += deal.progress == WHOLE
         seen["three managers"] += len(data.get("credits", [])) == 3

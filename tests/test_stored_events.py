@@ -3,10 +3,11 @@
 import json
 import re
 from pathlib import Path
+from typing import get_args
 from uuid import UUID
 
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from domain.events import DEAL_EVENTS, EVENT_TYPES, ActionPerformed, decode, encode
 
@@ -53,3 +54,10 @@ def test_the_column_of_the_directory_leaves_out_the_deals_events_and_no_others()
     schema = (Path(__file__).parent.parent / "application" / "books.sql").read_text()
     column = schema[schema.index("of_the_directory ") :].split("STORED")[0]
     assert set(re.findall(r"'(\w+)'", column)) == DEAL_EVENTS
+
+
+@pytest.mark.parametrize("event", EVENT_TYPES.values(), ids=EVENT_TYPES)
+def test_what_may_be_missing_is_left_out_when_stored_and_need_not_be_there(event: type[BaseModel]):
+    for name, field in event.model_fields.items():
+        if type(None) in get_args(field.annotation):
+            assert not field.is_required(), name

@@ -911,6 +911,21 @@ def test_after_a_commit_that_failed_nothing_of_it_is_remembered(
 # ------------------------------------------------------------------- what only a program can do
 
 
+def test_a_deal_is_opened_once_and_who_asks_again_is_refused_alone(
+    service: Service, other: Service, deal: DealId, clock: Clock
+) -> None:
+    new = DealId(uuid4())
+    with clock.held(service, Order(opening(new), "director")) as first:
+        again = [submit(service, opening(one)) for one in (new, deal)]
+        beside = submit(service, proposal(deal))
+    assert first.result(SECONDS).version == 1
+    for one in (*again, submit(other, opening(new))):
+        with pytest.raises(NotAllowedNow, match="already-exists"):
+            one.result(SECONDS)
+    assert beside.result(SECONDS).version == 2
+    assert len(stream_in(service, new)) == 1
+
+
 def test_an_action_id_is_taken_once(service: Service, deal: DealId) -> None:
     command = proposal(deal)
     do(service, command)
