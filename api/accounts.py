@@ -14,7 +14,6 @@ from typing import LiteralString
 from uuid import UUID, uuid4
 
 from api.service import Service
-from api.sessions import Sessions
 from application.orders import PATIENCE_SECONDS, Caller, Order, Unavailable
 from domain.access import Access, Grant
 from domain.access_commands import GrantRole, IssueKey, RevokeKey, RevokeRole
@@ -84,6 +83,10 @@ _KEYS: LiteralString = """
 SELECT key_id, prefix, issued_at, expires_at, last_used_at FROM books.keys
 WHERE account_id = %s ORDER BY issued_at, key_id
 """
+_FORGET: tuple[LiteralString, ...] = (
+    "DELETE FROM books.sessions WHERE account_id = %s",
+    "DELETE FROM books.passwords WHERE account_id = %s",
+)
 _BEFORE_THE_LOG: LiteralString = """
 SELECT account_id, role, manager_id, team_id FROM books.roles_before_the_log
 """
@@ -129,7 +132,7 @@ class Accounts:
     def open(
         self, caller: Caller | None, name: str, grant: Grant, actor: str = OPERATOR
     ) -> AccountId:
-        """A new account without a key; without a caller it is `actor` who does it. Raises Refusal."""
+        """A new account without a key; without a caller by `actor`. Raises Refusal."""
         account_id = AccountId(uuid4())
         with self._service.asking() as cursor:
             cursor.execute(_ADD, [account_id])
@@ -187,9 +190,14 @@ class Accounts:
             cursor.execute("DELETE FROM books.roles_before_the_log")
 
     def close(self, caller: Caller, account_id: AccountId) -> None:
-        """From the next position on its keys and sessions are worth nothing. Raises Refusal."""
+        """From the next position on its keys and sessions are worth nothing, and its login is free.
+
+        Raises Refusal.
+        """
         self._do(caller, RevokeRole(account_id))
-        Sessions(self._service).end_all(account_id)
+        with self._service.asking() as cursor:
+            for forget in _FORGET:
+                cursor.execute(forget, [account_id])
 
     def page(self, after: UUID | None, limit: int) -> list[Account]:
         """Accounts that have a role, in the order of their making, behind the account `after`.
