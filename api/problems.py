@@ -110,8 +110,8 @@ KINDS: dict[str, Kind] = {
         ),
         (
             "Not vouched for",
-            "{issuer} did not confirm who you are. Begin again; if that does not help, ask an"
-            " administrator.",
+            "The issuer {issuer} did not confirm who you are. Begin again; if that does not help, ask"
+            " an administrator.",
         ),
     ),
     "no-account": Kind(
@@ -123,7 +123,7 @@ KINDS: dict[str, Kind] = {
         ),
         (
             "No account",
-            "{issuer} knows you as {subject}, but you have no open account here. Tell an"
+            "The issuer {issuer} knows you as {subject}, but you have no open account here. Tell an"
             " administrator, who can make or link one.",
         ),
     ),
@@ -142,8 +142,14 @@ KINDS: dict[str, Kind] = {
     ),
     "issuer-unavailable": Kind(
         503,
-        ("Служба входа не отвечает", "{issuer} не отвечает. Повторите через несколько минут."),
-        ("The issuer does not answer", "{issuer} does not answer. Try again in a few minutes."),
+        (
+            "Служба входа не отвечает",
+            "Служба входа {issuer} не отвечает. Повторите через несколько минут.",
+        ),
+        (
+            "The issuer does not answer",
+            "The issuer {issuer} does not answer. Try again in a few minutes.",
+        ),
     ),
     "not-found": Kind(
         404,
