@@ -110,8 +110,8 @@ KINDS: dict[str, Kind] = {
         ),
         (
             "Not vouched for",
-            "The issuer {issuer} did not confirm who you are. Begin again; if that does not help, ask"
-            " an administrator.",
+            "The issuer {issuer} did not confirm who you are. Begin again; if that does not"
+            " help, ask an administrator.",
         ),
     ),
     "no-account": Kind(
@@ -475,8 +475,8 @@ FIELDS: dict[str, tuple[str, str]] = {
         "is guessed first: take several words",
     ),
     "login": (
-        "логин — до 100 букв, цифр и знаков . _ @ + -",
-        "a login has letters, digits and . _ @ + -, 100 at most",
+        "логин — до 100 букв и цифр, ещё точка и знаки _@+-",
+        "a login has letters, digits, dots and _@+-, 100 at most",
     ),
     "path": ("адрес на этом сайте, от косой черты", "must be an address here, from a slash on"),
     "illegible": ("непечатаемый символ", "has an unprintable character"),

@@ -30,11 +30,10 @@ class Attempts:
 
     def wait(self, key: Hashable, now: float) -> float:
         """Seconds until the next attempt; none left: it may be made now."""
-        full_at = max(self._full_at.get(key, now), now)
-        return full_at + self._seconds - now - self._burst * self._seconds
+        return self._full(key, now) + self._seconds - now - self._burst * self._seconds
 
     def take(self, key: Hashable, now: float) -> None:
-        self._full_at[key] = max(self._full_at.get(key, now), now) + self._seconds
+        self._full_at[key] = self._full(key, now) + self._seconds
         if len(self._full_at) > MOST_KEYS:
             latest = sorted(self._full_at, key=self._full_at.__getitem__)[MOST_KEYS // 2 :]
             self._full_at = {key: self._full_at[key] for key in latest}
@@ -42,6 +41,12 @@ class Attempts:
     def give_back(self, key: Hashable) -> None:
         if key in self._full_at:
             self._full_at[key] -= self._seconds
+
+    def _full(self, key: Hashable, now: float) -> float:
+        """From `now` on. A moment that cannot be was noted before the clock was set back."""
+        full_at = self._full_at.get(key, now)
+        latest = now + self._burst * self._seconds + _TOLERANCE
+        return full_at if now < full_at <= latest else now
 
 
 class Throttle:

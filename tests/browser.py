@@ -51,17 +51,17 @@ class Browser:
         self, method: str, path: str, body: object, headers: dict[str, str | None]
     ) -> httpx.Response:
         named = {
-            name.replace("_", "-"): value.encode("latin-1")
+            name.replace("_", "-").encode(): value.encode("latin-1")
             for name, value in headers.items()
             if value is not None
         }
-        if self.jar and "cookie" not in named:
+        if self.jar and b"cookie" not in named:
             cookies = (f"{name}={value}" for name, value in self.jar.items())
-            named["cookie"] = "; ".join(cookies).encode()
+            named[b"cookie"] = "; ".join(cookies).encode()
         content = None
         if body is not None:
             content = json.dumps(body).encode()
-            named = {"content-type": JSON.encode()} | named
+            named = {b"content-type": JSON.encode()} | named
         http = self.here.stranger.http
         answer = http.request(method, path, content=content, headers=named)
         for line in answer.headers.get_list("set-cookie"):

@@ -47,9 +47,12 @@ class Issuer:
     odd_keys: list[Claims] = field(default_factory=list)
     down: bool = False
 
-    def signed(self, claims: Claims, key: Key | None = None, alg: str = "RS256") -> str:
+    def signed(
+        self, claims: Claims, key: Key | None = None, alg: str = "RS256", kid: str | None = None
+    ) -> str:
         key = key or self.keys[0]
-        return jwt.encode({"alg": alg, "kid": key.kid}, claims, key, registry=_Anything())
+        header = {"alg": alg, "kid": kid or key.kid}
+        return jwt.encode(header, claims, key, registry=_Anything())
 
     def discovery(self, _: Request) -> Response:
         self.requests.append("discovery")

@@ -117,7 +117,9 @@ def sign_in(browser: Browser) -> httpx.Response:
 def changed(path: str, **by: str | None) -> str:
     """`path` with other parameters; None: without them."""
     place, _, query = path.partition("?")
-    told = {**dict(parse_qsl(query)), **by}
+    told: dict[str, str | None] = {}
+    told |= dict(parse_qsl(query))
+    told |= by
     return f"{place}?{urlencode({name: one for name, one in told.items() if one is not None})}"
 
 
@@ -244,9 +246,7 @@ def _with_a_key_of_somebody_else(issuer: Issuer, claims: Claims) -> str:
 
 
 def _with_a_key_of_somebody_else_under_its_name(issuer: Issuer, claims: Claims) -> str:
-    key = new_key()
-    key._dict_value = {**key.as_dict(), "kid": issuer.keys[0].kid}
-    return issuer.signed(claims, key)
+    return issuer.signed(claims, new_key(), kid=issuer.keys[0].kid)
 
 
 def _changed_afterwards(issuer: Issuer, claims: Claims) -> str:
@@ -299,9 +299,10 @@ def test_no_token_of_an_issuer_is_a_key(here: Company, issuer: Issuer, how: str)
     linked(here, issuer)
     sign_in(Browser(here, HERE))
     claims = issuer.claims(issuer.person)
-    claims |= {"expired": {"exp": 1}, "for another audience": {"aud": "x"}}.get(how, {})
-    sign = FORGERIES.get(how, lambda issuer, claims: issuer.signed(claims))
-    refused(here.person(sign(issuer, claims)).get("/v1/portfolios"), 401, "unauthenticated")
+    worse: dict[str, Claims] = {"expired": {"exp": 1}, "for another audience": {"aud": "x"}}
+    sign = FORGERIES.get(how, Issuer.signed)
+    token = sign(issuer, claims | worse.get(how, {}))
+    refused(here.person(token).get("/v1/portfolios"), 401, "unauthenticated")
 
 
 # --------------------------------------------------------------------- ways back that are not ours
@@ -416,7 +417,7 @@ def test_a_cookie_that_is_none_of_ours_begins_nothing(
 ) -> None:
     assert issuer.person
     back = approve(start(Browser(here, HERE)))
-    headers = {"cookie": f"{UNDER_WAY}={cookie}".encode()}
+    headers = {b"cookie": f"{UNDER_WAY}={cookie}".encode()}
     refused(here.stranger.http.get(back, headers=headers), 400, "sign-in-broken-off")
 
 
@@ -655,7 +656,7 @@ def test_by_default_neither_addresses_nor_groups_give_anything(
     ],
 )
 def test_settings_that_cannot_be_safe_are_refused(wrong: dict[str, Any]) -> None:
-    right = {
+    right: dict[str, Any] = {
         "public_url": HERE,
         "oidc_issuer": "https://sso.romashka.ru/realms/main",
         "oidc_client_id": CLIENT_ID,

@@ -52,8 +52,14 @@ from domain.values import ActionId, ActionTypeCode, ManagerId
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 STATUSES = {
     "malformed-json": 400,
+    "sign-in-broken-off": 400,
     "unauthenticated": 401,
+    "wrong-password": 401,
+    "setup-code-spent": 401,
+    "not-vouched-for": 401,
     "forbidden": 403,
+    "no-account": 403,
+    "cross-site": 403,
     "not-found": 404,
     "method-not-allowed": 405,
     "not-allowed-now": 409,
@@ -74,6 +80,7 @@ STATUSES = {
     "idempotency-key-reused": 422,
     "rate-limited": 429,
     "unavailable": 503,
+    "issuer-unavailable": 503,
 }
 BROKEN = Recorded(
     originator_id=UUID(int=1),
@@ -224,6 +231,13 @@ def test_every_field_can_be_told_what_is_wrong_with_it(what: str, language: Lang
         Problem("malformed-json", why="Expecting value: line 1 column 1 (char 0)"),
         Problem("unauthenticated"),
         Problem("forbidden"),
+        Problem("cross-site"),
+        Problem("wrong-password"),
+        Problem("setup-code-spent"),
+        Problem("sign-in-broken-off"),
+        Problem("not-vouched-for", issuer="https://sso.romashka.ru"),
+        Problem("no-account", issuer="https://sso.romashka.ru", subject="248289761001"),
+        Problem("issuer-unavailable", issuer="https://sso.romashka.ru"),
         Problem("method-not-allowed"),
         Problem("payload-too-large", most=65_536),
         Problem("unsupported-media-type"),
