@@ -132,13 +132,14 @@ class Accounts:
     def open(
         self, caller: Caller | None, name: str, grant: Grant, actor: str = OPERATOR
     ) -> AccountId:
-        """A new account without a key; without a caller by `actor`. Raises Refusal."""
+        """An account without a key; made by `actor` where no caller makes it. Raises Refusal.
+
+        Refused, it leaves nothing behind; interrupted, an id that has a role and no key.
+        """
         account_id = AccountId(uuid4())
+        self.grant(caller, account_id, grant, actor)
         with self._service.asking() as cursor:
             cursor.execute(_ADD, [account_id])
-        command = GrantRole(account_id, grant.role, grant.manager_id, grant.team_id)
-        self._do(caller, command, actor)
-        with self._service.asking() as cursor:
             cursor.execute(_NAME, [str(account_id), name])
         return account_id
 
@@ -154,21 +155,31 @@ class Accounts:
         return account_id
 
     def renew(self, name: str, grant: Grant, token: str) -> None:
-        """The account called `name` has `grant` and answers to `token`; made if there is none."""
+        """The account called `name` has `grant` and answers to `token` and to no other key; made if
+        there is none.
+        """
         with self._service.asking() as cursor:
             called = [name, list(self._access().grants)]
             row = cursor.execute(_BY_NAME, called).fetchone()
         if row is None:
-            account_id = self.create(None, name, grant)[0].account_id
+            account_id = self.open(None, name, grant)
         else:
             account_id = AccountId(row[0])
-            self.grant(None, account_id, grant)
-        if self.look_up(token) is None:
+            if self._access().grants[account_id] != grant:
+                self.grant(None, account_id, grant)
+        known = self.look_up(token)
+        for key in self.keys(account_id):
+            if known is None or key.key_id != known.key_id:
+                self._do(None, RevokeKey(account_id, key.key_id))
+        if known is None:
             self.issue_key(None, account_id, token=token)
 
-    def grant(self, caller: Caller | None, account_id: AccountId, grant: Grant) -> None:
+    def grant(
+        self, caller: Caller | None, account_id: AccountId, grant: Grant, actor: str = OPERATOR
+    ) -> None:
         """In place of the role that the account has. Raises Refusal."""
-        self._do(caller, GrantRole(account_id, grant.role, grant.manager_id, grant.team_id))
+        command = GrantRole(account_id, grant.role, grant.manager_id, grant.team_id)
+        self._do(caller, command, actor)
 
     def change_role(self, caller: Caller, account_id: AccountId, grant: Grant) -> Account:
         """The same for an account that has one. Raises also NotFound."""

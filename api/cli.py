@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from api import embedded
 from api.accounts import OPERATOR, Accounts, new_token
 from api.app import create_app
-from api.demo import NotEmpty, load_demo
+from api.demo import NotEmpty, grant_in_the_demo, load_demo
 from api.doctor import examine
 from api.importing import import_files
 from api.inputs import Day, KnownAt
@@ -34,7 +34,6 @@ from api.shown import (
     show_the_way,
 )
 from application.orders import Order, Unavailable
-from domain.access import Grant
 from domain.access_commands import ForgetPerson
 from domain.errors import Refusal
 from domain.values import ManagerId, Role
@@ -78,9 +77,8 @@ def demo(host: Host = None, port: Port = None, data: Data = None, workers: Worke
         with _service(conninfo, settings) as service:
             with progress("Two years of the demo company") as told:
                 load_demo(service, service.clock.today, told)
-            token = settings.bootstrap_token or new_token()
-            Accounts(service).renew("demo", Grant(Role.DIRECTOR), token)
-            show_the_way(settings, token, service.clock.today)
+            tokens = _demo_accounts(service)
+            show_the_way(settings, tokens, service.clock.today)
         _serve(conninfo, settings)
 
 
@@ -259,6 +257,16 @@ def _make_first_account(service: Service) -> None:
     token = given or new_token()
     if Accounts(service).create_first(token) is not None and given is None:
         OUT.print(f"First account: admin. Its token, shown only now: [bold]{token}[/]")
+
+
+def _demo_accounts(service: Service) -> dict[Role, str]:
+    """Somebody in every role; the director has the bootstrap token, where there is one."""
+    accounts = Accounts(service)
+    tokens = {role: new_token() for role in Role}
+    tokens[Role.DIRECTOR] = service.settings.bootstrap_token or tokens[Role.DIRECTOR]
+    for role, token in tokens.items():
+        accounts.renew(f"demo {role}", grant_in_the_demo(service, role), token)
+    return tokens
 
 
 def _serve(conninfo: str, settings: Settings) -> None:

@@ -23,6 +23,7 @@ from api.service import Service
 from application.dealfolio import RUSSIAN
 from application.knowledge import Draft, Knowledge
 from application.orders import Answer, Order, Unavailable
+from domain.access import Grant
 from domain.deal import Action, Deal
 from domain.deal_commands import (
     ChangeWeight,
@@ -53,7 +54,18 @@ from domain.directory_commands import (
 from domain.errors import Refusal
 from domain.events import Credit
 from domain.periods import Month
-from domain.values import WHOLE, ActionId, ActionTypeCode, DealId, ManagerId, Money, TeamId, split
+from domain.values import (
+    WHOLE,
+    ActionId,
+    ActionTypeCode,
+    DealId,
+    ManagerId,
+    Money,
+    Role,
+    TeamId,
+    split,
+)
+from projections.point import BEYOND
 
 DEMO_ACTOR = "demo"
 """Who gives every order of the story, and under whose name its receipt is kept."""
@@ -118,6 +130,19 @@ def load_demo(
     if refusals := [one for one in outcomes if not isinstance(one, Answer)]:
         raise StoryRefused(refusals)
     return True
+
+
+def grant_in_the_demo(service: Service, role: Role) -> Grant:
+    """The manager is the first of the story; the head leads that manager's team of today."""
+    with service.asking() as cursor:
+        people = service.directory.at(cursor, BEYOND).people
+    manager = next(iter(people.managers))
+    team = people.team_of(manager, service.clock.today)
+    return Grant(
+        role,
+        manager if role is Role.MANAGER else None,
+        team if role is Role.HEAD else None,
+    )
 
 
 def _is_loaded(service: Service) -> bool:

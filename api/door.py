@@ -96,6 +96,7 @@ class Door:
         caller = scope["caller"] = await self._caller(scope, headers)
         scope["task"], scope["path_params"] = called.task, names
         asked, given = read_query(scope), None
+        scope["asked"] = asked
         if scope["method"] == "POST":
             for name in asked:  # a command says everything in its body: ?dry_run=1 must not record
                 raise Problem("validation", errors=((name, "extra_forbidden", {}),))
@@ -119,8 +120,8 @@ class Door:
 
     def _note(self, called: "_Called", scope: Scope, status: int) -> None:
         """Who looked at portfolios, deals or the log, or tried to."""
-        if called.task in READ_LOGGED and "caller" in scope:
-            names, asked = scope["path_params"], read_query(scope)
+        if called.task in READ_LOGGED and "asked" in scope:
+            names, asked = scope["path_params"], scope["asked"]
             manager = names.get("manager_id") or asked.get("manager_id")
             service = _service(scope)
             service.reads.note(

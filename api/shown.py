@@ -1,6 +1,6 @@
 """What the command line shows: progress, portfolios, reports."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 
@@ -12,7 +12,7 @@ from api.doctor import Finding
 from api.importing import ImportReport
 from api.service import Service
 from api.settings import Settings
-from domain.values import value_text
+from domain.values import Role, value_text
 from projections.directory import names
 from projections.ledger import NOBODY, Standing, total
 from projections.point import Knowledge, point_at
@@ -22,9 +22,10 @@ OUT = Console()
 ERRORS = Console(stderr=True)
 
 
-def show_the_way(settings: Settings, token: str, today: date) -> None:
+def show_the_way(settings: Settings, tokens: Mapping[Role, str], today: date) -> None:
     url = f"http://{settings.host}:{settings.port}"
-    head = f"-H 'Authorization: Bearer {token}'"
+    head = f"-H 'Authorization: Bearer {tokens[Role.DIRECTOR]}'"
+    others = "\n".join(f"  {role}: {token}" for role, token in tokens.items())
     june = date(today.year if today.month > 6 else today.year - 1, 6, 30)
     july = june.replace(month=7, day=1)
     OUT.print(
@@ -42,6 +43,8 @@ Why did the portfolios move since then?
   curl -s {head} '{url}/v1/portfolios/movement?from={june}&to={today}'
 The log, from the beginning:
   curl -s {head} '{url}/v1/events?after=0&limit=10'
+Keys, one for each role; each sees and may do what its role includes:
+{others}
 """,
         highlight=False,
         soft_wrap=True,
