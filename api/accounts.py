@@ -16,10 +16,10 @@ from uuid import UUID, uuid4
 from api.service import Service
 from application.orders import PATIENCE_SECONDS, Caller, Order, Unavailable
 from domain.access import Access, Grant
-from domain.access_commands import GrantRole, IssueKey, RevokeKey, RevokeRole
+from domain.access_commands import GrantRole, IssueKey, RevokeKey, RevokeRole, SetSignIn
 from domain.decisions import Command
 from domain.errors import Invalid, NotFound
-from domain.values import AccountId, KeyId, ManagerId, Role, TeamId
+from domain.values import AccountId, KeyId, ManagerId, Role, SignInMeans, TeamId
 from projections.point import BEYOND
 
 OPERATOR = "operator"
@@ -238,6 +238,16 @@ class Accounts:
             values = [key.key_id, account_id, key.prefix, _hash(token), expires_at]
             cursor.execute(_ISSUE, values)
         return key, token
+
+    def set_sign_in(
+        self,
+        caller: Caller | None,
+        account_id: AccountId,
+        means: SignInMeans,
+        actor: str = OPERATOR,
+    ) -> None:
+        """Into the log, before it is done: so it says at least what was. Raises Refusal."""
+        self._do(caller, SetSignIn(account_id, means), actor)
 
     def keys(self, account_id: AccountId) -> list[Key]:
         """Those that were not taken back, in the order of issue. Raises NotFound."""

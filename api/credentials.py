@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request, Response
 from pydantic import Field
 
-from api.admin import AccountPath
+from api.admin import AccountPath, AccountsDep
 from api.answers import REFUSALS, Out, answer
 from api.asking import AskingDep
 from api.door import v1_router
@@ -14,7 +14,7 @@ from api.identities import Identities
 from api.inputs import Body, Line, example
 from api.passwords import Passwords
 from api.signin import Login
-from domain.values import AccountId
+from domain.values import AccountId, SignInMeans
 
 router = v1_router(tags=["accounts"])
 
@@ -62,13 +62,15 @@ def invite(
     account_id: AccountPath,
     body: InvitationBody,
     passwords: Annotated[Passwords, Depends(_passwords)],
+    accounts: AccountsDep,
     asking: AskingDep,
 ) -> Response:
     """A login, and a code by which its owner chooses a password (POST /auth/setup), within three
     days and once. A password that there was holds no longer, and sessions end.
     """
-    asking.admitted()
-    made = passwords.invite(AccountId(account_id), body.login)
+    account = AccountId(account_id)
+    accounts.set_sign_in(asking.admitted(), account, SignInMeans.PASSWORD)
+    made = passwords.invite(account, body.login)
     shown = answer(InvitationAnswer(login=made.login, code=made.code, expires_at=made.expires_at))
     shown.status_code = 201
     shown.headers["Cache-Control"] = "no-store"
@@ -86,9 +88,11 @@ def link_identity(
     account_id: AccountPath,
     body: IdentityBody,
     identities: Annotated[Identities, Depends(_identities)],
+    accounts: AccountsDep,
     asking: AskingDep,
 ) -> Response:
     """Who is signed in to this account by OpenID Connect, in place of whoever was."""
-    asking.admitted()
-    identities.link(AccountId(account_id), body.subject)
+    account = AccountId(account_id)
+    accounts.set_sign_in(asking.admitted(), account, SignInMeans.IDENTITY)
+    identities.link(account, body.subject)
     return Response(status_code=204)

@@ -18,11 +18,11 @@ from api.service import Service
 from api.sessions import Sessions
 from domain.access import Access, Grant
 from domain.errors import NotAllowedNow, NotFound, Obstacle
-from domain.values import AccountId, Role
+from domain.values import AccountId, Role, SignInMeans
 from projections.point import BEYOND
 
 ACTOR = "oidc"
-"""Of a grant that follows from a group of the issuer's."""
+"""Of what follows from what the issuer says."""
 PLACELESS = frozenset({Role.DIRECTOR, Role.AUDITOR})
 """Roles that a group may give: they need no manager and no team, and make nobody an administrator.
 """
@@ -59,10 +59,8 @@ class Identities:
     def link(self, account_id: AccountId, subject: str) -> None:
         """`subject` and nobody else, of those whom the issuer knows, has the account; sessions end.
 
-        Raises NotFound; NotAllowedNow for one who has another account.
+        Raises NotFound without an issuer; NotAllowedNow for one who has another account.
         """
-        if account_id not in self._access().grants:
-            raise NotFound("account", account_id)
         issuer = self._issuer
         try:
             with self._service.asking() as cursor, cursor.connection.transaction():
@@ -105,6 +103,7 @@ class Identities:
         ]
         if len(theirs) != 1 or theirs[0] in linked:
             return None
+        self._accounts.set_sign_in(None, theirs[0], SignInMeans.IDENTITY, ACTOR)
         return self._linked(str(claims["sub"]), theirs[0])
 
     def _by_role(self, claims: Claims) -> AccountId | None:
@@ -115,6 +114,7 @@ class Identities:
         name, subject = claims.get("name"), str(claims["sub"])
         known = name.strip()[:300] if isinstance(name, str) and name.isprintable() else ""
         account_id = self._accounts.open(None, known or subject, Grant(role), ACTOR)
+        self._accounts.set_sign_in(None, account_id, SignInMeans.IDENTITY, ACTOR)
         return self._linked(subject, account_id)
 
     def _role_of(self, claims: Claims) -> Role | None:

@@ -21,7 +21,7 @@ from api.problems import Problem
 from api.service import Service
 from api.sessions import Sessions
 from domain.access import Access
-from domain.errors import Invalid, NotAllowedNow, NotFound, Obstacle
+from domain.errors import Invalid, NotAllowedNow, Obstacle
 from domain.values import AccountId
 from projections.point import BEYOND
 
@@ -108,10 +108,8 @@ class Passwords:
     def invite(self, account_id: AccountId, login: str) -> Invitation:
         """A login and a code for its owner. The old password holds no longer, nor do sessions.
 
-        Raises NotFound; NotAllowedNow for a login that is taken.
+        Raises NotAllowedNow for a login that is taken.
         """
-        if account_id not in self._access().grants:
-            raise NotFound("account", account_id)
         code, now = secrets.token_urlsafe(32), self._service.clock.now
         invitation = Invitation(plain(login), code, now + SETUP)
         values = [invitation.login, account_id, _hash(code), invitation.expires_at, now]

@@ -559,11 +559,10 @@ def test_a_group_gives_a_newcomer_a_role_once_and_the_log_says_so(
     assert sign_in(browser).status_code == 303
     said = browser.get("/auth/session").json()
     assert said["role"] == "director"
-    assert here.position == before + 1
-    (event,) = here.director.ask("/v1/events", after=before)["events"]
-    assert event["type"] == "RoleGranted"
-    assert event["actor"] == "oidc"
-    assert event["data"]["account_id"] == said["account_id"]
+    events = here.director.ask("/v1/events", after=before)["events"]
+    assert [event["type"] for event in events] == ["RoleGranted", "SignInSet"]
+    assert {event["actor"] for event in events} == {"oidc"}
+    assert {event["data"]["account_id"] for event in events} == {said["account_id"]}
     (made,) = [
         one
         for one in here.admin.ask("/v1/accounts")["accounts"]
@@ -576,7 +575,7 @@ def test_a_group_gives_a_newcomer_a_role_once_and_the_log_says_so(
     assert again.get("/auth/session").json() == {
         **said, "csrf_token": again.get("/auth/session").json()["csrf_token"]
     }  # fmt: skip
-    assert here.position == before + 1
+    assert here.position == before + 2
 
 
 def test_who_was_closed_stays_closed_whatever_the_groups_say(here: Company, issuer: Issuer) -> None:
@@ -600,6 +599,16 @@ def test_groups_that_give_no_role_here_leave_it_to_an_administrator(
     before = here.position
     refused(sign_in(Browser(here, HERE)), 403, "no-account")
     assert here.position == before
+
+
+def test_the_log_says_who_linked_whom(here: Company, issuer: Issuer) -> None:
+    before = here.position + 2  # a role and a key
+    person = linked(here, issuer)
+    (event,) = here.director.ask("/v1/events", after=before)["events"]
+    assert event["type"] == "SignInSet"
+    assert event["data"] == {"account_id": person.account_id, "means": "identity"}
+    assert event["actor"] != "oidc"
+    assert issuer.person["sub"] not in str(event)
 
 
 def test_an_identity_is_one_accounts_and_only_administrators_say_whose(
