@@ -12,7 +12,7 @@ from api.problems import KINDS, Problem, describe
 from domain.values import decimal_text, value_text
 from projections.ledger import Balance
 from projections.point import Point
-from projections.portfolio import DealRow
+from projections.portfolio import DealRow, Line, summed
 
 _AMOUNT = "20000000.00"
 
@@ -405,6 +405,27 @@ def portfolio_deal(row: DealRow) -> bytes:
         f'"credit":"{decimal_text(row.standing.credit)}","active":"{active}",'
         f'"claimed":"{claimed}","suspended":"{suspended}","lost":"{lost}","won":"{won}"}}'
     ).encode()
+
+
+def portfolio_figures(lines: Iterable[Line[bytes]], company: str) -> bytes:
+    """What `ManagerPortfolioAnswer` says of them, behind what it says of who and when.
+
+    `company` is the currency that is there in any case, and first.
+    """
+    by_currency: dict[str, list[Line[bytes]]] = {company: []}
+    for line in lines:
+        by_currency.setdefault(line.currency, []).append(line)
+    totals = {currency: summed(own) for currency, own in by_currency.items()}
+    currencies = []
+    for currency in [company, *sorted(set(by_currency) - {company})]:
+        shown = [line.shown for line in by_currency[currency] if line.shown]
+        if shown or currency == company:
+            balance = values(Balance(*totals[currency][:5]))
+            head = to_json({"currency": currency, **balance})
+            currencies.append(head[:-1] + b',"deals":[' + b",".join(shown) + b"]}")
+    *_, progress, actions, _ = map(sum, zip(*totals.values(), strict=True))
+    head = to_json({"progress": decimal_text(progress), "actions": actions})
+    return head[:-1] + b',"currencies":[' + b",".join(currencies) + b"]}"
 
 
 def check(amount: int, currency: str) -> CheckOut:

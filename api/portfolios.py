@@ -1,6 +1,6 @@
 """Questions about portfolios, each at a business date and a point of knowledge."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
@@ -28,6 +28,7 @@ from api.answers import (
     answer,
     asked,
     portfolio_deal,
+    portfolio_figures,
     values,
 )
 from api.asking import (
@@ -44,16 +45,14 @@ from domain.errors import Invalid
 from domain.events import instant_text
 from domain.values import ManagerId, TeamId, decimal_text, value_text
 from projections.directory import names
-from projections.ledger import NOBODY, Balance, Standing, total
+from projections.ledger import NOBODY, Standing, total
 from projections.memory import opening
 from projections.movement import movement_from_ledger
 from projections.point import Knowledge, Point, late_days
 from projections.portfolio import (
-    Line,
     line_of,
     manager_portfolio_from_ledger,
     portfolios_from_ledger,
-    summed,
 )
 from projections.restatement import RestatementLine, restatement_from_ledger
 from projections.series import MOST_POINTS, Members, Step, dates, series_from_ledger
@@ -166,34 +165,16 @@ def manager_portfolio(
         asking.at(cursor, service.directory.now(cursor, directory_end)).require_manager(
             manager, point.as_of
         )
-        lines = service.memory.lines(cursor, manager, end, point)
-        if lines is None:
+        figures = service.memory.told(cursor, manager, end, point)
+        if figures is None:
             rows = manager_portfolio_from_ledger(cursor, manager, point.as_of, point.position)
             lines = [line_of(row, portfolio_deal) for row in rows]
+            figures = portfolio_figures(lines, service.settings.currency)
             if service.memory.asks_again(manager):
                 learning = BackgroundTask(service.learn, manager)
     head = to_json({**asked(point), "manager_id": manager, "name": name})
-    body = b"".join((head[:-1], *_figures_of(lines, service.settings.currency)))
+    body = head[:-1] + b"," + figures[1:]
     return Response(body, media_type="application/json", background=learning)
-
-
-def _figures_of(lines: Iterable[Line[bytes]], company: str) -> Iterator[bytes]:
-    """What `ManagerPortfolioAnswer` says of them, in pieces, with the brace at its end."""
-    by_currency: dict[str, list[Line[bytes]]] = {company: []}
-    for line in lines:
-        by_currency.setdefault(line.currency, []).append(line)
-    totals = {currency: summed(own) for currency, own in by_currency.items()}
-    *_, progress, actions, _ = map(sum, zip(*totals.values(), strict=True))
-    yield f',"progress":"{decimal_text(progress)}","actions":{actions},"currencies":['.encode()
-    between = b""
-    for currency in [company, *sorted(set(by_currency) - {company})]:
-        shown = [line.shown for line in by_currency[currency] if line.shown]
-        if shown or currency == company:
-            balance = Balance(*totals[currency][:5])
-            yield between + to_json({"currency": currency, **values(balance)})[:-1]
-            yield b',"deals":[' + b",".join(shown) + b"]}"
-            between = b","
-    yield b"]}"
 
 
 @router.get(

@@ -10,7 +10,7 @@ import psycopg
 from psycopg import Cursor
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from api.answers import portfolio_deal
+from api.answers import portfolio_deal, portfolio_figures
 from api.connection import (
     CHECKOUT_SECONDS,
     TCP,
@@ -40,7 +40,9 @@ class Service:
         self.settings = settings
         self.dealfolio = Dealfolio(conninfo, totals_at, settings.zone, now)
         self.directory = DirectoryView()
-        self.memory = Memory(portfolio_deal)
+        self.memory = Memory(
+            portfolio_deal, lambda lines: portfolio_figures(lines, settings.currency)
+        )
         self.reads = ReadLog(self.asking)
         self._learning = Lock()
         self._now = now

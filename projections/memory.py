@@ -7,31 +7,25 @@ server, turns out to be there.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from datetime import date
 from itertools import groupby
 from threading import Lock
-from typing import Any, Generic, LiteralString, NamedTuple, TypeVar
-from uuid import UUID
+from typing import Any, Generic, LiteralString, NamedTuple
 
 from psycopg import Cursor
 
-from domain.values import DealId, ManagerId
-from projections.ledger import Balance, Standing
+from domain.values import ManagerId
+from projections.book import POSTING, STATE, Book, Row, Shown, Told, Way, by_deal, read_book
 from projections.point import LAST, POINT, Clock, Knowledge, Point, asked_for, point_from
-from projections.portfolio import DealRow, Line, line_of
-from projections.timeline import Postings, Seen, States, day_of
-
-Shown = TypeVar("Shown")
-Row = tuple[Any, ...]
+from projections.portfolio import DealRow, Line
+from projections.timeline import day_of
 
 MOST_BYTES = 128 * 2**20
 FAR = 5_000
 """So many events at most are caught up; behind more of them it is quicker to begin anew."""
 MANY = 10_000
 """So many managers at most are told from those who were never asked about."""
-A_DEAL, A_POSTING, A_STATE = 2_800, 37, 23
-"""Bytes in memory; of a deal with two lines as they are shown, but without its rows."""
 
 
 # ---------------------------------------------------------------------------- the first look
@@ -76,173 +70,18 @@ def opening(
     return Opening(point, End((oid, started), columns[0] or 0), name, directory_end)
 
 
-# ---------------------------------------------------------------------------- one deal
-
-
-class _About(NamedTuple):
-    """What a deal keeps for ever."""
-
-    deal_id: DealId
-    title: str
-    client: str
-    currency: str
-
-
-class _Deal(Generic[Shown]):
-    """One deal as one manager has it, with the last lines that were told of it. Never changes."""
-
-    __slots__ = ("_about", "_first", "_last", "_part", "_postings", "_states", "_whole")
-
-    def __init__(self, about: _About, postings: Postings, states: States) -> None:
-        self._about, self._postings, self._states = about, postings, states
-        held, stood = postings.order, states.order
-        self._first = min(held.days), held.positions[0]
-        self._last = (
-            max(held.newest[-1], stood.newest[-1]),
-            max(held.positions[-1], stood.positions[-1]),
-        )
-        self._whole: tuple[Line[Shown] | None] | None = None
-        self._part: tuple[tuple[Seen, int], Line[Shown] | None] | None = None
-
-    @property
-    def size(self) -> int:
-        """In bytes, about."""
-        rows = len(self._postings.accounts) * A_POSTING + len(self._states.statuses) * A_STATE
-        return A_DEAL + rows
-
-    def with_postings(self, rows: Sequence[Row]) -> "_Deal[Shown]":
-        return _Deal(self._about, self._postings.plus(Postings.of(rows)), self._states)
-
-    def with_states(self, rows: Sequence[Row]) -> "_Deal[Shown]":
-        return _Deal(self._about, self._postings, self._states.plus(States.of(rows)))
-
-    def line(self, day: int, position: int, show: Callable[[DealRow], Shown]) -> Line[Shown] | None:
-        """None where the manager has nothing in it. Most deals have not begun or are over."""
-        first_day, first_position = self._first
-        if day < first_day or position < first_position:
-            return None
-        last_day, last_position = self._last
-        if day >= last_day and position >= last_position:
-            if self._whole is None:
-                self._whole = (self._told(*self._seen(day, position), show),)
-            return self._whole[0]
-        return self._within(self._seen(day, position), show)
-
-    def _within(
-        self, seen: tuple[Seen, int], show: Callable[[DealRow], Shown]
-    ) -> Line[Shown] | None:
-        part = self._part
-        if part is None or part[0] != seen:
-            self._part = part = seen, self._told(*seen, show)
-        return part[1]
-
-    def _seen(self, day: int, position: int) -> tuple[Seen, int]:
-        """The postings, and the place of the state."""
-        state = self._states.last(self._states.order.seen(day, position))
-        return self._postings.order.seen(day, position), state
-
-    def _told(self, seen: Seen, state: int, show: Callable[[DealRow], Shown]) -> Line[Shown] | None:
-        figures = self._postings.figures(seen)
-        if not any(figures):
-            return None
-        standing = Standing(Balance(*figures[:5]), *figures[5:])
-        return line_of(DealRow(*self._about, *self._states.at(state), standing), show)
-
-
-# ---------------------------------------------------------------------------- one manager
-
-
-class _Book(Generic[Shown]):
-    """One manager's deals by id, in the order of opening."""
-
-    def __init__(self, deals: dict[str, _Deal[Shown]]) -> None:
-        self.deals = deals
-        self.size = sum(deal.size for deal in deals.values())
-        self._told: tuple[int, int, list[Line[Shown]]] | None = None
-
-    def lines(self, day: int, position: int, show: Callable[[DealRow], Shown]) -> list[Line[Shown]]:
-        """What was asked last is often asked again, and whatever is learnt, it stays the same."""
-        told = self._told
-        if told is None or told[:2] != (day, position):
-            lines = [deal.line(day, position, show) for deal in self.deals.values()]
-            self._told = told = day, position, [line for line in lines if line is not None]
-        return told[2]
-
-    def learn_postings(self, deal_id: str, rows: Sequence[Row]) -> bool:
-        """False when the deal is new to the manager, of which `rows` do not tell enough."""
-        deal = self.deals.get(deal_id)
-        if deal is not None:
-            self._put(deal_id, deal, deal.with_postings(rows))
-        return deal is not None
-
-    def learn_states(self, deal_id: str, rows: Sequence[Row]) -> None:
-        deal = self.deals.get(deal_id)
-        if deal is not None:
-            self._put(deal_id, deal, deal.with_states(rows))
-
-    def _put(self, deal_id: str, before: _Deal[Shown], after: _Deal[Shown]) -> None:
-        """Whoever reads at the same moment asks about a position that both know alike."""
-        self.deals[deal_id] = after
-        self.size += after.size - before.size
-
-
-_POSTING: LiteralString = """
-deal_id::text, position, effective_on - date '2000-01-01',
-account, amount, credit, progress, actions, deals
-"""
-_STATE: LiteralString = """
-deal_id::text, position, effective_on - date '2000-01-01', status, potential_check, progress
-"""
-_POSTINGS_OF: LiteralString = f"""
-SELECT {_POSTING} FROM ledger.postings WHERE manager_id = %s AND position <= %s
-ORDER BY postings.deal_id, position
-"""
-_STATES_OF: LiteralString = f"""
-SELECT states.* FROM unnest(%s::uuid[]) AS asked (id) CROSS JOIN LATERAL (
-    SELECT {_STATE} FROM ledger.deal_states WHERE deal_id = asked.id OFFSET 0  -- by its key
-) AS states
-WHERE position <= %s ORDER BY asked.id, position
-"""
-_DEALS_OF: LiteralString = """
-SELECT deal_id::text, title, client, currency FROM unnest(%s::uuid[]) AS asked (id)
-CROSS JOIN LATERAL (
-    SELECT * FROM ledger.deals WHERE deal_id = asked.id OFFSET 0  -- by its key
-) AS deals
-ORDER BY position
-"""
-
-
-def _read(cursor: Cursor[Any], manager: ManagerId, position: int) -> _Book[Any]:
-    """What is known of the manager's deals up to `position`."""
-    postings = dict(_by_deal(cursor.execute(_POSTINGS_OF, [manager, position]).fetchall()))
-    ids = list(postings)
-    states = dict(_by_deal(cursor.execute(_STATES_OF, [ids, position]).fetchall()))
-    return _Book(
-        {
-            deal_id: _Deal(
-                _About(DealId(UUID(deal_id)), *rest),
-                Postings.of(postings[deal_id]),
-                States.of(states[deal_id]),
-            )
-            for deal_id, *rest in cursor.execute(_DEALS_OF, [ids])
-        }
-    )
-
-
-def _by_deal(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
-    """Rows that begin with the deal and are in its order, without it."""
-    for deal_id, own in groupby(rows, key=lambda row: row[0]):
-        yield deal_id, [row[1:] for row in own]
+def _is(cursor: Cursor[Any], ledger: tuple[int, str]) -> bool:
+    return cursor.execute(f"SELECT {_LEDGER}").fetchone() == ledger
 
 
 # ---------------------------------------------------------------------------- what is new
 
 _NEW_POSTINGS: LiteralString = f"""
-SELECT manager_id, {_POSTING} FROM ledger.postings WHERE position > %s AND position <= %s
+SELECT manager_id, {POSTING} FROM ledger.postings WHERE position > %s AND position <= %s
 ORDER BY manager_id, postings.deal_id, position
 """
 _NEW_STATES: LiteralString = f"""
-SELECT {_STATE} FROM (
+SELECT {STATE} FROM (
     SELECT DISTINCT originator_id FROM books.events
     WHERE notification_id > %(after)s AND notification_id <= %(last)s AND NOT of_the_directory
 ) AS changed
@@ -272,18 +111,18 @@ class _News(NamedTuple):
             [row for row in self.states if row[1] > position],
         )
 
-    def tell(self, books: dict[ManagerId, _Book[Any]]) -> None:
+    def tell(self, books: dict[ManagerId, Book[Any, Any]]) -> None:
         """Whoever has a deal more than before is removed from `books`."""
         for manager, rows in groupby(self.postings, key=lambda row: row[0]):
             book = books.get(manager)
             if book is not None:
                 told = [
                     book.learn_postings(deal_id, own)
-                    for deal_id, own in _by_deal([row[1:] for row in rows])
+                    for deal_id, own in by_deal([row[1:] for row in rows])
                 ]
                 if not all(told):
                     del books[manager]
-        for deal_id, own in _by_deal(self.states):
+        for deal_id, own in by_deal(self.states):
             for book in books.values():
                 book.learn_states(deal_id, own)
 
@@ -291,24 +130,28 @@ class _News(NamedTuple):
 # ---------------------------------------------------------------------------- everybody
 
 
-class Memory(Generic[Shown]):
+class Memory(Generic[Shown, Told]):
     """One for a process; safe for threads, none of which waits for the database behind the lock.
 
-    `show` makes of a row what is to be told of it; it must give the same for ever.
+    `show` makes of a deal what is to be told of it, and `tell` of all of them, in the order of
+    opening, the answer; both must give the same for ever.
     """
 
-    def __init__(self, show: Callable[[DealRow], Shown], most_bytes: int = MOST_BYTES) -> None:
-        self._show = show
+    def __init__(
+        self,
+        show: Callable[[DealRow], Shown],
+        tell: Callable[[list[Line[Shown]]], Told],
+        most_bytes: int = MOST_BYTES,
+    ) -> None:
+        self._to = Way(show, tell)
         self._most_bytes = most_bytes
         self._lock = Lock()
-        self._books: OrderedDict[ManagerId, _Book[Shown]] = OrderedDict()
+        self._books: OrderedDict[ManagerId, Book[Shown, Told]] = OrderedDict()
         self._asked: set[ManagerId] = set()
         self._end = End((0, ""), 0)
 
-    def lines(
-        self, cursor: Cursor[Any], manager: ManagerId, end: End, point: Point
-    ) -> list[Line[Shown]] | None:
-        """The manager's deals at the point, in the order of opening; None: it is not known here.
+    def told(self, cursor: Cursor[Any], manager: ManagerId, end: End, point: Point) -> Told | None:
+        """The manager's deals at the point; None: they are not known here.
 
         `end` is where the log ended when `point` was found.
         """
@@ -318,7 +161,7 @@ class Memory(Generic[Shown]):
             if book is None:
                 return None
             self._books.move_to_end(manager)
-        return book.lines(day_of(point.as_of), point.position, self._show)
+        return book.told(day_of(point.as_of), point.position, self._to)
 
     def asks_again(self, manager: ManagerId) -> bool:
         """Whether the manager was asked about before: then it is worth learning more."""
@@ -331,11 +174,16 @@ class Memory(Generic[Shown]):
             return False
 
     def learn(self, cursor: Cursor[Any], manager: ManagerId) -> None:
-        """Read all of the manager's deals, unless the ledger is replaced meanwhile."""
+        """Read all of the manager's deals, unless the ledger is replaced meanwhile.
+
+        Whoever has so many that nearly all others would be forgotten is left to the ledger.
+        """
         with self._lock:
             end = self._end
-        book: _Book[Shown] = _read(cursor, manager, end.position)
-        if cursor.execute(f"SELECT {_LEDGER}").fetchone() != end.ledger:
+        if not _is(cursor, end.ledger):  # also a first statement that is answered soon
+            return
+        book: Book[Shown, Told] = read_book(cursor, manager, end.position)
+        if book.size > self._most_bytes // 2 or not _is(cursor, end.ledger):
             return
         own = {manager: book}
         while own and not self._kept(own, end):
@@ -343,7 +191,7 @@ class Memory(Generic[Shown]):
             _News.read(cursor, end.position, last).tell(own)
             end = end._replace(position=last)
 
-    def _kept(self, own: dict[ManagerId, _Book[Shown]], end: End) -> bool:
+    def _kept(self, own: dict[ManagerId, Book[Shown, Told]], end: End) -> bool:
         """Whether it is done: kept, or of no use any more. False: there is something new."""
         with self._lock:
             if self._end.ledger != end.ledger:

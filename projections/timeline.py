@@ -63,8 +63,10 @@ class Order(NamedTuple):
         """Rows learnt up to `position` and effective by `day`, both inclusive."""
         learnt = bisect_right(self.positions, position)
         first = bisect_right(self.newest, day, 0, learnt)
-        in_time = map(day.__ge__, self.days[first:learnt])
-        return Seen(first, tuple(compress(range(first, learnt), in_time)))
+        behind = self.days[first:learnt]
+        if not behind or min(behind) > day:
+            return Seen(first, ())
+        return Seen(first, tuple(compress(range(first, learnt), map(day.__ge__, behind))))
 
 
 class Postings(NamedTuple):

@@ -307,8 +307,8 @@ FAULTS = (
     Fault(
         "memory leaves out a late row of the day itself",
         "projections/timeline.py",
-        "map(day.__ge__, self.days[first:learnt])",
-        "map(day.__gt__, self.days[first:learnt])",
+        "map(day.__ge__, behind)",
+        "map(day.__gt__, behind)",
         _SEEN,
     ),
     Fault(
@@ -327,21 +327,21 @@ FAULTS = (
     ),
     Fault(
         "a deal is taken for over while more of it is known than is asked about",
-        "projections/memory.py",
+        "projections/book.py",
         "        if day >= last_day and position >= last_position:\n",
         "        if day >= last_day:\n",
         _MEMORY,
     ),
     Fault(
         "what was told last of a deal is told again for another point",
-        "projections/memory.py",
+        "projections/book.py",
         "        if part is None or part[0] != seen:\n",
         "        if part is None:\n",
         _MEMORY,
     ),
     Fault(
         "what was told last of a manager is told again for another position",
-        "projections/memory.py",
+        "projections/book.py",
         "        if told is None or told[:2] != (day, position):\n",
         "        if told is None or told[0] != day:\n",
         _MEMORY,

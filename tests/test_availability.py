@@ -435,7 +435,7 @@ def test_a_question_to_a_hanging_database_is_503_in_time(here: Company, postgres
 
 
 def test_a_long_question_is_not_cut_and_one_that_says_nothing_at_first_is(
-    here: Company, postgres: Postgres
+    here: Company,
 ) -> None:
     assert resumed(here) < RESUME_WITHIN_S
     with here.service.asking() as cursor:

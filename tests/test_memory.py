@@ -32,6 +32,7 @@ from projections.memory import MOST_BYTES, Memory, Opening, opening
 from projections.point import Knowledge
 from projections.portfolio import (
     DealRow,
+    Line,
     line_of,
     manager_portfolio_as_of,
     manager_portfolio_from_ledger,
@@ -59,9 +60,10 @@ from tests.histories import Opening as Begun
 from tests.over_http import AUTUMN, Company, company
 
 SECONDS = 30
-LITTLE = 9_000
+LITTLE = 24_000
 """Bytes: for some two managers of a history."""
 _chapters = count(1)
+Rows = list[DealRow]
 
 
 @pytest.fixture(scope="module")
@@ -93,23 +95,25 @@ def as_it_is(row: DealRow) -> DealRow:
     return row
 
 
+def rows_of(lines: list[Line[DealRow]]) -> Rows:
+    assert lines == [line_of(line.shown, as_it_is) for line in lines]
+    return [line.shown for line in lines]
+
+
 def look(cursor: Cursor[Any], service: Service, manager: ManagerId, on: date, at: int) -> Opening:
     return opening(cursor, service.clock, on, Knowledge(position=at), manager)
 
 
 def recalled(
-    memory: Memory[DealRow], service: Service, manager: ManagerId, on: date, at: int
+    memory: Memory[DealRow, Rows], service: Service, manager: ManagerId, on: date, at: int
 ) -> list[DealRow] | None:
     """None for a manager who is not known by heart."""
     with service.asking() as cursor:
         seen = look(cursor, service, manager, on, at)
-        lines = memory.lines(cursor, manager, seen.end, seen.point)
-    if lines is not None:
-        assert lines == [line_of(line.shown, as_it_is) for line in lines]
-    return None if lines is None else [line.shown for line in lines]
+        return memory.told(cursor, manager, seen.end, seen.point)
 
 
-def learn(memory: Memory[DealRow], service: Service, manager: ManagerId) -> None:
+def learn(memory: Memory[DealRow, Rows], service: Service, manager: ManagerId) -> None:
     with service.asking() as cursor:
         memory.learn(cursor, manager)
 
@@ -134,7 +138,7 @@ def test_whatever_is_recorded_between_two_questions_memory_answers_as_the_defini
     number = next(_chapters)
     people = employ(service, number)
     begun = last(service)
-    memory = Memory(as_it_is, most_bytes)
+    memory = Memory(as_it_is, rows_of, most_bytes)
     story = play(plot, number)
     width = -(-len(story.tried) // parts)
     for part in range(parts):
@@ -213,7 +217,7 @@ def summed(postings: list[Posting], as_of: date, position: int) -> tuple[int, ..
         if row.effective_on <= as_of and row.position <= position:
             columns = [row.amount if row.account is account else 0 for account in Account]
             held = held.plus(standing([*columns, *row[9:]]))
-    return line_of(DealRow(*[None] * 7, held), as_it_is).figures  # type: ignore[arg-type]
+    return *held.balance, held.credit, held.progress, held.actions, held.deals
 
 
 @given(
@@ -269,12 +273,12 @@ def from_ledger(service: Service, manager: ManagerId, on: date, at: int) -> list
 
 def test_whoever_was_asked_about_longest_ago_is_forgotten_first(service: Service) -> None:
     (anna, boris, vera, _), end = told(service)
-    memory = Memory(as_it_is)
+    memory = Memory(as_it_is, rows_of)
     for manager in (anna, boris, vera):
         recalled(memory, service, manager, DAYS[-1], end)
         learn(memory, service, manager)
     sizes = {manager: memory._books[manager].size for manager in (anna, boris, vera)}
-    memory = Memory(as_it_is, sum(sizes.values()) - 1)
+    memory = Memory(as_it_is, rows_of, sum(sizes.values()) - 1)
     for manager in (anna, boris):
         recalled(memory, service, manager, DAYS[-1], end)
         learn(memory, service, manager)
@@ -287,7 +291,7 @@ def test_behind_many_events_memory_begins_anew(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (anna, *_), end = told(service)
-    memory = Memory(as_it_is)
+    memory = Memory(as_it_is, rows_of)
     recalled(memory, service, anna, DAYS[-1], end)
     learn(memory, service, anna)
     monkeypatch.setattr(memory_module, "FAR", 10)
@@ -301,7 +305,7 @@ def test_a_rebuilt_ledger_is_not_answered_from_memory_of_the_old_one(
 ) -> None:
     """Also by statements that were prepared before."""
     (anna, *_), end = told(service)
-    memory = Memory(as_it_is)
+    memory = Memory(as_it_is, rows_of)
     for _ in range(8):
         recalled(memory, service, anna, DAYS[-1], end)
         learn(memory, service, anna)
@@ -329,7 +333,7 @@ class _Interrupted:
 def test_what_is_recorded_while_a_manager_is_learnt_is_known_too(service: Service) -> None:
     number = next(_chapters)
     (anna, boris, *_), story = employ(service, number), lively(2, number)
-    memory = Memory(as_it_is)
+    memory = Memory(as_it_is, rows_of)
     tell(service, Story(story.tried[:15]))
     recalled(memory, service, boris, DAYS[-1], last(service))
     learn(memory, service, boris)
@@ -355,12 +359,12 @@ def test_a_manager_learnt_while_the_ledger_is_replaced_is_not_kept(
 ) -> None:
     (anna, *_), end = told(service)
     migrate(shared_database)
-    memory = Memory(as_it_is)
+    memory = Memory(as_it_is, rows_of)
     recalled(memory, service, anna, DAYS[-1], end)
     statements = count(1)
 
     def replace() -> None:
-        if next(statements) == 2:
+        if next(statements) == 3:
             rebuild(shared_database, lambda _done, _of: None)
 
     with service.asking() as cursor:
@@ -373,7 +377,7 @@ def test_the_same_news_brought_twice_is_told_once(service: Service) -> None:
     number = next(_chapters)
     people, story = employ(service, number), lively(4, number)
     anna = people[0]
-    memory = Memory(as_it_is)
+    memory = Memory(as_it_is, rows_of)
     tell(service, Story(story.tried[:20]))
     for manager in people:
         recalled(memory, service, manager, DAYS[-1], last(service))
@@ -385,9 +389,9 @@ def test_the_same_news_brought_twice_is_told_once(service: Service) -> None:
         later = look(one, service, anna, DAYS[-1], last(service))
 
         def between() -> None:
-            memory.lines(other, anna, earlier.end, earlier.point)
+            memory.told(other, anna, earlier.end, earlier.point)
 
-        memory.lines(_Interrupted(one, between), anna, later.end, later.point)  # type: ignore[arg-type]
+        memory.told(_Interrupted(one, between), anna, later.end, later.point)  # type: ignore[arg-type]
     end = later.point.position
     assert memory._books
     for manager in list(memory._books):
@@ -399,7 +403,7 @@ def test_the_same_news_brought_twice_is_told_once(service: Service) -> None:
 def test_many_ask_at_once_while_more_is_recorded(service: Service) -> None:
     number = next(_chapters)
     people, story = employ(service, number), lively(3, number)
-    memory = Memory(as_it_is, 3 * LITTLE)
+    memory = Memory(as_it_is, rows_of, LITTLE)
 
     def ask(seed: int) -> int:
         chance, found = Random(seed), 0
@@ -468,7 +472,7 @@ def by_heart(here: Company, manager: str) -> list[bytes]:
 
 def by_ledger(here: Company, manager: str) -> list[bytes]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(here.service.memory, "lines", lambda *_: None)
+        patch.setattr(here.service.memory, "told", lambda *_: None)
         patch.setattr(here.service.memory, "asks_again", lambda _: False)
         return asked(here, manager)
 

@@ -34,6 +34,7 @@ from domain.errors import (
     BreaksLaterHistory,
     CurrencyDiffers,
     EvidenceRequired,
+    Forbidden,
     IdempotencyKeyReused,
     InTheFuture,
     Invalid,
@@ -42,6 +43,8 @@ from domain.errors import (
     Obstacle,
     PeriodClosed,
     Refusal,
+    Restriction,
+    SignedOut,
     UnknownActionType,
     UnknownManager,
     VersionConflict,
@@ -112,6 +115,16 @@ REFUSALS: list[tuple[Refusal, tuple[str, ...]]] = [
     (ActionTypeNotInForce("proposal", date(2026, 2, 1)), ("proposal", "2026-02-01")),
     (EvidenceRequired("proposal"), ("proposal",)),
     (CurrencyDiffers("USD", "EUR"), ("USD", "EUR")),
+    (SignedOut(), ()),
+    *(
+        (
+            Forbidden(one, role="auditor", earliest=date(2026, 10, 13), working_days=5),
+            {Restriction.ROLE: ("auditor",), Restriction.TOO_FAR_BACK: ("2026-10-13", "5")}.get(
+                one, ()
+            ),
+        )
+        for one in Restriction
+    ),
 ]
 """One of each, and the facts that a person must be told."""
 

@@ -126,7 +126,7 @@ def reads(conninfo: str, rounds: int) -> None:
     for _ in range(rounds):
         with serving(conninfo) as (port, _):
             first.append(ratio(port, [portfolio_of(number, new()) for number in everybody]))
-    report("one manager's portfolio, the first question, of an empty endpoint", first, "reported")
+    report("one manager's portfolio, the first question, of an empty endpoint", first)
     with serving(conninfo) as (port, pid):
         for number in everybody:
             apply(port, [portfolio_of(number, new()) for _ in range(2)], 1)
@@ -261,10 +261,11 @@ def rebuilding(conninfo: str) -> tuple[float, float, float]:
     return wall, cpu, memory
 
 
-def report(what: str, ratios: list[float], must: str) -> None:
+def report(what: str, ratios: list[float], must: str = "") -> None:
     print(
         f"{what}: {statistics.median(ratios):.2f}"
-        f" ({min(ratios):.2f} to {max(ratios):.2f}, {len(ratios)} rounds); must be {must}"
+        f" ({min(ratios):.2f} to {max(ratios):.2f}, {len(ratios)} rounds)"
+        + (f"; must be {must}" if must else "")
     )
 
 

@@ -1,0 +1,185 @@
+"""One manager's deals by heart: a line for each of them at any point, and what is learnt later.
+
+A deal in memory never changes; when more is learnt of it, another takes its place.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from typing import Any, Generic, LiteralString, NamedTuple, TypeVar
+from uuid import UUID
+
+from psycopg import Cursor
+
+from domain.values import DealId, ManagerId
+from projections.ledger import Balance, Standing
+from projections.portfolio import DealRow, Line
+from projections.timeline import Postings, Seen, States
+
+Shown = TypeVar("Shown")
+Told = TypeVar("Told")
+Row = tuple[Any, ...]
+
+A_DEAL, A_POSTING, A_STATE = 3_200, 37, 23
+"""Bytes in memory; of a deal without its rows, but with two lines and a part of an answer."""
+
+
+class _About(NamedTuple):
+    """What a deal keeps for ever."""
+
+    deal_id: DealId
+    title: str
+    client: str
+    currency: str
+
+
+class Deal(Generic[Shown]):
+    """One deal as one manager has it, with the last lines that were told of it. Never changes."""
+
+    __slots__ = ("_about", "_first", "_last", "_part", "_postings", "_states", "_whole")
+
+    def __init__(self, about: _About, postings: Postings, states: States) -> None:
+        self._about, self._postings, self._states = about, postings, states
+        held, stood = postings.order, states.order
+        self._first = min(held.days), held.positions[0]
+        self._last = (
+            max(held.newest[-1], stood.newest[-1]),
+            max(held.positions[-1], stood.positions[-1]),
+        )
+        self._whole: tuple[Line[Shown] | None] | None = None
+        self._part: tuple[tuple[Seen, int], Line[Shown] | None] | None = None
+
+    @property
+    def size(self) -> int:
+        """In bytes, about."""
+        rows = len(self._postings.accounts) * A_POSTING + len(self._states.statuses) * A_STATE
+        return A_DEAL + rows
+
+    def with_postings(self, rows: Sequence[Row]) -> "Deal[Shown]":
+        return Deal(self._about, self._postings.plus(Postings.of(rows)), self._states)
+
+    def with_states(self, rows: Sequence[Row]) -> "Deal[Shown]":
+        return Deal(self._about, self._postings, self._states.plus(States.of(rows)))
+
+    def line(self, day: int, position: int, show: Callable[[DealRow], Shown]) -> Line[Shown] | None:
+        """None where the manager has nothing in it. Most deals have not begun or are over."""
+        first_day, first_position = self._first
+        if day < first_day or position < first_position:
+            return None
+        last_day, last_position = self._last
+        if day >= last_day and position >= last_position:
+            if self._whole is None:
+                self._whole = (self._told(*self._seen(day, position), show),)
+            return self._whole[0]
+        return self._within(self._seen(day, position), show)
+
+    def _within(
+        self, seen: tuple[Seen, int], show: Callable[[DealRow], Shown]
+    ) -> Line[Shown] | None:
+        part = self._part
+        if part is None or part[0] != seen:
+            self._part = part = seen, self._told(*seen, show)
+        return part[1]
+
+    def _seen(self, day: int, position: int) -> tuple[Seen, int]:
+        """The postings, and the place of the state."""
+        state = self._states.last(self._states.order.seen(day, position))
+        return self._postings.order.seen(day, position), state
+
+    def _told(self, seen: Seen, state: int, show: Callable[[DealRow], Shown]) -> Line[Shown] | None:
+        figures = self._postings.figures(seen)
+        if not any(figures):
+            return None
+        standing = Standing(Balance(*figures[:5]), *figures[5:])
+        row = DealRow(*self._about, *self._states.at(state), standing)
+        return Line(row.currency, figures, show(row))
+
+
+class Way(NamedTuple, Generic[Shown, Told]):
+    """How to tell: one deal, and all of them."""
+
+    show: Callable[[DealRow], Shown]
+    tell: Callable[[list[Line[Shown]]], Told]
+
+
+class Book(Generic[Shown, Told]):
+    """One manager's deals by id, in the order of opening."""
+
+    def __init__(self, deals: dict[str, Deal[Shown]]) -> None:
+        self.deals = deals
+        self.size = sum(deal.size for deal in deals.values())
+        self._told: tuple[int, int, Told] | None = None
+
+    def told(self, day: int, position: int, to: "Way[Shown, Told]") -> Told:
+        """What was asked last is often asked again, and whatever is learnt, it stays the same."""
+        told = self._told
+        if told is None or told[:2] != (day, position):
+            lines = [deal.line(day, position, to.show) for deal in self.deals.values()]
+            answer = to.tell([line for line in lines if line is not None])
+            self._told = told = day, position, answer
+        return told[2]
+
+    def learn_postings(self, deal_id: str, rows: Sequence[Row]) -> bool:
+        """False when the deal is new to the manager, of which `rows` do not tell enough."""
+        deal = self.deals.get(deal_id)
+        if deal is not None:
+            self._put(deal_id, deal, deal.with_postings(rows))
+        return deal is not None
+
+    def learn_states(self, deal_id: str, rows: Sequence[Row]) -> None:
+        deal = self.deals.get(deal_id)
+        if deal is not None:
+            self._put(deal_id, deal, deal.with_states(rows))
+
+    def _put(self, deal_id: str, before: Deal[Shown], after: Deal[Shown]) -> None:
+        """Whoever reads at the same moment asks about a position that both know alike."""
+        self.deals[deal_id] = after
+        self.size += after.size - before.size
+
+
+POSTING: LiteralString = """
+deal_id::text, position, effective_on - date '2000-01-01',
+account, amount, credit, progress, actions, deals
+"""
+STATE: LiteralString = """
+deal_id::text, position, effective_on - date '2000-01-01', status, potential_check, progress
+"""
+_POSTINGS_OF: LiteralString = f"""
+SELECT {POSTING} FROM ledger.postings WHERE manager_id = %s AND position <= %s
+ORDER BY postings.deal_id, position
+"""
+_STATES_OF: LiteralString = f"""
+SELECT states.* FROM unnest(%s::uuid[]) AS asked (id) CROSS JOIN LATERAL (
+    SELECT {STATE} FROM ledger.deal_states WHERE deal_id = asked.id OFFSET 0  -- by its key
+) AS states
+WHERE position <= %s ORDER BY asked.id, position
+"""
+_DEALS_OF: LiteralString = """
+SELECT deal_id::text, title, client, currency FROM unnest(%s::uuid[]) AS asked (id)
+CROSS JOIN LATERAL (
+    SELECT * FROM ledger.deals WHERE deal_id = asked.id OFFSET 0  -- by its key
+) AS deals
+ORDER BY position
+"""
+
+
+def read_book(cursor: Cursor[Any], manager: ManagerId, position: int) -> Book[Any, Any]:
+    """What is known of the manager's deals up to `position`."""
+    postings = dict(by_deal(cursor.execute(_POSTINGS_OF, [manager, position]).fetchall()))
+    ids = list(postings)
+    states = dict(by_deal(cursor.execute(_STATES_OF, [ids, position]).fetchall()))
+    return Book(
+        {
+            deal_id: Deal(
+                _About(DealId(UUID(deal_id)), *rest),
+                Postings.of(postings[deal_id]),
+                States.of(states[deal_id]),
+            )
+            for deal_id, *rest in cursor.execute(_DEALS_OF, [ids])
+        }
+    )
+
+
+def by_deal(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
+    """Rows that begin with the deal and are in its order, without it."""
+    for deal_id, own in groupby(rows, key=lambda row: row[0]):
+        yield deal_id, [row[1:] for row in own]
