@@ -34,8 +34,8 @@ from api.problems import Language, Problem, language_of, problem_of, respond
 from api.service import Service
 from api.sessions import Sessions
 from api.settings import Settings
-from api.signin import SigningIn
 from api.signin_oidc import OpenId
+from api.signing_in import SigningIn
 from application.orders import Unavailable
 from domain.errors import Refusal
 

@@ -14,7 +14,7 @@ from api.door import read_query
 from api.problems import Problem
 from api.service import Service
 from api.sessions import cookie_of, set_cookie
-from api.signin import headers_of, signing_in
+from api.signing_in import headers_of, signing_in
 from api.under_way import Attempt, is_path_here
 from domain.errors import NotFound
 

@@ -15,14 +15,14 @@ import psycopg
 import pytest
 from argon2 import PasswordHasher
 
-from api import throttle
+from api import signing_in, throttle
 from api.accounts import Accounts
 from api.passwords import is_common
 from api.problems import Problem
 from api.service import Service
 from api.sessions import Sessions
 from api.settings import Settings
-from api.signin import HASHING, WAITING, SigningIn
+from api.signing_in import HASHING, WAITING, SigningIn
 from api.throttle import Attempts, Throttle
 from application.orders import Order
 from domain.access_commands import ForgetPerson, RevokeRole
@@ -682,6 +682,17 @@ def test_a_bad_new_password_and_an_absent_database_are_no_failures(here: Company
     bad = {"old": PASSWORD, "new": "password 123"}
     for _ in range(6):
         refused(browser.post("/auth/password", bad), 422, "validation")
+
+
+def test_who_was_turned_away_in_a_crowd_did_not_fail(
+    here: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, login = set_up(here)
+    with monkeypatch.context() as crowd:
+        crowd.setattr(signing_in, "WAITING", -HASHING)
+        for _ in range(6):
+            refused(Browser(here).sign_in(login, PASSWORD), 429, "rate-limited")
+    assert Browser(here).sign_in(login, PASSWORD).status_code == 204
 
 
 def test_codes_cannot_be_guessed_in_bulk(here: Company) -> None:
