@@ -33,6 +33,12 @@ class InvitationAnswer(Out):
     expires_at: datetime
 
 
+class IdentityAnswer(Out):
+    account_id: str = Field(examples=["7d1f4e7c-33d5-4a55-9a39-55dbd3a5a2b1"])
+    issuer: str = Field(examples=["https://sso.example.ru"])
+    subject: str
+
+
 class IdentityBody(Body):
     """`subject` is how the issuer of the settings knows the person."""
 
@@ -80,8 +86,7 @@ def invite(
 @router.post(
     "/accounts/{account_id}/identity",
     operation_id="linkIdentity",
-    status_code=204,
-    response_class=Response,
+    response_model=IdentityAnswer,
     responses=REFUSALS,
 )
 def link_identity(
@@ -94,5 +99,5 @@ def link_identity(
     """Who is signed in to this account by OpenID Connect, in place of whoever was."""
     account = AccountId(account_id)
     accounts.set_sign_in(asking.admitted(), account, SignInMeans.IDENTITY)
-    identities.link(account, body.subject)
-    return Response(status_code=204)
+    issuer = identities.link(account, body.subject)
+    return answer(IdentityAnswer(account_id=str(account), issuer=issuer, subject=body.subject))

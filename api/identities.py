@@ -56,9 +56,10 @@ class Identities:
             raise NotFound("issuer", "")
         return self._settings.oidc_issuer
 
-    def link(self, account_id: AccountId, subject: str) -> None:
+    def link(self, account_id: AccountId, subject: str) -> str:
         """`subject` and nobody else, of those whom the issuer knows, has the account; sessions end.
 
+        The issuer's name.
         Raises NotFound without an issuer; NotAllowedNow for one who has another account.
         """
         issuer = self._issuer
@@ -69,6 +70,7 @@ class Identities:
         except psycopg.errors.UniqueViolation as error:
             raise NotAllowedNow(Obstacle.ALREADY_EXISTS, name=subject) from error
         self._sessions.end_all(account_id)
+        return issuer
 
     def account_of(self, claims: Claims) -> AccountId:
         """Whose they are, of a token that was verified. Raises Problem where that is nobody."""

@@ -90,8 +90,12 @@ def linked(here: Company, issuer: Issuer, role: str = "director", **place: str) 
     """Somebody whom the issuer will say signs in next."""
     person = here.hire(role, **place)
     path = f"/v1/accounts/{person.account_id}/identity"
-    answer = here.admin.post(path, {"subject": issuer.person["sub"]})
-    assert answer.status_code == 204, answer.text
+    subject = issuer.person["sub"]
+    assert here.admin.do(path, {"subject": subject}) == {
+        "account_id": person.account_id,
+        "issuer": issuer.address,
+        "subject": subject,
+    }
     return person
 
 
@@ -629,7 +633,7 @@ def test_an_identity_is_one_accounts_and_only_administrators_say_whose(
     refused(here.admin.post(nobodys, {"subject": "x"}), 404, "not-found")
     assert browser.get("/v1/portfolios").status_code == 200
     path = f"/v1/accounts/{first.account_id}/identity"
-    assert here.admin.post(path, {"subject": f"{subject}-new"}).status_code == 204
+    assert here.admin.post(path, {"subject": f"{subject}-new"}).status_code == 200
     refused(browser.get("/v1/portfolios"), 401, "unauthenticated")
     refused(sign_in(Browser(here, HERE)), 403, "no-account")
 
