@@ -59,8 +59,8 @@ class Identities:
     def link(self, account_id: AccountId, subject: str) -> str:
         """`subject` and nobody else, of those whom the issuer knows, has the account; sessions end.
 
-        The issuer's name.
-        Raises NotFound without an issuer; NotAllowedNow for one who has another account.
+        Returns the issuer's name. Raises NotFound where there is none; NotAllowedNow for one who
+        has another account.
         """
         issuer = self._issuer
         try:

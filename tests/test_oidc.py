@@ -4,6 +4,7 @@ The clock is the test's, for the issuer too. Each test begins on a day of its ow
 """
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import count
 from typing import Any
@@ -582,6 +583,21 @@ def test_a_group_gives_a_newcomer_a_role_once_and_the_log_says_so(
     assert again.get("/auth/session").json() == {
         **said, "csrf_token": again.get("/auth/session").json()["csrf_token"]
     }  # fmt: skip
+    assert here.position == before + 2
+
+
+def test_a_newcomer_who_comes_several_times_at_once_has_one_account(
+    here: Company, issuer: Issuer
+) -> None:
+    issuer.person |= {"groups": ["audit"]}
+    before = here.position
+    browsers = [Browser(here, HERE) for _ in range(4)]
+    ways_back = [approve(start(browser)) for browser in browsers]
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(Browser.get, browsers, ways_back))
+    assert [answer.status_code for answer in answers] == [303] * 4
+    accounts = {browser.get("/auth/session").json()["account_id"] for browser in browsers}
+    assert len(accounts) == 1
     assert here.position == before + 2
 
 

@@ -5,6 +5,7 @@ Each test begins on a day of its own, on which no failure of another test counts
 
 import asyncio
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from itertools import count
 from threading import Barrier, Lock
@@ -408,6 +409,16 @@ def test_a_code_sets_the_password_once_and_signs_in(here: Company) -> None:
         here, "SELECT hash FROM books.passwords WHERE account_id = %s", person.account_id
     )
     assert stored_hash.startswith("$argon2id$")
+
+
+def test_of_two_who_use_a_code_at_once_one_is_late(here: Company) -> None:
+    code = invite(here, here.hire("auditor"), "raced-for")
+    bodies = [{"code": code, "password": password} for password in (PASSWORD, ANOTHER)]
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda body: Browser(here).post("/auth/setup", body), bodies))
+    assert sorted(answer.status_code for answer in answers) == [204, 401]
+    winner = answers[0].status_code != 204
+    assert Browser(here).sign_in("raced-for", (PASSWORD, ANOTHER)[winner]).status_code == 204
 
 
 def test_the_log_says_who_gave_whom_a_password_to_set(here: Company) -> None:
