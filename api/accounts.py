@@ -16,10 +16,10 @@ from uuid import UUID, uuid4
 from api.service import Service
 from application.orders import PATIENCE_SECONDS, Caller, Order, Unavailable
 from domain.access import Access, Grant
-from domain.access_commands import GrantRole, IssueKey, RevokeKey, RevokeRole
+from domain.access_commands import GrantRole, IssueKey, RevokeKey, RevokeRole, SetSignIn
 from domain.decisions import Command
 from domain.errors import Invalid, NotFound
-from domain.values import AccountId, KeyId, ManagerId, Role, TeamId
+from domain.values import AccountId, KeyId, ManagerId, Role, SignInMeans, TeamId
 from projections.point import BEYOND
 
 OPERATOR = "operator"
@@ -83,6 +83,10 @@ _KEYS: LiteralString = """
 SELECT key_id, prefix, issued_at, expires_at, last_used_at FROM books.keys
 WHERE account_id = %s ORDER BY issued_at, key_id
 """
+_FORGET: tuple[LiteralString, ...] = (
+    "DELETE FROM books.sessions WHERE account_id = %s",
+    "DELETE FROM books.passwords WHERE account_id = %s",
+)
 _BEFORE_THE_LOG: LiteralString = """
 SELECT account_id, role, manager_id, team_id FROM books.roles_before_the_log
 """
@@ -121,14 +125,19 @@ class Accounts:
         self, caller: Caller | None, name: str, grant: Grant, expires_at: datetime | None = None
     ) -> tuple[Account, str]:
         """A new account and its first key, which is never shown again. Raises Refusal."""
-        account_id = self._add(caller, name, grant)
+        account_id = self.open(caller, name, grant)
         _, token = self.issue_key(caller, account_id, expires_at)
         return Account(account_id, name, grant), token
 
-    def _add(self, caller: Caller | None, name: str, grant: Grant) -> AccountId:
-        """Refused, it leaves nothing behind; interrupted, an id that has a role and no key."""
+    def open(
+        self, caller: Caller | None, name: str, grant: Grant, actor: str = OPERATOR
+    ) -> AccountId:
+        """An account without a key; made by `actor` where no caller makes it. Raises Refusal.
+
+        Refused, it leaves nothing behind; interrupted, an id that has a role and no key.
+        """
         account_id = AccountId(uuid4())
-        self.grant(caller, account_id, grant)
+        self.grant(caller, account_id, grant, actor)
         with self._service.asking() as cursor:
             cursor.execute(_ADD, [account_id])
             cursor.execute(_NAME, [str(account_id), name])
@@ -153,7 +162,7 @@ class Accounts:
             called = [name, list(self._access().grants)]
             row = cursor.execute(_BY_NAME, called).fetchone()
         if row is None:
-            account_id = self._add(None, name, grant)
+            account_id = self.open(None, name, grant)
         else:
             account_id = AccountId(row[0])
             if self._access().grants[account_id] != grant:
@@ -165,9 +174,12 @@ class Accounts:
         if known is None:
             self.issue_key(None, account_id, token=token)
 
-    def grant(self, caller: Caller | None, account_id: AccountId, grant: Grant) -> None:
+    def grant(
+        self, caller: Caller | None, account_id: AccountId, grant: Grant, actor: str = OPERATOR
+    ) -> None:
         """In place of the role that the account has. Raises Refusal."""
-        self._do(caller, GrantRole(account_id, grant.role, grant.manager_id, grant.team_id))
+        command = GrantRole(account_id, grant.role, grant.manager_id, grant.team_id)
+        self._do(caller, command, actor)
 
     def change_role(self, caller: Caller, account_id: AccountId, grant: Grant) -> Account:
         """The same for an account that has one. Raises also NotFound."""
@@ -189,8 +201,14 @@ class Accounts:
             cursor.execute("DELETE FROM books.roles_before_the_log")
 
     def close(self, caller: Caller, account_id: AccountId) -> None:
-        """From the next position on its keys and sessions are worth nothing. Raises Refusal."""
+        """From the next position on its keys and sessions are worth nothing, and its login is free.
+
+        Raises Refusal.
+        """
         self._do(caller, RevokeRole(account_id))
+        with self._service.asking() as cursor:
+            for forget in _FORGET:
+                cursor.execute(forget, [account_id])
 
     def page(self, after: UUID | None, limit: int) -> list[Account]:
         """Accounts that have a role, in the order of their making, behind the account `after`.
@@ -221,6 +239,16 @@ class Accounts:
             cursor.execute(_ISSUE, values)
         return key, token
 
+    def set_sign_in(
+        self,
+        caller: Caller | None,
+        account_id: AccountId,
+        means: SignInMeans,
+        actor: str = OPERATOR,
+    ) -> None:
+        """Into the log, before it is done: so it says at least what was. Raises Refusal."""
+        self._do(caller, SetSignIn(account_id, means), actor)
+
     def keys(self, account_id: AccountId) -> list[Key]:
         """Those that were not taken back, in the order of issue. Raises NotFound."""
         access = self._access()
@@ -240,8 +268,9 @@ class Accounts:
         with self._service.asking() as cursor:
             return self._service.directory.at(cursor, BEYOND).access
 
-    def _do(self, caller: Caller | None, command: Command) -> None:
-        actor = OPERATOR if caller is None else str(caller.account_id)
+    def _do(self, caller: Caller | None, command: Command, actor: str = OPERATOR) -> None:
+        if caller is not None:
+            actor = str(caller.account_id)
         future = self._service.dealfolio.transactor.submit(Order(command, actor, caller=caller))
         try:
             future.result(PATIENCE_SECONDS)

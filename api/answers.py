@@ -433,7 +433,7 @@ def check(amount: int, currency: str) -> CheckOut:
     return CheckOut(amount=decimal_text(amount), currency=currency)
 
 
-def _problems(slugs: Iterable[str]) -> dict[int | str, dict[str, Any]]:
+def problems(slugs: Iterable[str]) -> dict[int | str, dict[str, Any]]:
     """The documentation of refusals, with an example of each."""
     result: dict[int | str, dict[str, Any]] = {}
     for slug in slugs:
@@ -468,10 +468,10 @@ _QUESTION = [
     "in-the-future",
 ]
 
-EDGE_REFUSALS = _problems(_EVERYWHERE)
+EDGE_REFUSALS = problems(_EVERYWHERE)
 """What any request may be refused for."""
-QUESTION_REFUSALS = _problems([*_QUESTION, *_EVERYWHERE])
-REFUSALS = _problems(
+QUESTION_REFUSALS = problems([*_QUESTION, *_EVERYWHERE])
+REFUSALS = problems(
     [
         *_QUESTION,
         "malformed-json",

@@ -17,12 +17,15 @@ from starlette.types import Receive, Scope, Send
 
 from api import (
     admin,
+    credentials,
     deal_commands,
     deals,
     directory_commands,
     lists,
     log,
     portfolios,
+    signin,
+    signin_oidc,
 )
 from api.accounts import Accounts
 from api.answers import EDGE_REFUSALS
@@ -33,7 +36,10 @@ from api.limits import RateLimit
 from api.problems import Language, Problem, language_of, problem_of, respond
 from api.service import Service
 from api.serving import BOUNDS, Bounds
+from api.sessions import Sessions
 from api.settings import Settings
+from api.signin_oidc import OpenId
+from api.signing_in import SigningIn
 from api.unexpected import unexpected
 from application.orders import Unavailable
 from domain.errors import Refusal
@@ -43,7 +49,16 @@ STATIC = Path(__file__).parent / "static"
 VERSION = "0.1.0"
 _ROUTERS = tuple(
     module.router
-    for module in (deal_commands, portfolios, deals, log, directory_commands, lists, admin)
+    for module in (
+        deal_commands,
+        portfolios,
+        deals,
+        log,
+        directory_commands,
+        lists,
+        admin,
+        credentials,
+    )
 )
 
 
@@ -92,6 +107,9 @@ def create_app(service: Service | None = None, more: Iterable[APIRouter] = ()) -
         _change_threads_seldom()
         app.state.service = given
         app.state.accounts = Accounts(given)
+        app.state.sessions = Sessions(given)
+        app.state.signing_in = SigningIn(given, app.state.accounts, app.state.sessions)
+        app.state.open_id = OpenId(given)
         try:
             yield {BOUNDS: bounds}
         finally:
@@ -108,7 +126,7 @@ def create_app(service: Service | None = None, more: Iterable[APIRouter] = ()) -
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     routers = [*_ROUTERS, *more]
-    for router in (*routers, _health):
+    for router in (*routers, signin.router, signin_oidc.router, _health):
         app.include_router(router)
     app.state.demo = settings.demo
     app.guard = Guard(settings)
@@ -174,5 +192,12 @@ def _install_refusals(app: App) -> None:
         request.scope[_TOLD] = error
         return app.told(problem, request.scope)
 
-    for kind in (Refusal, Unavailable, RequestValidationError, HTTPException, Exception):
+    for kind in (
+        Problem,
+        Refusal,
+        Unavailable,
+        RequestValidationError,
+        HTTPException,
+        Exception,
+    ):
         app.add_exception_handler(kind, handle)

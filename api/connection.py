@@ -17,7 +17,6 @@ Result = TypeVar("Result")
 CHECKOUT_SECONDS = 0.9
 """Waiting for a free connection; with the first statement less than two seconds."""
 FIRST_SECONDS = 0.9
-"""The database's own limit, by statement."""
 LOCK_TIMEOUT = "3s"
 """Only the switch at the end of a rebuild locks what questions read, and not for so long."""
 SLACK_SECONDS = 2

@@ -74,7 +74,7 @@ _KEY, _REQUEST = "demo company", b"demo"
 _RECEIPT: LiteralString = "SELECT FROM books.receipts WHERE principal = %s AND key = %s"
 _ANYTHING: LiteralString = """
 SELECT FROM books.events
-WHERE topic NOT IN ('RoleGranted', 'RoleRevoked', 'KeyIssued', 'KeyRevoked') LIMIT 1
+WHERE topic NOT IN ('RoleGranted', 'RoleRevoked', 'KeyIssued', 'KeyRevoked', 'SignInSet') LIMIT 1
 """
 
 

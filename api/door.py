@@ -25,12 +25,14 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.accounts import Accounts
+from api.forgery import require_no_forgery
 from api.inputs import MOST_BYTES, MalformedJson, read_json
 from api.limits import RateLimit, too_often
 from api.problems import Problem, language_of, problem_of, respond
 from api.questions import QUESTIONS
 from api.reads import Read
 from api.service import READERS, Service
+from api.sessions import Sessions, session_cookie_of
 from api.unexpected import unexpected
 from application.orders import PATIENCE_SECONDS, Answer, Caller, Order, Unavailable
 from domain.access import Task
@@ -96,13 +98,13 @@ class Door:
         if wait := self._rates.admit(caller.account_id):
             raise too_often(wait)
         scope["task"], scope["path_params"] = called.task, names
-        asked, given = _query(scope), None
+        asked, given = read_query(scope), None
         scope["asked"] = asked
         if scope["method"] == "POST":
             for name in asked:  # a command says everything in its body: ?dry_run=1 must not record
                 raise Problem("validation", errors=((name, "extra_forbidden", {}),))
-            body = await _body(receive, headers)
-            given = _json(body, headers, required=called.body_required)
+            body = await read_body(receive, headers)
+            given = parsed_json(body, headers, required=called.body_required)
         values = called.read(scope, names, asked, given)
         if not called.is_command:
             loop = asyncio.get_running_loop()
@@ -138,7 +140,9 @@ class Door:
             )
 
     async def _caller(self, scope: Scope, headers: Headers) -> Caller:
-        """Whoever has the key. That it still holds is asked where the log is known."""
+        """Whose key or session it is. That it still holds is asked where the log is known."""
+        if cookie := session_cookie_of(headers):
+            return await self._in_session(scope, headers, cookie)
         scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer" or not token or len(token) > 4_096:
@@ -151,6 +155,15 @@ class Door:
         if caller is None:
             raise Problem("unauthenticated")
         return caller
+
+    async def _in_session(self, scope: Scope, headers: Headers, cookie: str) -> Caller:
+        loop = asyncio.get_running_loop()
+        sessions: Sessions = scope["app"].state.sessions
+        session = await loop.run_in_executor(self._threads, sessions.find, cookie)
+        if session is None:
+            raise Problem("unauthenticated")
+        require_no_forgery(scope, headers, session, _service(scope).settings.public_url)
+        return Caller(session.account_id)
 
 
 class _Called:
@@ -201,13 +214,13 @@ def _reader(name: str, hint: Any) -> Callable[[_Told], Any]:  # noqa: ANN401 - a
             return lambda told: depended(Request(told.scope))
     adapter = TypeAdapter(hint)
     if name == "body":
-        return lambda told: _read(adapter, told.body, "body")
+        return lambda told: read_as(adapter, told.body, "body")
     if any(isinstance(mark, params.Query) for mark in get_args(hint)[1:]):
-        return lambda told: _read(adapter, told.asked, "query")
-    return lambda told: _read(adapter, told.names[name], "path", name)
+        return lambda told: read_as(adapter, told.asked, "query")
+    return lambda told: read_as(adapter, told.names[name], "path", name)
 
 
-def _read(reader: TypeAdapter[Any], value: object, *where: str) -> Any:  # noqa: ANN401 - whatever the signature asks for
+def read_as(reader: TypeAdapter[Any], value: object, *where: str) -> Any:  # noqa: ANN401 - whatever the signature asks for
     try:
         return reader.validate_python(value)
     except ValidationError as error:
@@ -222,7 +235,7 @@ def _service(scope: Scope) -> Service:
     return cast("Service", app.state.service)
 
 
-def _query(scope: Scope) -> dict[str, str]:
+def read_query(scope: Scope) -> dict[str, str]:
     """Of two equal parameters nobody knows which was meant."""
     if not scope["query_string"]:
         return {}
@@ -235,7 +248,7 @@ def _query(scope: Scope) -> dict[str, str]:
     return asked
 
 
-async def _body(receive: Receive, headers: Headers) -> bytes:
+async def read_body(receive: Receive, headers: Headers) -> bytes:
     """MOST_BYTES at most."""
     declared = headers.get(b"content-length", b"0")
     if declared.isdigit() and int(declared) > MOST_BYTES:
@@ -256,7 +269,7 @@ def _too_large() -> Problem:
     return Problem("payload-too-large", most=MOST_BYTES)
 
 
-def _json(body: bytes, headers: Headers, *, required: bool) -> object:
+def parsed_json(body: bytes, headers: Headers, *, required: bool) -> object:
     """None where there is no body and none is needed."""
     if not body and not required:
         return None

@@ -91,6 +91,85 @@ KINDS: dict[str, Kind] = {
         ("Нет права", "Эта учётная запись не вправе делать это: {why}"),
         ("Not permitted", "This account may not do that: {why}"),
     ),
+    "wrong-password": Kind(
+        401,
+        ("Войти не удалось", "Логин или пароль не подходит, или учётная запись закрыта."),
+        ("Not signed in", "The login or the password is wrong, or the account is closed."),
+    ),
+    "setup-code-spent": Kind(
+        401,
+        (
+            "Код не действует",
+            "Код для выбора пароля уже использован, истёк или отозван. Попросите у администратора"
+            " новый.",
+        ),
+        (
+            "The code does not hold",
+            "The code for choosing a password was used, has expired or was taken back. Ask an"
+            " administrator for a new one.",
+        ),
+    ),
+    "sign-in-broken-off": Kind(
+        400,
+        (
+            "Вход прерван",
+            "Этот вход начат не здесь, слишком давно или уже завершён. Начните его заново.",
+        ),
+        (
+            "Sign-in broken off",
+            "This sign-in did not begin here, began too long ago, or is finished. Begin again.",
+        ),
+    ),
+    "not-vouched-for": Kind(
+        401,
+        (
+            "Вход не подтверждён",
+            "Служба входа {issuer} не подтвердила, кто вы. Начните заново; если не поможет,"
+            " обратитесь к администратору.",
+        ),
+        (
+            "Not vouched for",
+            "The issuer {issuer} did not confirm who you are. Begin again; if that does not"
+            " help, ask an administrator.",
+        ),
+    ),
+    "no-account": Kind(
+        403,
+        (
+            "Нет учётной записи",
+            "Служба входа {issuer} знает вас как {subject}, но действующей учётной записи для вас"
+            " здесь нет. Передайте это администратору: он заведёт или свяжет её.",
+        ),
+        (
+            "No account",
+            "The issuer {issuer} knows you as {subject}, but you have no open account here. Tell an"
+            " administrator, who can make or link one.",
+        ),
+    ),
+    "cross-site": Kind(
+        403,
+        (
+            "Запрос с другой страницы",
+            "Запрос пришёл не со страницы этой службы или без её ключа X-CSRF-Token. Откройте"
+            " страницу заново и повторите.",
+        ),
+        (
+            "Sent by another page",
+            "The request did not come from a page of this service, or without its X-CSRF-Token."
+            " Open the page again and repeat.",
+        ),
+    ),
+    "issuer-unavailable": Kind(
+        503,
+        (
+            "Служба входа не отвечает",
+            "Служба входа {issuer} не отвечает. Повторите через несколько минут.",
+        ),
+        (
+            "The issuer does not answer",
+            "The issuer {issuer} does not answer. Try again in a few minutes.",
+        ),
+    ),
     "not-found": Kind(
         404,
         ("Не найдено", "Здесь нет {thing}. Проверьте адрес и идентификаторы."),
@@ -428,6 +507,7 @@ THINGS: dict[str, tuple[str, str]] = {
     "team": ("команды", "team"),
     "account": ("учётной записи", "account"),
     "key": ("ключа", "key"),
+    "issuer": ("службы входа", "issuer of identities"),
 }
 """What may not be found; in Russian as it stands after "нет"."""
 ANYTHING = ("ничего такого", "such thing")
@@ -458,6 +538,16 @@ FIELDS: dict[str, tuple[str, str]] = {
     "uuid": ("это не UUID", "is not a UUID"),
     "currency": ("код валюты по ISO 4217: RUB", "an ISO 4217 currency code: RUB"),
     "blank": ("не может быть пустым", "cannot be blank"),
+    "password-is-name": ("пароль не может быть именем", "must not be a name"),
+    "password-common": (
+        "такой пароль подбирают первым: возьмите несколько слов",
+        "is guessed first: take several words",
+    ),
+    "login": (
+        "логин — до 100 букв и цифр, ещё точка и знаки _@+-",
+        "a login has letters, digits, dots and _@+-, 100 at most",
+    ),
+    "path": ("адрес на этом сайте, от косой черты", "must be an address here, from a slash on"),
     "illegible": ("непечатаемый символ", "has an unprintable character"),
     "string_type": ("нужен текст", "must be text"),
     "string_unicode": ("недопустимый символ Unicode", "has an invalid Unicode character"),
@@ -643,7 +733,7 @@ class _Facts(dict[str, Any]):
 def respond(problem: Problem, language: Language) -> JSONResponse:
     body = describe(problem, language)
     headers = {"Content-Language": language, **problem.headers}
-    if problem.slug == "unauthenticated":
+    if body["status"] == 401:
         headers["WWW-Authenticate"] = "Bearer"
     if problem.slug == "unavailable":
         headers["Retry-After"] = "1"

@@ -28,5 +28,7 @@ QUESTIONS: Mapping[str, Task] = {
     "issueKey": Task.ADMINISTER,
     "listKeys": Task.ADMINISTER,
     "revokeKey": Task.ADMINISTER,
+    "invite": Task.ADMINISTER,
+    "linkIdentity": Task.ADMINISTER,
 }
 """By operation id. What is not here nobody may ask."""

@@ -11,11 +11,12 @@ from ipaddress import ip_network
 from pathlib import Path
 from stat import S_IRWXG, S_IRWXO
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -25,7 +26,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from domain.values import CURRENCIES
+from domain.values import CURRENCIES, Role
 
 _LOG = logging.getLogger("dealfolio")
 
@@ -75,6 +76,22 @@ class Settings(BaseSettings):
     demo: bool = False
     """The figures are invented, and every answer says so."""
 
+    public_url: str | None = None
+    """Where browsers find this service, https://host; None: where each request says it was sent."""
+    session_hours: int = Field(default=12, ge=1, le=24 * 30)
+    """The longest that somebody stays signed in."""
+    session_idle_minutes: int = Field(default=60, ge=5, le=24 * 60)
+    """And the longest without asking anything."""
+    oidc_issuer: str | None = None
+    """Who vouches for people by OpenID Connect; None: nobody."""
+    oidc_client_id: str = ""
+    oidc_client_secret: SecretStr | None = None
+    oidc_link_by_email: bool = False
+    """Whoever comes from the issuer for the first time gets the account with their e-mail."""
+    oidc_roles_claim: str = "groups"
+    oidc_roles: dict[str, Role] = {}
+    """Which value of that claim makes somebody what who has no account yet; the first that fits."""
+
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
@@ -116,6 +133,27 @@ class Settings(BaseSettings):
         """Addresses, and not "*": whoever trusts everybody has nobody's address."""
         return tuple(str(ip_network(network, strict=False)) for network in networks)
 
+    @field_validator("public_url", "oidc_issuer")
+    @classmethod
+    def _in_private(cls, url: str | None) -> str | None:
+        """In the clear only on this machine: there nobody else listens."""
+        if url is not None and (not is_private(url) or "?" in url or "#" in url):
+            raise ValueError(f"{url} must begin with https://, and have neither ? nor #")
+        return url
+
+    @field_validator("public_url")
+    @classmethod
+    def _host_alone(cls, url: str | None) -> str | None:
+        if url is not None and urlsplit(url).path not in {"", "/"}:
+            raise ValueError(f"{url} must end with the host")
+        return url and url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _issuer_is_whole(self) -> "Settings":
+        if self.oidc_issuer and not (self.oidc_client_id and self.public_url):
+            raise ValueError("DEALFOLIO_OIDC_ISSUER needs _OIDC_CLIENT_ID and _PUBLIC_URL")
+        return self
+
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, name: str) -> str:
@@ -132,7 +170,7 @@ class Settings(BaseSettings):
 class _Files(PydanticBaseSettingsSource):
     """A secret may lie in a file, which the variable of its name with _FILE behind it names."""
 
-    secrets = ("DATABASE_URL", "bootstrap_token")
+    secrets = ("DATABASE_URL", "bootstrap_token", "oidc_client_secret")
 
     def get_field_value(self, _field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         named = os.environ.get(f"{variable([field_name])}_FILE")
@@ -157,3 +195,11 @@ def variable(field: Sequence[object]) -> str:
     """The name by which a setting is set."""
     name = str(field[0]) if field else ""
     return name if name.isupper() else f"DEALFOLIO_{name.upper()}"
+
+
+def is_private(url: str) -> bool:
+    """Whether nobody on the way can read what is sent to `url`."""
+    parts = urlsplit(url)
+    here = parts.hostname in {"localhost", "127.0.0.1", "::1"}
+    secure = parts.scheme == "https" or (parts.scheme == "http" and here)
+    return secure and bool(parts.hostname)

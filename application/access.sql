@@ -36,17 +36,18 @@ CREATE TABLE books.identities (
     PRIMARY KEY (issuer, subject)
 );
 CREATE TABLE books.passwords (
-    login      text        PRIMARY KEY,  -- in lower case
-    account_id uuid        NOT NULL UNIQUE REFERENCES books.accounts,
-    hash       text        NOT NULL,     -- argon2id, with its parameters and salt
-    changed_at timestamptz NOT NULL DEFAULT now()
+    login            text        PRIMARY KEY,  -- NFKC, without case
+    account_id       uuid        NOT NULL UNIQUE REFERENCES books.accounts,
+    hash             text,                     -- argon2id, with parameters and salt; null: none yet
+    setup_hash       bytea       UNIQUE,       -- SHA-256 of the code by which its owner sets it
+    setup_expires_at timestamptz,              -- exclusive
+    changed_at       timestamptz NOT NULL
 );
 CREATE TABLE books.sessions (
     hash       bytea       PRIMARY KEY,  -- SHA-256 of the cookie's 256 random bits
     account_id uuid        NOT NULL REFERENCES books.accounts,
-    csrf       text        NOT NULL,     -- what a form of this session must bring along
-    begun_at   timestamptz NOT NULL DEFAULT now(),
-    seen_at    timestamptz NOT NULL DEFAULT now(),
+    begun_at   timestamptz NOT NULL,
+    seen_at    timestamptz NOT NULL,     -- to a minute
     expires_at timestamptz NOT NULL      -- exclusive, however often it is used
 );
 CREATE INDEX sessions_of_an_account ON books.sessions (account_id);

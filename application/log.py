@@ -103,9 +103,12 @@ SELECT row ->> 0, row ->> 1 FROM jsonb_array_elements(%s::jsonb) AS row
 ON CONFLICT (person_id) DO UPDATE SET name = excluded.name
 """
 _FORGET: LiteralString = """
-DELETE FROM books.people
-WHERE person_id IN (SELECT jsonb_array_elements_text(%s::jsonb))
+WITH gone AS (SELECT jsonb_array_elements_text(%s::jsonb) AS id),
+    logins AS (DELETE FROM books.passwords USING gone WHERE account_id::text = id),
+    subjects AS (DELETE FROM books.identities USING gone WHERE account_id::text = id)
+DELETE FROM books.people USING gone WHERE person_id = id
 """
+"""A login and an issuer's subject say who somebody is, as a name does."""
 
 Receipts = dict[tuple[str, str], tuple[bytes, dict[str, Any]]]
 """By principal and key: the hash of the request, and the answer it was given."""

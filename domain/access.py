@@ -12,7 +12,14 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from domain.errors import Forbidden, Restriction, SignedOut
-from domain.events import AccessEvent, KeyIssued, KeyRevoked, RoleGranted, RoleRevoked
+from domain.events import (
+    AccessEvent,
+    KeyIssued,
+    KeyRevoked,
+    RoleGranted,
+    RoleRevoked,
+    SignInSet,
+)
 from domain.people import People
 from domain.values import AccountId, KeyId, ManagerId, Role, TeamId
 
@@ -105,7 +112,7 @@ class Access:
             case RoleRevoked():
                 kept = {who: grant for who, grant in self.grants.items() if who != event.account_id}
                 return Access(kept, self.revoked_keys)
-            case KeyIssued():
+            case KeyIssued() | SignInSet():
                 return self
             case KeyRevoked():
                 return Access(self.grants, self.revoked_keys | {event.key_id})

@@ -14,8 +14,17 @@ from domain.events import (
     PersonForgotten,
     RoleGranted,
     RoleRevoked,
+    SignInSet,
 )
-from domain.values import AccountId, KeyId, ManagerId, Role, TeamId, stream_of
+from domain.values import (
+    AccountId,
+    KeyId,
+    ManagerId,
+    Role,
+    SignInMeans,
+    TeamId,
+    stream_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +91,19 @@ class RevokeKey:
         if self.key_id in books.directory.access.revoked_keys:
             raise NotFound("key", self.key_id)
         event = KeyRevoked(account_id=self.account_id, key_id=self.key_id)
+        return _on_account(self.account_id, event)
+
+
+@dataclass(frozen=True, slots=True)
+class SetSignIn:
+    """What is secret of it is kept beside the log."""
+
+    account_id: AccountId
+    means: SignInMeans
+
+    def decide(self, books: Books) -> Decision:
+        _require_account(books, self.account_id)
+        event = SignInSet(account_id=self.account_id, means=self.means)
         return _on_account(self.account_id, event)
 
 

@@ -17,6 +17,7 @@ from domain.access_commands import (
     RevokeKey,
     RevokeRole,
     SetBackdatingLimit,
+    SetSignIn,
 )
 from domain.deal import Action, Deal
 from domain.deal_commands import (
@@ -77,6 +78,7 @@ TASKS: Mapping[type[Command], Task] = {
     RevokeRole: Task.ADMINISTER,
     IssueKey: Task.ADMINISTER,
     RevokeKey: Task.ADMINISTER,
+    SetSignIn: Task.ADMINISTER,
     ForgetPerson: Task.ADMINISTER,
 }
 """What is not here nobody may do."""

@@ -20,6 +20,7 @@ from domain.values import (
     ManagerId,
     Money,
     Role,
+    SignInMeans,
     TeamId,
     Weight,
 )
@@ -219,6 +220,13 @@ class KeyRevoked(Fact):
     key_id: KeyId
 
 
+class SignInSet(Fact):
+    """By what the account's person signs in was set; what it was before holds no longer."""
+
+    account_id: AccountId
+    means: SignInMeans
+
+
 class BackdatingLimitSet(Fact):
     """A manager may date an entry this many working days back from here on; None: any number."""
 
@@ -251,7 +259,7 @@ DealEvent = (
 CatalogueEvent = ActionTypeDefined | ActionTypeWeightChanged | ActionTypeRetired
 PeopleEvent = TeamCreated | ManagerRegistered | ManagerTeamChanged | PersonForgotten
 PeriodEvent = PeriodClosed | PeriodReopened
-AccessEvent = RoleGranted | RoleRevoked | KeyIssued | KeyRevoked
+AccessEvent = RoleGranted | RoleRevoked | KeyIssued | KeyRevoked | SignInSet
 DirectoryEvent = CatalogueEvent | PeopleEvent | PeriodEvent | AccessEvent | BackdatingLimitSet
 """Everything that is not about one deal: few, and known to every decision."""
 Event = DealEvent | DirectoryEvent

@@ -60,6 +60,13 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
+class SignInMeans(StrEnum):
+    """By what a person signs in."""
+
+    PASSWORD = "password"  # noqa: S105 - the word
+    IDENTITY = "identity"  # somebody whom the issuer of OpenID Connect knows
+
+
 def split(whole: int, shares: Sequence[int]) -> list[int]:
     """`whole` (>= 0) in integer parts proportional to `shares` (each >= 0, not all zero).
 
