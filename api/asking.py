@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from api.inputs import Day, KnownAt, Limit, Position, Slug
 from api.service import Service
 from application.orders import Caller
-from domain.access import MATRIX, Grant, Reach, Sight, Task, sight
+from domain.access import MATRIX, Grant, Reach, Sight, Task, may_see, sight
 from domain.directory import Directory
 from domain.errors import Forbidden, Invalid, NotFound, Restriction
 from domain.values import ManagerId, TeamId
@@ -132,7 +132,9 @@ class Desk:
         account may see. Raises NotFound.
         """
         manager = ManagerId(manager_id)
-        if manager not in self.now.people.managers or not self.sight(day).sees(manager):
+        people = self.now.people
+        today = self.service.clock.today
+        if manager not in people.managers or not may_see(self.grant, people, manager, day, today):
             raise NotFound("manager", manager_id)
         return manager
 

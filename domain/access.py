@@ -82,6 +82,10 @@ class Grant:
     manager_id: ManagerId | None = None
     team_id: TeamId | None = None
 
+    def leads(self, team_id: TeamId | None) -> bool:
+        """Nobody leads those who are in no team."""
+        return team_id is not None and team_id == self.team_id
+
     def reach(self, task: Task) -> Reach:
         """Raises Forbidden where the role has no part in the task."""
         reach = MATRIX[task].get(self.role)
@@ -128,16 +132,24 @@ class Sight:
         return self.managers is None or manager in self.managers
 
 
-def sight(grant: Grant, people: People, *days: date) -> Sight:
-    """On all of `days`: a head sees who was in the team on each of them."""
-    own = frozenset() if grant.manager_id is None else frozenset({grant.manager_id})
+def may_see(grant: Grant, people: People, manager: ManagerId, *days: date) -> bool:
+    """Whether the account may see that manager's figures; a head, of whoever was in the team on all
+    of `days`.
+    """
+    own = manager == grant.manager_id
     match MATRIX[Task.SEE].get(grant.role):
         case Reach.ALL:
-            return Sight(None)
+            return True
         case Reach.OWN:
-            return Sight(own)
-        case Reach.TEAM if grant.team_id is not None:
-            members = (frozenset(people.members(grant.team_id, day)) for day in days)
-            return Sight(own | frozenset.intersection(*members))
-        case _:
-            return Sight(frozenset())
+            return own
+        case Reach.TEAM:
+            return own or all(grant.leads(people.team_of(manager, day)) for day in days)
+        case None:
+            return False
+
+
+def sight(grant: Grant, people: People, *days: date) -> Sight:
+    """Everybody whom the account may see."""
+    if MATRIX[Task.SEE].get(grant.role) is Reach.ALL:
+        return Sight(None)
+    return Sight(frozenset(who for who in people.managers if may_see(grant, people, who, *days)))

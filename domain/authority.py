@@ -200,7 +200,7 @@ class _Asker:
         people, today = self.books.directory.people, self.books.today
         for manager in managers:
             known = manager in people.managers
-            if known and people.team_of(manager, today) != self.grant.team_id:
+            if known and not self.grant.leads(people.team_of(manager, today)):
                 raise Forbidden(Restriction.NOT_YOUR_TEAM, manager_id=manager)
 
     def _require_recent(self, day: date) -> None:

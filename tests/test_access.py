@@ -18,10 +18,11 @@ from fastapi.routing import APIRoute
 
 from api.app import create_app
 from api.questions import QUESTIONS
-from domain.access import MATRIX, Reach, Task
+from domain.access import MATRIX, Grant, Reach, Task, sight
 from domain.authority import TASKS
 from domain.decisions import Command
-from domain.values import Role
+from domain.values import ManagerId, Role
+from projections.point import BEYOND
 from tests.over_http import Company, Person, company, refused
 
 NOON = datetime(2026, 10, 20, 9, tzinfo=UTC)
@@ -383,6 +384,17 @@ def test_a_head_sees_who_was_in_the_team_then_and_is_today(cast: Cast) -> None:
         (south, "2026-05-31", 404), (south, "2026-06-01", 200), (south, TODAY, 200),
     ):  # fmt: skip
         assert person.get(path, as_of=day).status_code == status, (day, status)
+
+
+def test_a_head_leads_nobody_who_is_in_no_team(cast: Cast) -> None:
+    head = cast.people["head"]
+    refused(head.get("/v1/managers/dina/portfolio"), 404, "not-found")
+    nobodys = Grant(Role.HEAD)
+    people = cast.here.service.directory
+    with cast.here.service.asking() as cursor:
+        known = people.at(cursor, BEYOND).people
+    assert known.team_of(ManagerId("dina"), NOON.date()) is None
+    assert sight(nobodys, known, NOON.date()).managers == frozenset()
 
 
 # ------------------------------------------------------------------------------ one's own cause
