@@ -398,7 +398,7 @@ FAULTS = (
     Fault(
         "a long question is cut after a second",
         "api/connection.py",
-        "        seconds, self._seconds = self._seconds, LATER_SECONDS\n",
+        "        seconds, self._seconds = self._seconds, self.later_seconds\n",
         "        seconds = self._seconds\n",
         "test_availability.py::test_a_long_question_is_not_cut_and_one_that_says_nothing_at_first_is",
     ),
@@ -616,7 +616,7 @@ FAULTS = (
     Fault(
         "nobody asks how often an account came",
         "api/door.py",
-        "        if wait := self._rates.admit(account.account_id):\n",
+        "        if wait := self._rates.admit(caller.account_id):\n",
         "        if wait := 0.0:\n",
         "test_limits.py::test_who_asks_too_often_is_told_when_to_come_again",
     ),
