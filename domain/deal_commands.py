@@ -90,12 +90,13 @@ class PerformAction:
         shares = self._credits(weight)
         for credit in shares:
             books.directory.people.require_manager(credit.manager_id)
-        done = sum(
-            action.live and action.action_type == self.action_type
-            for action in history.deal.actions.values()
-        )
-        if kind.max_per_deal is not None and done >= kind.max_per_deal:
-            raise ActionLimitReached(self.action_type, kind.max_per_deal)
+        if kind.max_per_deal is not None:
+            done = sum(
+                action.live and action.action_type == self.action_type
+                for action in history.deal.actions.values()
+            )
+            if done >= kind.max_per_deal:
+                raise ActionLimitReached(self.action_type, kind.max_per_deal)
         event = ActionPerformed(
             action_id=self.action_id,
             action_type=self.action_type,
