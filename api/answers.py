@@ -12,7 +12,7 @@ from api.problems import KINDS, Problem, describe
 from domain.values import decimal_text, value_text
 from projections.ledger import Balance
 from projections.point import Point
-from projections.portfolio import DealRow, Line, summed
+from projections.portfolio import About, Figures, Line, ShowDeal, State, is_shown, summed
 
 _AMOUNT = "20000000.00"
 
@@ -392,19 +392,28 @@ def values(balance: Balance) -> dict[str, str]:
     }
 
 
-def portfolio_deal(row: DealRow) -> bytes:
-    """What `PortfolioDeal` says of it, ready to send; nothing when it is not shown."""
-    if not row.is_shown:
-        return b""
-    title, client = to_json(row.title).decode(), to_json(row.client).decode()
-    active, claimed, suspended, lost, won = map(value_text, row.standing.balance)
-    return (
-        f'{{"deal_id":"{row.deal_id}","title":{title},"client":{client},"status":"{row.status}",'
-        f'"potential_check":{{"amount":"{decimal_text(row.potential_check)}",'
-        f'"currency":"{row.currency}"}},"deal_progress":"{decimal_text(row.deal_progress)}",'
-        f'"credit":"{decimal_text(row.standing.credit)}","active":"{active}",'
-        f'"claimed":"{claimed}","suspended":"{suspended}","lost":"{lost}","won":"{won}"}}'
-    ).encode()
+def portfolio_deal(about: About) -> ShowDeal[bytes]:
+    """What `PortfolioDeal` says of it, ready to send; nothing where the manager has nothing in it
+    beside the memory of an action.
+    """
+    deal_id, title, client, currency = about
+    title, client = to_json(title).decode(), to_json(client).decode()
+    named = f'{{"deal_id":"{deal_id}","title":{title},"client":{client},"status":"'
+
+    def shown(state: State, figures: Figures) -> bytes:
+        if not is_shown(figures):
+            return b""
+        active, claimed, suspended, lost, won, credit, *_ = figures
+        return (
+            f'{named}{state.status}","potential_check":{{"amount":"'
+            f'{decimal_text(state.potential_check)}","currency":"{currency}"}},"deal_progress":"'
+            f'{decimal_text(state.progress)}","credit":"{decimal_text(credit)}",'
+            f'"active":"{value_text(active)}","claimed":"{value_text(claimed)}",'
+            f'"suspended":"{value_text(suspended)}","lost":"{value_text(lost)}",'
+            f'"won":"{value_text(won)}"}}'
+        ).encode()
+
+    return shown
 
 
 def portfolio_figures(lines: Iterable[Line[bytes]], company: str) -> bytes:

@@ -19,6 +19,7 @@ _ROOT = Path(__file__).parent.parent
 MIGRATIONS: tuple[tuple[str, Path], ...] = (
     ("books", _ROOT / "application" / "books.sql"),
     ("access", _ROOT / "application" / "access.sql"),
+    ("positions", _ROOT / "application" / "positions.sql"),
 )
 """In order, each run once in its own transaction; what was released is never edited."""
 

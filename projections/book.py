@@ -5,42 +5,37 @@ A deal in memory never changes; when more is learnt of it, another takes its pla
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
-from typing import Any, Generic, LiteralString, NamedTuple, TypeVar
+from typing import Any, Generic, LiteralString, TypeVar
 from uuid import UUID
 
 from psycopg import Cursor
 
 from domain.values import DealId, ManagerId
-from projections.ledger import Balance, Standing
-from projections.portfolio import DealRow, Line
+from projections.portfolio import About, Line, Show, ShowDeal
 from projections.timeline import Postings, Seen, States
 
 Shown = TypeVar("Shown")
 Told = TypeVar("Told")
+Tell = Callable[[list[Line[Shown]]], Told]
+"""How to tell all deals, in the order of opening."""
 Row = tuple[Any, ...]
 
 A_DEAL, A_POSTING, A_STATE = 3_200, 37, 23
 """Bytes in memory; of a deal without its rows, but with two lines and a part of an answer."""
 
 
-class _About(NamedTuple):
-    """What a deal keeps for ever."""
-
-    deal_id: DealId
-    title: str
-    client: str
-    currency: str
-
-
 class Deal(Generic[Shown]):
     """One deal as one manager has it, with the last lines that were told of it. Never changes."""
 
-    __slots__ = ("_about", "_first", "_last", "_part", "_postings", "_states", "_whole")
+    __slots__ = ("_currency", "_first", "_last", "_part", "_postings", "_show", "_states", "_whole")
 
-    def __init__(self, about: _About, postings: Postings, states: States) -> None:
-        self._about, self._postings, self._states = about, postings, states
+    def __init__(
+        self, currency: str, show: ShowDeal[Shown], postings: Postings, states: States
+    ) -> None:
+        self._currency, self._show = currency, show
+        self._postings, self._states = postings, states
         held, stood = postings.order, states.order
-        self._first = min(held.days), held.positions[0]
+        self._first = held.oldest[0], held.positions[0]
         self._last = (
             max(held.newest[-1], stood.newest[-1]),
             max(held.positions[-1], stood.positions[-1]),
@@ -55,12 +50,14 @@ class Deal(Generic[Shown]):
         return A_DEAL + rows
 
     def with_postings(self, rows: Sequence[Row]) -> "Deal[Shown]":
-        return Deal(self._about, self._postings.plus(Postings.of(rows)), self._states)
+        postings = self._postings.plus(Postings.of(rows))
+        return Deal(self._currency, self._show, postings, self._states)
 
     def with_states(self, rows: Sequence[Row]) -> "Deal[Shown]":
-        return Deal(self._about, self._postings, self._states.plus(States.of(rows)))
+        states = self._states.plus(States.of(rows))
+        return Deal(self._currency, self._show, self._postings, states)
 
-    def line(self, day: int, position: int, show: Callable[[DealRow], Shown]) -> Line[Shown] | None:
+    def line(self, day: int, position: int) -> Line[Shown] | None:
         """None where the manager has nothing in it. Most deals have not begun or are over."""
         first_day, first_position = self._first
         if day < first_day or position < first_position:
@@ -68,16 +65,11 @@ class Deal(Generic[Shown]):
         last_day, last_position = self._last
         if day >= last_day and position >= last_position:
             if self._whole is None:
-                self._whole = (self._told(*self._seen(day, position), show),)
+                self._whole = (self._told(*self._seen(day, position)),)
             return self._whole[0]
-        return self._within(self._seen(day, position), show)
-
-    def _within(
-        self, seen: tuple[Seen, int], show: Callable[[DealRow], Shown]
-    ) -> Line[Shown] | None:
-        part = self._part
+        seen, part = self._seen(day, position), self._part
         if part is None or part[0] != seen:
-            self._part = part = seen, self._told(*seen, show)
+            self._part = part = seen, self._told(*seen)
         return part[1]
 
     def _seen(self, day: int, position: int) -> tuple[Seen, int]:
@@ -85,36 +77,28 @@ class Deal(Generic[Shown]):
         state = self._states.last(self._states.order.seen(day, position))
         return self._postings.order.seen(day, position), state
 
-    def _told(self, seen: Seen, state: int, show: Callable[[DealRow], Shown]) -> Line[Shown] | None:
+    def _told(self, seen: Seen, state: int) -> Line[Shown] | None:
         figures = self._postings.figures(seen)
         if not any(figures):
             return None
-        standing = Standing(Balance(*figures[:5]), *figures[5:])
-        row = DealRow(*self._about, *self._states.at(state), standing)
-        return Line(row.currency, figures, show(row))
-
-
-class Way(NamedTuple, Generic[Shown, Told]):
-    """How to tell: one deal, and all of them."""
-
-    show: Callable[[DealRow], Shown]
-    tell: Callable[[list[Line[Shown]]], Told]
+        return Line(self._currency, figures, self._show(self._states.at(state), figures))
 
 
 class Book(Generic[Shown, Told]):
     """One manager's deals by id, in the order of opening."""
 
-    def __init__(self, deals: dict[str, Deal[Shown]]) -> None:
+    def __init__(self, deals: dict[str, Deal[Shown]], tell: Tell[Shown, Told]) -> None:
         self.deals = deals
+        self._tell = tell
         self.size = sum(deal.size for deal in deals.values())
         self._told: tuple[int, int, Told] | None = None
 
-    def told(self, day: int, position: int, to: "Way[Shown, Told]") -> Told:
+    def told(self, day: int, position: int) -> Told:
         """What was asked last is often asked again, and whatever is learnt, it stays the same."""
         told = self._told
         if told is None or told[:2] != (day, position):
-            lines = [deal.line(day, position, to.show) for deal in self.deals.values()]
-            answer = to.tell([line for line in lines if line is not None])
+            lines = [deal.line(day, position) for deal in self.deals.values()]
+            answer = self._tell([line for line in lines if line is not None])
             self._told = told = day, position, answer
         return told[2]
 
@@ -162,21 +146,27 @@ ORDER BY position
 """
 
 
-def read_book(cursor: Cursor[Any], manager: ManagerId, position: int) -> Book[Any, Any]:
+def read_book(
+    cursor: Cursor[Any],
+    manager: ManagerId,
+    position: int,
+    show: Show[Shown],
+    tell: Tell[Shown, Told],
+) -> Book[Shown, Told]:
     """What is known of the manager's deals up to `position`."""
     postings = dict(by_deal(cursor.execute(_POSTINGS_OF, [manager, position]).fetchall()))
     ids = list(postings)
     states = dict(by_deal(cursor.execute(_STATES_OF, [ids, position]).fetchall()))
-    return Book(
-        {
-            deal_id: Deal(
-                _About(DealId(UUID(deal_id)), *rest),
-                Postings.of(postings[deal_id]),
-                States.of(states[deal_id]),
-            )
-            for deal_id, *rest in cursor.execute(_DEALS_OF, [ids])
-        }
-    )
+    deals = {}
+    for deal_id, *rest in cursor.execute(_DEALS_OF, [ids]):
+        about = About(DealId(UUID(deal_id)), *rest)
+        deals[deal_id] = Deal(
+            about.currency,
+            show(about),
+            Postings.of(postings[deal_id]),
+            States.of(states[deal_id]),
+        )
+    return Book(deals, tell)
 
 
 def by_deal(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:

@@ -7,7 +7,6 @@ server, turns out to be there.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
 from datetime import date
 from itertools import groupby
 from threading import Lock
@@ -16,9 +15,9 @@ from typing import Any, Generic, LiteralString, NamedTuple
 from psycopg import Cursor
 
 from domain.values import ManagerId
-from projections.book import POSTING, STATE, Book, Row, Shown, Told, Way, by_deal, read_book
+from projections.book import POSTING, STATE, Book, Row, Shown, Tell, Told, by_deal, read_book
 from projections.point import LAST, POINT, Clock, Knowledge, Point, asked_for, point_from
-from projections.portfolio import DealRow, Line
+from projections.portfolio import Show
 from projections.timeline import day_of
 
 MOST_BYTES = 128 * 2**20
@@ -138,12 +137,9 @@ class Memory(Generic[Shown, Told]):
     """
 
     def __init__(
-        self,
-        show: Callable[[DealRow], Shown],
-        tell: Callable[[list[Line[Shown]]], Told],
-        most_bytes: int = MOST_BYTES,
+        self, show: Show[Shown], tell: Tell[Shown, Told], most_bytes: int = MOST_BYTES
     ) -> None:
-        self._to = Way(show, tell)
+        self._show, self._tell = show, tell
         self._most_bytes = most_bytes
         self._lock = Lock()
         self._books: OrderedDict[ManagerId, Book[Shown, Told]] = OrderedDict()
@@ -161,7 +157,7 @@ class Memory(Generic[Shown, Told]):
             if book is None:
                 return None
             self._books.move_to_end(manager)
-        return book.told(day_of(point.as_of), point.position, self._to)
+        return book.told(day_of(point.as_of), point.position)
 
     def asks_again(self, manager: ManagerId) -> bool:
         """Whether the manager was asked about before: then it is worth learning more."""
@@ -182,7 +178,7 @@ class Memory(Generic[Shown, Told]):
             end = self._end
         if not _is(cursor, end.ledger):  # also a first statement that is answered soon
             return
-        book: Book[Shown, Told] = read_book(cursor, manager, end.position)
+        book = read_book(cursor, manager, end.position, self._show, self._tell)
         if book.size > self._most_bytes // 2 or not _is(cursor, end.ledger):
             return
         own = {manager: book}
@@ -211,9 +207,9 @@ class Memory(Generic[Shown, Told]):
                 self._end = max(end, self._end) if end.ledger == self._end.ledger else end
                 return
         if end.position > after:
-            self._tell(_News.read(cursor, after, end.position), end)
+            self._learn(_News.read(cursor, after, end.position), end)
 
-    def _tell(self, news: _News, end: End) -> None:
+    def _learn(self, news: _News, end: End) -> None:
         """Another may have told a part of it, or all, or of another ledger meanwhile."""
         with self._lock:
             known = self._end

@@ -66,6 +66,23 @@ def totals_at(cursor: Cursor[Any], as_of: date, position: int) -> tuple[PeriodTo
     )
 
 
+class About(NamedTuple):
+    """What a deal keeps for ever."""
+
+    deal_id: DealId
+    title: str
+    client: str
+    currency: str
+
+
+class State(NamedTuple):
+    """How a deal stands: check in kopecks, progress in basis points."""
+
+    status: Status
+    potential_check: int
+    progress: int
+
+
 class DealRow(NamedTuple):
     """One deal in one manager's portfolio; `standing` is that manager's part of it."""
 
@@ -77,12 +94,6 @@ class DealRow(NamedTuple):
     potential_check: int
     deal_progress: int
     standing: Standing
-
-    @property
-    def is_shown(self) -> bool:
-        """Whether the manager has anything in it beside the memory of an action."""
-        held = self.standing
-        return held.balance != ZERO or held.progress != 0 or held.deals != 0
 
 
 _NOTHING: Figures = (0, 0, 0, 0, 0, 0, 0, 0, 0)
@@ -96,10 +107,25 @@ class Line(NamedTuple, Generic[Shown]):
     shown: Shown
 
 
-def line_of(row: DealRow, show: Callable[[DealRow], Shown]) -> Line[Shown]:
-    held = row.standing
-    figures = (*held.balance, held.credit, held.progress, held.actions, held.deals)
-    return Line(row.currency, figures, show(row))
+ShowDeal = Callable[[State, Figures], Shown]
+"""How to show one deal: how it stands, and what of it is held."""
+Show = Callable[[About], ShowDeal[Shown]]
+"""How to show any deal: made once for what is the same of it for ever."""
+
+
+def line_of(row: DealRow, show: Show[Shown]) -> Line[Shown]:
+    figures = figures_of(row.standing)
+    return Line(row.currency, figures, show(About(*row[:4]))(State(*row[4:7]), figures))
+
+
+def figures_of(held: Standing) -> Figures:
+    return *held.balance, held.credit, held.progress, held.actions, held.deals
+
+
+def is_shown(figures: Figures) -> bool:
+    """Whether the manager has anything in the deal beside the memory of an action."""
+    active, claimed, suspended, lost, won, _, progress, _, deals = figures
+    return bool(active or claimed or suspended or lost or won or progress or deals)
 
 
 def summed(lines: Iterable[Line[Any]]) -> Figures:

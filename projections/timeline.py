@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from domain.deal import Status
 from projections.ledger import Balance
-from projections.portfolio import Figures
+from projections.portfolio import Figures, State
 
 EPOCH = date(2000, 1, 1)
 """Day 0 of a timeline; no event is effective before it."""
@@ -43,17 +43,22 @@ class Seen(NamedTuple):
 
 
 class Order(NamedTuple):
-    """When each row was learnt, when it is effective, and the last day of it and all before it."""
+    """When each row was learnt, and when it is effective; the last day of it and all before it, and
+    the first of it and all behind it.
+    """
 
     positions: "array[int]"
     days: "array[int]"
     newest: "array[int]"
+    oldest: "array[int]"
 
     @classmethod
     def of(cls, positions: Sequence[int], days: Sequence[int]) -> "Order":
         """`positions` ascend."""
-        newest = list(accumulate(days, max))
-        return cls(array("q", positions), array("H", days), array("H", newest))
+        newest = array("H", accumulate(days, max))
+        oldest = array("H", accumulate(reversed(days), min))
+        oldest.reverse()
+        return cls(array("q", positions), array("H", days), newest, oldest)
 
     def plus(self, other: "Order") -> "Order":
         days = self.days + other.days
@@ -63,9 +68,9 @@ class Order(NamedTuple):
         """Rows learnt up to `position` and effective by `day`, both inclusive."""
         learnt = bisect_right(self.positions, position)
         first = bisect_right(self.newest, day, 0, learnt)
-        behind = self.days[first:learnt]
-        if not behind or min(behind) > day:
+        if first == learnt or self.oldest[first] > day:
             return Seen(first, ())
+        behind = self.days[first:learnt]
         return Seen(first, tuple(compress(range(first, learnt), map(day.__ge__, behind))))
 
 
@@ -121,14 +126,6 @@ class Postings(NamedTuple):
         """The sums of the first `rows`."""
         end = rows * _COUNTS
         return self.counts[end - _COUNTS : end] if rows else _NOUGHT
-
-
-class State(NamedTuple):
-    """How a deal stands: check in kopecks, progress in basis points."""
-
-    status: Status
-    potential_check: int
-    progress: int
 
 
 class States(NamedTuple):

@@ -31,6 +31,8 @@ from projections.log import deal_events, published_after
 from projections.movement import movement_between, movement_from_ledger
 from projections.portfolio import (
     DealRow,
+    figures_of,
+    is_shown,
     manager_portfolio_as_of,
     manager_portfolio_from_ledger,
     portfolios_as_of,
@@ -198,7 +200,7 @@ def _portfolios_agree(cursor: Cursor[Any], chapter: Chapter, as_of: date, positi
         assert found == manager_portfolio_as_of(chapter.log, manager, as_of, position)
         rows: dict[str, list[DealRow]] = {}
         for row in found:
-            if row.is_shown:
+            if is_shown(figures_of(row.standing)):
                 rows.setdefault(row.currency, []).append(row)
         assert {
             currency: [_row(row) for row in rows] for currency, rows in rows.items()

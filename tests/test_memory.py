@@ -27,12 +27,14 @@ from domain.history import DealState
 from domain.ledger import Posting
 from domain.values import Account, DealId, ManagerId
 from projections import memory as memory_module
-from projections.ledger import NOBODY, standing
+from projections.ledger import NOBODY, Balance, Standing, standing
 from projections.memory import MOST_BYTES, Memory, Opening, opening
 from projections.point import Knowledge
 from projections.portfolio import (
+    About,
     DealRow,
     Line,
+    ShowDeal,
     line_of,
     manager_portfolio_as_of,
     manager_portfolio_from_ledger,
@@ -91,8 +93,10 @@ def employ(service: Service, number: int) -> tuple[ManagerId, ...]:
     return people
 
 
-def as_it_is(row: DealRow) -> DealRow:
-    return row
+def as_it_is(about: About) -> ShowDeal[DealRow]:
+    return lambda state, figures: DealRow(
+        *about, state[0], state[1], state[2], Standing(Balance(*figures[:5]), *figures[5:])
+    )
 
 
 def rows_of(lines: list[Line[DealRow]]) -> Rows:
