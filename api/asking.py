@@ -77,23 +77,51 @@ class Asking:
 
     def at(self, cursor: Cursor[Any], now: Directory) -> "Desk":
         """The same with everything known, `now`, at hand."""
+        viewer = self.viewer(now)
+        return Desk(self.service, now, viewer.grant, viewer.reach, cursor)
+
+    def viewer(self, now: Directory) -> "Viewer":
+        """The same where nothing more is to be read."""
         grant = now.access.grant_of(self.caller.account_id, self.caller.key_id)
         if self.task is None:
             raise Forbidden(Restriction.ROLE, role=grant.role.value)
         if self.task is Task.SEE and self.about and grant.role not in MATRIX[Task.SEE]:
             raise NotFound(*next(iter(self.about.items())))
-        return Desk(self.service, cursor, now, grant, grant.reach(self.task))
+        return Viewer(self.service, now, grant, grant.reach(self.task))
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """Where one question is answered: a cursor, and what the account that asks was given."""
+class Viewer:
+    """What the account that asks was given, and so whom it may see."""
 
     service: Service
-    cursor: Cursor[Any]
     now: Directory
     grant: Grant
     reach: Reach
+
+    def sight(self, day: date) -> Sight:
+        """Whom the account may see in a question about `day`: a head sees who was in the team then,
+        and is today.
+        """
+        return sight(self.grant, self.now.people, day, self.service.clock.today)
+
+    def require_manager(self, manager_id: str, day: date) -> ManagerId:
+        """A manager who is known now, whatever was known at the point asked about, and whom the
+        account may see. Raises NotFound.
+        """
+        manager = ManagerId(manager_id)
+        people = self.now.people
+        today = self.service.clock.today
+        if manager not in people.managers or not may_see(self.grant, people, manager, day, today):
+            raise NotFound("manager", manager_id)
+        return manager
+
+
+@dataclass(frozen=True, slots=True)
+class Desk(Viewer):
+    """Where one question is answered: what the viewer may see, and a cursor to read it by."""
+
+    cursor: Cursor[Any]
 
     def point(self, as_of: date | None, knowledge: Knowledge) -> Point:
         """Raises InTheFuture, Invalid."""
@@ -111,12 +139,6 @@ class Desk:
     def currency(self, given: str | None) -> str:
         return given or self.service.settings.currency
 
-    def sight(self, day: date) -> Sight:
-        """Whom the account may see in a question about `day`: a head sees who was in the team then,
-        and is today.
-        """
-        return sight(self.grant, self.now.people, day, self.service.clock.today)
-
     def team(self, team_id: UUID, point: Point) -> list[ManagerId]:
         """Those of the members at the point whom the account may see. Raises NotFound."""
         team = TeamId(team_id)
@@ -126,17 +148,6 @@ class Desk:
             raise NotFound("team", team_id)
         eyes = self.sight(point.as_of)
         return [manager for manager in people.members(team, point.as_of) if eyes.sees(manager)]
-
-    def require_manager(self, manager_id: str, day: date) -> ManagerId:
-        """A manager who is known now, whatever was known at the point asked about, and whom the
-        account may see. Raises NotFound.
-        """
-        manager = ManagerId(manager_id)
-        people = self.now.people
-        today = self.service.clock.today
-        if manager not in people.managers or not may_see(self.grant, people, manager, day, today):
-            raise NotFound("manager", manager_id)
-        return manager
 
 
 def asking_of(request: Request) -> Asking:

@@ -1,16 +1,19 @@
-"""A connection for questions: it does not wait for ever for a database that says nothing.
+"""Connections for questions: they do not wait for ever for a database that says nothing.
 
 A backend that hangs keeps its socket open, and keeps no statement_timeout either; only whoever asks
 can tell. So the first statement of a question, which is always a short one, has a deadline within
 the two seconds we promise; the later ones have what the database allows them, and a little more.
 """
 
-from typing import TypeVar
+import asyncio
+from typing import Any, LiteralString, TypeVar
 
-from psycopg import Connection, Cursor, OperationalError
+from psycopg import AsyncConnection, Connection, Cursor, OperationalError
 from psycopg.abc import PQGen
 from psycopg.errors import _WaitTimeout
 from psycopg.rows import TupleRow
+
+from application.orders import Unavailable
 
 Result = TypeVar("Result")
 
@@ -28,6 +31,13 @@ TCP = {
     "tcp_user_timeout": 10_000,
 }
 """A host that is gone is noticed by connections that nobody asks: seconds, and milliseconds."""
+CONNECTING = {
+    "autocommit": True,
+    "connect_timeout": 2,
+    "application_name": "dealfolio",
+    "prepare_threshold": 1,
+    **TCP,
+}
 
 
 class ImpatientConnection(Connection[TupleRow]):
@@ -56,12 +66,78 @@ class ImpatientConnection(Connection[TupleRow]):
             raise OperationalError(f"no answer from the database in {seconds} s") from error
 
 
+_BECOME: LiteralString = """
+SELECT set_config('role', 'dealfolio_app', false), set_config('statement_timeout', %s, false),
+    set_config('lock_timeout', %s, false),
+    set_config('idle_in_transaction_session_timeout', '15s', false)
+"""
+
+
 def become_the_service(statement_seconds: int, connection: ImpatientConnection) -> None:
     """`statement_seconds` is the limit that the database keeps."""
     connection.later_seconds = statement_seconds + SLACK_SECONDS
-    connection.execute(
-        "SELECT set_config('role', 'dealfolio_app', false),"
-        " set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false),"
-        " set_config('idle_in_transaction_session_timeout', '15s', false)",
-        [f"{statement_seconds}s", LOCK_TIMEOUT],
-    )
+    connection.execute(_BECOME, [f"{statement_seconds}s", LOCK_TIMEOUT])
+
+
+class _LoopConnection(AsyncConnection[TupleRow]):
+    async def wait(
+        self,
+        gen: PQGen[Result],
+        interval: float = 0.1,
+        timeout: float | None = None,  # noqa: ASYNC109 - the library's
+    ) -> Result:
+        seconds = FIRST_SECONDS if timeout is None else timeout
+        try:
+            return await super().wait(gen, interval, seconds)
+        except _WaitTimeout as error:
+            await self.close()
+            raise OperationalError(f"no answer from the database in {seconds} s") from error
+
+
+class Glance:
+    """One short statement, asked on the loop itself, where memory may know the rest of the answer.
+
+    A thread takes longer to begin and to report back than the database to answer. There is one
+    connection, and who comes meanwhile waits behind; as long as there is none, one is made beside,
+    and questions are asked in threads.
+    """
+
+    def __init__(self, conninfo: str, statement_seconds: int) -> None:
+        self._conninfo = conninfo
+        self._seconds = statement_seconds
+        self._turn = asyncio.Lock()
+        self._connection: _LoopConnection | None = None
+        self._connecting: asyncio.Task[None] | None = None
+
+    @property
+    def is_connected(self) -> bool:
+        return self._connection is not None and not self._connection.closed
+
+    async def row(self, statement: LiteralString, asked: dict[str, Any]) -> TupleRow | None:
+        """None without a connection. Raises Unavailable when no answer comes in time, to all who
+        wait: after that it is too late to ask in a thread.
+        """
+        connection = self._connection
+        if connection is None or connection.closed:
+            self._connect()
+            return None
+        try:
+            async with self._turn:
+                return await (await connection.execute(statement, asked)).fetchone()
+        except OperationalError as error:
+            raise Unavailable(str(error)) from error
+
+    def _connect(self) -> None:
+        if self._connecting is None or self._connecting.done():
+            self._connecting = asyncio.create_task(self._connected())
+
+    async def _connected(self) -> None:
+        options: dict[str, Any] = CONNECTING
+        connection = await _LoopConnection.connect(self._conninfo, **options)
+        await connection.execute(_BECOME, [f"{self._seconds}s", LOCK_TIMEOUT])
+        self._connection = connection
+
+    def close(self) -> None:
+        """On the loop, or when it has ended."""
+        if self._connection is not None:
+            self._connection.pgconn.finish()

@@ -32,6 +32,7 @@ from api.answers import (
     values,
 )
 from api.asking import (
+    Asking,
     AskingDep,
     Desk,
     KnowledgeQuestion,
@@ -39,16 +40,16 @@ from api.asking import (
     PointQuestion,
     Question,
 )
-from api.door import v1_router
+from api.door import at_once, v1_router
 from api.inputs import Currency, Day, Id, KnownAt, Position
 from domain.errors import Invalid
 from domain.events import instant_text
 from domain.values import ManagerId, TeamId, decimal_text, value_text
 from projections.directory import names
 from projections.ledger import NOBODY, Standing, total
-from projections.memory import opening
+from projections.memory import OPENING, Opening, opening, opening_from
 from projections.movement import movement_from_ledger
-from projections.point import Knowledge, Point, late_days
+from projections.point import Knowledge, Point, asked_for, late_days
 from projections.portfolio import (
     line_of,
     manager_portfolio_from_ledger,
@@ -159,20 +160,46 @@ def manager_portfolio(
     manager = ManagerId(manager_id)
     learning, service = None, asking.service
     with service.asking() as cursor:
-        point, end, name, directory_end = opening(
-            cursor, service.clock, question.as_of, question.knowledge, manager
-        )
-        asking.at(cursor, service.directory.now(cursor, directory_end)).require_manager(
-            manager, point.as_of
-        )
-        figures = service.memory.told(cursor, manager, end, point)
+        opened = opening(cursor, service.clock, question.as_of, question.knowledge, manager)
+        now = service.directory.now(cursor, opened.directory_end)
+        asking.at(cursor, now).require_manager(manager, opened.point.as_of)
+        figures = service.memory.told(cursor, manager, opened.end, opened.point)
         if figures is None:
-            rows = manager_portfolio_from_ledger(cursor, manager, point.as_of, point.position)
+            rows = manager_portfolio_from_ledger(
+                cursor, manager, opened.point.as_of, opened.point.position
+            )
             lines = [line_of(row, portfolio_deal) for row in rows]
             figures = portfolio_figures(lines, service.settings.currency)
             if service.memory.asks_again(manager):
                 learning = BackgroundTask(service.learn, manager)
-    head = to_json({**asked(point), "manager_id": manager, "name": name})
+    return _manager_portfolio(manager, opened, figures, learning)
+
+
+@at_once(manager_portfolio)
+async def manager_portfolio_at_once(
+    manager_id: Manager, question: PointQuestion, asking: Asking
+) -> Response | None:
+    """The same, if it is in memory with everything recorded so far; otherwise None."""
+    manager, service, clock = ManagerId(manager_id), asking.service, asking.service.clock
+    if not service.memory.knows(manager):
+        return None
+    asked_at = asked_for(clock, question.knowledge) | {"manager": manager}
+    row = await service.glance.row(OPENING, asked_at)
+    if row is None:
+        return None
+    opened = opening_from(row, clock, question.as_of, question.knowledge)
+    now = service.directory.at_hand(opened.directory_end)
+    if now is None:
+        return None
+    asking.viewer(now).require_manager(manager, opened.point.as_of)
+    figures = service.memory.at_hand(manager, opened.end, opened.point)
+    return None if figures is None else _manager_portfolio(manager, opened, figures)
+
+
+def _manager_portfolio(
+    manager: ManagerId, opened: Opening, figures: bytes, learning: BackgroundTask | None = None
+) -> Response:
+    head = to_json({**asked(opened.point), "manager_id": manager, "name": opened.name})
     body = head[:-1] + b"," + figures[1:]
     return Response(body, media_type="application/json", background=learning)
 

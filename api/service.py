@@ -14,7 +14,8 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from api.answers import portfolio_deal, portfolio_figures
 from api.connection import (
     CHECKOUT_SECONDS,
-    TCP,
+    CONNECTING,
+    Glance,
     ImpatientConnection,
     become_the_service,
 )
@@ -47,6 +48,7 @@ class Service:
         self.reads = ReadLog(self.asking)
         self._learning = Lock()
         self._now = now
+        self.glance = Glance(conninfo, settings.statement_seconds)
         self._pool = ConnectionPool(
             conninfo,
             min_size=0,
@@ -54,13 +56,7 @@ class Service:
             timeout=CHECKOUT_SECONDS,
             reconnect_timeout=1,
             connection_class=ImpatientConnection,
-            kwargs={
-                "autocommit": True,
-                "connect_timeout": 2,
-                "application_name": "dealfolio",
-                "prepare_threshold": 1,
-                **TCP,
-            },
+            kwargs=CONNECTING,
             configure=partial(become_the_service, settings.statement_seconds),
             open=True,
         )
@@ -93,4 +89,5 @@ class Service:
     def close(self) -> None:
         self.dealfolio.close()
         self.reads.close()
+        self.glance.close()
         self._pool.close()

@@ -53,9 +53,17 @@ class DirectoryView:
 
     def now(self, cursor: Cursor[Any], end: int) -> Directory:
         """Everything known, when the directory's last event stands at position `end`."""
-        if not self._events or self._events[-1].position < end:
+        known = self.at_hand(end)
+        if known is None:
             self._caught_up(cursor)
-        return self._latest
+            known = self._latest
+        return known
+
+    def at_hand(self, end: int) -> Directory | None:
+        """The same; None when there is something to catch up."""
+        with self._lock:
+            is_known = self._events and self._events[-1].position >= end
+            return self._latest if is_known else None
 
     def at(self, cursor: Cursor[Any], position: int) -> Directory:
         """What was known at `position`."""

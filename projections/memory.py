@@ -7,6 +7,7 @@ server, turns out to be there.
 """
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from datetime import date
 from itertools import groupby
 from threading import Lock
@@ -47,26 +48,34 @@ class Opening(NamedTuple):
 
 
 _LEDGER: LiteralString = "to_regnamespace('ledger')::oid, pg_postmaster_start_time()::text"
-_OPENING: LiteralString = f"""
+OPENING: LiteralString = f"""
 SELECT {POINT}, {_LEDGER}, person.name, (
     SELECT coalesce(max(notification_id), 0) FROM books.events WHERE of_the_directory
 )
 FROM {LAST} LEFT JOIN books.people AS person ON person.person_id = %(manager)s
 """
+"""One row for `opening_from`; its parameters are those of `asked_for`, and the manager."""
+
+
+def opening_from(
+    row: Sequence[Any], clock: Clock, as_of: date | None, knowledge: Knowledge
+) -> Opening:
+    """`name` is None where it was erased; whether the manager is known at all, the directory tells,
+    whose last event stands at `directory_end`. Raises InTheFuture.
+    """
+    *columns, oid, started, name, directory_end = row
+    point = point_from(columns, clock, as_of, knowledge)
+    return Opening(point, End((oid, started), columns[0] or 0), name, directory_end)
 
 
 def opening(
     cursor: Cursor[Any], clock: Clock, as_of: date | None, knowledge: Knowledge, manager: ManagerId
 ) -> Opening:
-    """`name` is None where it was erased; whether the manager is known at all, the directory tells,
-    whose last event stands at `directory_end`. Raises InTheFuture, Invalid.
-    """
+    """Raises InTheFuture, Invalid."""
     asked = asked_for(clock, knowledge) | {"manager": manager}
-    row = cursor.execute(_OPENING, asked).fetchone()
+    row = cursor.execute(OPENING, asked).fetchone()
     assert row is not None, "there is one also of an empty log"
-    *columns, oid, started, name, directory_end = row
-    point = point_from(columns, clock, as_of, knowledge)
-    return Opening(point, End((oid, started), columns[0] or 0), name, directory_end)
+    return opening_from(row, clock, as_of, knowledge)
 
 
 def _is(cursor: Cursor[Any], ledger: tuple[int, str]) -> bool:
@@ -152,12 +161,19 @@ class Memory(Generic[Shown, Told]):
         `end` is where the log ended when `point` was found.
         """
         self._catch_up(cursor, end)
+        return self.at_hand(manager, end, point)
+
+    def at_hand(self, manager: ManagerId, end: End, point: Point) -> Told | None:
+        """The same, if nothing has to be caught up: it waits for nobody."""
         with self._lock:
             book = self._books.get(manager)
-            if book is None:
+            if book is None or self._end.ledger != end.ledger or self._end.position < end.position:
                 return None
             self._books.move_to_end(manager)
         return book.told(day_of(point.as_of), point.position)
+
+    def knows(self, manager: ManagerId) -> bool:
+        return manager in self._books
 
     def asks_again(self, manager: ManagerId) -> bool:
         """Whether the manager was asked about before: then it is worth learning more."""

@@ -27,6 +27,7 @@ import pytest
 from api import embedded
 from api.schema import migrate
 from application.orders import Unavailable
+from domain.values import ManagerId
 from tests.over_http import AUTUMN, PROBLEM, Company, company, refused
 
 ANSWER_WITHIN_S = 2.0
@@ -432,6 +433,28 @@ def test_a_question_to_a_hanging_database_is_503_in_time(here: Company, postgres
     with hanging(postgres, *backends(postgres, "dealfolio")):
         request = client.build_request("GET", "/v1/portfolios", timeout=ANSWER_WITHIN_S + 0.5)
         unavailable(attempt(request, client))
+
+
+def test_what_is_in_memory_is_not_told_while_the_database_hangs_and_all_hear_so_in_time(
+    here: Company, postgres: Postgres
+) -> None:
+    """Somebody else may have recorded something meanwhile."""
+    assert resumed(here) < RESUME_WITHIN_S
+    anna = here.manager()
+    path, begun = f"/v1/managers/{anna}/portfolio", monotonic()
+    while not here.service.memory.knows(ManagerId(anna)):
+        here.director.ask(path)
+        assert monotonic() - begun < GIVE_UP_AFTER_S
+    while not here.service.glance.is_connected:
+        here.director.ask(path)
+        assert monotonic() - begun < GIVE_UP_AFTER_S
+    client = here.director.http
+    with hanging(postgres, *backends(postgres, "dealfolio")), ThreadPoolExecutor(8) as pool:
+        request = client.build_request("GET", path, timeout=ANSWER_WITHIN_S + 0.5)
+        for one in pool.map(lambda _: attempt(request, client), range(8)):
+            unavailable(one)
+    assert resumed(here) < RESUME_WITHIN_S
+    here.director.ask(path)
 
 
 def test_a_long_question_is_not_cut_and_one_that_says_nothing_at_first_is(

@@ -6,12 +6,14 @@ for, at points of which some come again; by a memory that has room, and by one t
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import date
 from itertools import count
 from random import Random
 from time import monotonic
-from typing import Any
+from typing import Any, NoReturn
 
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +22,7 @@ from psycopg import Cursor
 from api.schema import migrate
 from api.service import Service
 from api.settings import Settings
-from application.orders import Answer, Order
+from application.orders import Answer, Order, Unavailable
 from domain.directory_commands import RegisterManager
 from domain.events import DealEvent, Recorded, is_about_a_deal
 from domain.history import DealState
@@ -59,7 +61,7 @@ from tests.histories import (
     read_log,
 )
 from tests.histories import Opening as Begun
-from tests.over_http import AUTUMN, Company, company
+from tests.over_http import AUTUMN, Company, company, refused
 
 SECONDS = 30
 LITTLE = 24_000
@@ -457,8 +459,61 @@ def test_over_http_memory_tells_byte_for_byte_what_the_ledger_tells(here: Compan
         assert by_heart(here, manager) == by_ledger(here, manager)
 
 
-def asked(here: Company, manager: str) -> list[bytes]:
-    path, end = f"/v1/managers/{manager}/portfolio", here.position
+def test_what_is_in_memory_with_all_that_was_recorded_is_told_at_once(here: Company) -> None:
+    """By the loop, without a connection for threads; byte for byte what a thread tells."""
+    anna = here.manager()
+    deal, kind = here.deal(anna), here.kind()
+    learnt = by_heart(here, anna)
+    here.act(deal, anna, kind, "2026-02-03")
+    assert at_once(here, anna) is None
+    told = asked(here, anna)
+    assert at_once(here, anna) == told == in_threads(here, anna) != learnt
+    here.manager()
+    assert at_once(here, anna) is None, "a colleague more may be a role less"
+
+
+def test_who_may_see_whom_counts_also_for_what_is_told_at_once(here: Company) -> None:
+    team, other = (here.director.do("/v1/teams", {"name": name})["team_id"] for name in "АБ")
+    anna, boris = here.manager(team_id=team), here.manager(team_id=other)
+    own, colleague = (here.hire("manager", manager_id=manager) for manager in (anna, boris))
+    by_heart(here, anna)
+    assert at_once(here, anna) is not None
+    path, end = f"/v1/managers/{anna}/portfolio", last(here.service)
+    for person in (own, colleague, here.admin):
+        person.get(path)  # whose key it is, is asked of the database once
+    with no_threads(here):
+        refused(colleague.get(path), 404, "not-found")
+        refused(here.admin.get(path), 404, "not-found")
+        refused(here.director.get(path, as_of="2026-10-21"), 409, "in-the-future")
+        refused(here.director.get(path, position=end + 1), 409, "in-the-future")
+        assert own.ask(path)["manager_id"] == anna
+    here.admin.http.delete(f"/v1/accounts/{own.account_id}").raise_for_status()
+    refused(own.get(path), 401, "unauthenticated")
+
+
+def test_a_database_that_cut_the_loop_off_is_asked_by_threads_until_it_is_back(
+    here: Company, database: str
+) -> None:
+    anna = here.manager()
+    by_heart(here, anna)
+    assert at_once(here, anna)
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'dealfolio' AND datname = current_database()"
+        )
+    path, until = f"/v1/managers/{anna}/portfolio", monotonic() + SECONDS
+    while here.director.get(path).status_code != 200 or not at_once(here, anna):
+        assert monotonic() < until
+
+
+def here_end(here: Company) -> int:
+    return last(here.service)
+
+
+def asked(here: Company, manager: str, end: int | None = None) -> list[bytes]:
+    path = f"/v1/managers/{manager}/portfolio"
+    end = last(here.service) if end is None else end
     return [
         here.director.get(path, as_of=as_of, position=position).content
         for as_of in ("2025-12-31", "2026-01-12", "2026-01-20", "2026-02-03", "2026-10-20")
@@ -476,9 +531,38 @@ def by_heart(here: Company, manager: str) -> list[bytes]:
 
 def by_ledger(here: Company, manager: str) -> list[bytes]:
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(here.service.memory, "knows", lambda _: False)
         patch.setattr(here.service.memory, "told", lambda *_: None)
         patch.setattr(here.service.memory, "asks_again", lambda _: False)
         return asked(here, manager)
+
+
+def in_threads(here: Company, manager: str) -> list[bytes]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(here.service.memory, "knows", lambda _: False)
+        return asked(here, manager)
+
+
+@contextmanager
+def no_threads(here: Company) -> Iterator[None]:
+    """Only what needs no connection of a thread is answered."""
+
+    def asking() -> NoReturn:
+        raise Unavailable
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(here.service, "asking", asking)
+        yield
+
+
+def at_once(here: Company, manager: str) -> list[bytes] | None:
+    """None: a thread is needed."""
+    end = last(here.service)
+    with no_threads(here):
+        response = here.director.get(f"/v1/managers/{manager}/portfolio")
+        if response.status_code == 503:
+            return None
+        return asked(here, manager, end)
 
 
 def test_one_question_about_a_manager_is_not_worth_learning(here: Company) -> None:
