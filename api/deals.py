@@ -119,11 +119,11 @@ def _found(at: Desk, deal_id: UUID, question: PointQuestion) -> tuple[Point, Dea
 
 
 def _is_seen(at: Desk, point: Point, found: DealAtPoint) -> bool:
-    if at.reach is Reach.ALL or sees_deal(at.sight(point.as_of), found.deal):
+    if at.reach is Reach.ALL or sees_deal(at.sight(point.as_of).sees, found.deal):
         return True
     today = at.service.clock.today
     now = deal_at(at.cursor, found.deal_id, today, BEYOND)
-    return now is not None and sees_deal(at.sight(today), now.deal)
+    return now is not None and sees_deal(at.sight(today).sees, now.deal)
 
 
 def _action(action: Action, recorded_at: datetime, zone: ZoneInfo) -> ActionOut:

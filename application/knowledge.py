@@ -98,8 +98,10 @@ class Draft:
 
     def deal(self, deal_id: DealId) -> History:
         """Raises NotFound."""
-        self.prepare([deal_id])
         history = self.peek(deal_id)
+        if history is None:
+            self.prepare([deal_id])
+            history = self.peek(deal_id)
         if history is None:
             raise NotFound("deal", deal_id)
         return history

@@ -5,11 +5,11 @@ told so (design, section 7). Nobody judges what they did themselves, and nobody 
 credit, whatever their role.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from domain.access import Grant, Reach, Sight, Task, sight
+from domain.access import Grant, Reach, Task, may_see
 from domain.access_commands import (
     ForgetPerson,
     GrantRole,
@@ -100,11 +100,11 @@ def require_permitted(command: Command, grant: Grant, books: Books) -> None:
         grant.reach(task)
 
 
-def sees_deal(eyes: Sight, deal: Deal) -> bool:
+def sees_deal(sees: Callable[[ManagerId], bool], deal: Deal) -> bool:
     """A deal belongs to its owner, and to whoever holds credit or a claim or performed an action
     in it.
     """
-    return eyes.sees(deal.owner) or any(map(eyes.sees, deal.stakes))
+    return sees(deal.owner) or any(map(sees, deal.stakes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +151,8 @@ class _Asker:
     def _visible(self, deal_id: DealId) -> Deal:
         """Raises NotFound."""
         deal = self.books.deal(deal_id).deal
-        today = self.books.today
-        if not sees_deal(sight(self.grant, self.books.directory.people, today), deal):
+        people, today = self.books.directory.people, self.books.today
+        if not sees_deal(lambda who: may_see(self.grant, people, who, today), deal):
             raise NotFound("deal", deal_id)
         return deal
 

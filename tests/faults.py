@@ -47,6 +47,7 @@ _MEMORY = (
     "test_memory.py"
     "::test_whatever_is_recorded_between_two_questions_memory_answers_as_the_definition"
 )
+_AT_ONCE = "test_memory.py::test_what_is_in_memory_with_all_that_was_recorded_is_told_at_once"
 _SEEN = "test_memory.py::test_a_point_sees_each_row_learnt_and_effective_by_then_and_no_other"
 _RULE_OR_ANSWER = "test_concurrency.py::test_nobody_is_told_anything_but_an_answer_or_a_rule"
 
@@ -389,10 +390,39 @@ FAULTS = (
         "test_memory.py::test_whoever_was_asked_about_longest_ago_is_forgotten_first",
     ),
     Fault(
+        "what is recorded meanwhile is not seen by what is told at once",
+        "projections/memory.py",
+        " or self._end.ledger != end.ledger or self._end.position < end.position:\n",
+        " or self._end.ledger != end.ledger:\n",
+        _AT_ONCE,
+    ),
+    Fault(
+        "who may see whom is told at once as it was",
+        "projections/directory.py",
+        "            is_known = self._events and self._events[-1].position >= end\n",
+        "            is_known = self._events\n",
+        _AT_ONCE,
+    ),
+    Fault(
+        "anybody may see what is told at once",
+        "api/portfolios.py",
+        "    asking.viewer(now).require_manager(manager, opened.point.as_of)\n",
+        "    asking.viewer(now)\n",
+        "test_memory.py::test_who_may_see_whom_counts_also_for_what_is_told_at_once",
+    ),
+    Fault(
+        "who waited behind a hanging look asks in a thread, too late",
+        "api/connection.py",
+        "            raise Unavailable(str(error)) from error\n",
+        "            return None\n",
+        "test_availability.py"
+        "::test_what_is_in_memory_is_not_told_while_the_database_hangs_and_all_hear_so_in_time",
+    ),
+    Fault(
         "a question waits for a hanging database",
         "api/connection.py",
         "        self._seconds = FIRST_SECONDS\n        if",
-        "        self._seconds = LATER_SECONDS\n        if",
+        "        self._seconds = self.later_seconds\n        if",
         "test_availability.py::test_a_question_to_a_hanging_database_is_503_in_time",
     ),
     Fault(
