@@ -71,7 +71,7 @@ KINDS: dict[str, dict[str, Any]] = {
 CHECKS = ("400000000.00", "333333333.33", "0.07")
 STATUSES = ("open", "suspended", "won", "lost")
 
-RUNS = 150 if PROFILE == "long" else 4
+RUNS = 100 if PROFILE == "long" else 4
 LENGTH = 250
 
 
