@@ -324,8 +324,13 @@ def test_lists_and_sums_hold_what_one_may_see_and_no_more(cast: Cast) -> None:
     deals = {owner: cast.deal(owner) for owner in ("anna", "boris", "gleb", "vera")}
     for owner, deal in deals.items():
         cast.here.act(deal, owner, "plain", RECENT)
-    seen = {"manager": {"anna"}, "head": {"anna", "boris", "gleb"}}
-    everything = cast.people["director"].ask("/v1/portfolios")["currencies"][0]["managers"]
+    everything, team = (
+        cast.people["director"].ask("/v1/portfolios", **asked)["currencies"][0]["managers"]
+        for asked in ({}, {"team_id": cast.teams["north"]})
+    )
+    seen = {"manager": {"anna"}, "head": {one["manager_id"] for one in team}}
+    assert seen["head"] >= {"anna", "boris", "gleb"}
+    assert "vera" not in seen["head"]
     for role, who in seen.items():
         person = cast.people[role]
         (rub,) = person.ask("/v1/portfolios")["currencies"]
@@ -337,7 +342,7 @@ def test_lists_and_sums_hold_what_one_may_see_and_no_more(cast: Cast) -> None:
         series = person.ask("/v1/portfolios/series", from_=TODAY, to=TODAY)
         assert series["points"][-1]["active"] == rub["total"]["active"]
         listed = {deal["deal_id"] for deal in person.ask("/v1/deals", limit=1_000)["deals"]}
-        assert {owner for owner, deal in deals.items() if deal in listed} == who
+        assert {owner for owner, deal in deals.items() if deal in listed} == who & set(deals)
 
 
 def test_a_months_totals_are_shown_of_those_whom_one_may_see(cast: Cast) -> None:
