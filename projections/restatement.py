@@ -12,6 +12,7 @@ from domain.ledger import NOTHING, difference, holdings
 from domain.values import Account, DealId, ManagerId
 from projections.ledger import ZERO, Balance
 from projections.portfolio import Log
+from projections.snapshots import balance_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +88,6 @@ def restatement_of(
     return Restatement(earlier, _in_order(lines))
 
 
-_EARLIER: LiteralString = """
-SELECT account, sum(amount) FROM ledger.postings
-WHERE currency = %(currency)s AND effective_on <= %(as_of)s AND position <= %(first)s
-  AND (%(managers)s::text[] IS NULL OR manager_id = ANY(%(managers)s))
-GROUP BY account
-"""
 _LINES: LiteralString = """
 SELECT line.position, line.manager_id, line.account, line.amount, events.topic, line.deal_id,
        events.recorded_at,
@@ -117,7 +112,7 @@ def restatement_from_ledger(
     currency: str,
     managers: Collection[ManagerId] | None,
 ) -> Restatement:
-    """The same: the postings by the event that was learnt."""
+    """The same: what was held as known at `first`, and the postings learnt since by their event."""
     asked = {
         "as_of": as_of,
         "first": first,
@@ -125,9 +120,7 @@ def restatement_from_ledger(
         "currency": currency,
         "managers": None if managers is None else list(managers),
     }
-    earlier = ZERO
-    for account, amount in cursor.execute(_EARLIER, asked):
-        earlier = earlier.with_posting(Account(account), int(amount))
+    earlier = balance_of(cursor, as_of, first, currency, managers)
     return Restatement(earlier, _in_order(_lines(cursor, asked)))
 
 
