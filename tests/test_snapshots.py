@@ -29,11 +29,29 @@ from projections.restatement import restatement_from_ledger
 from projections.series import Step, dates, day_by_day, series_from_ledger
 from projections.snapshots import _MARK, close_next_cut, mark_before, standings_on
 from projections.verify import verify
-from tests.histories import DAYS, NOON, cast_of, catalogue_commands, command_for
+from tests.histories import CALENDAR, NOON, cast_of, catalogue_commands, command_for
 from tests.test_memory import lively
 
 SECONDS = 30
 EVERY = 4
+ON = dict(
+    zip(
+        CALENDAR,
+        (
+            date(2025, 11, 8),
+            date(2025, 11, 30),
+            date(2025, 12, 1),
+            date(2025, 12, 24),
+            date(2025, 12, 31),
+            date(2026, 1, 17),
+            date(2026, 2, 28),
+            date(2026, 3, 1),
+        ),
+        strict=True,
+    )
+)
+"""The same story over four months: on marks, behind them, and with months between."""
+DAYS = sorted({day + timedelta(days=more) for day in ON.values() for more in (-1, 0, 1)})
 
 
 @pytest.fixture
@@ -42,7 +60,10 @@ def service(database: str) -> Iterator[Service]:
     service = Service(database, Settings(), lambda: NOON)
     commands: list[Command] = [*catalogue_commands()]
     commands += [RegisterManager(one, one) for one in cast_of(1)]
-    commands += [command_for(one.fact) for one in lively(6, 1).tried]
+    for one in lively(6, 1).tried:
+        day = one.fact.effective_on
+        assert day is not None
+        commands.append(command_for(one.fact._replace(effective_on=ON[day])))
     for command in commands:
         service.dealfolio.transactor.submit_all([Order(command, "desk")]).result(SECONDS)
     yield service
