@@ -8,7 +8,7 @@ from pydantic import Field
 from api.answers import QUESTION_REFUSALS, EventsAnswer, ReadOut, ReadsAnswer, answer
 from api.asking import AskingDep, Question, next_link
 from api.door import v1_router
-from api.inputs import Id, Instant, Limit, Position
+from api.inputs import Id, Instant, Limit, Position, Slug
 from api.reads import ReadsWanted
 from projections.log import published_after
 
@@ -19,7 +19,7 @@ class ReadsQuestion(Question):
     """`from` is inclusive, `to` exclusive; both are instants."""
 
     account_id: Id | None = None
-    manager_id: str | None = None
+    manager_id: Slug | None = None
     deal_id: Id | None = None
     from_: Annotated[Instant | None, Field(alias="from")] = None
     to: Instant | None = None
