@@ -84,7 +84,7 @@ _PROBLEM = {
         "type": {"type": "string", "pattern": "^/problems/[a-z-]+$"},
         "title": {"type": "string", "minLength": 1},
         "status": {"type": "integer"},
-        "detail": {"type": "string", "minLength": 1},
+        "detail": {"type": "string"},
         "errors": {
             "description": "Of `validation`: what is wrong with which field.",
             "type": "array",
