@@ -137,7 +137,7 @@ def config(ground: Ground, document: Mapping[str, Any]) -> SchemathesisConfig:
         "continue-on-failure": True,
         "generation": {
             "deterministic": not LONG,
-            "max-examples": 150 if LONG else 3,
+            "max-examples": 150 if LONG else 2,
             "no-shrink": not LONG,
         },
         "phases": {
@@ -157,7 +157,7 @@ def config(ground: Ground, document: Mapping[str, Any]) -> SchemathesisConfig:
             {
                 "include-operation-id": covered_elsewhere,
                 "phases": {"coverage": {"enabled": False}},
-                "generation": {"max-examples": 1 if ground.who == NOBODY else 2},
+                "generation": {"max-examples": 1},
             }
         ]
         if covered_elsewhere
