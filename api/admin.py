@@ -5,13 +5,15 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Depends, Path, Query, Request, Response
-from pydantic import model_validator
+from pydantic import JsonValue, model_validator
 from pydantic_core import PydanticCustomError
 
 from api.accounts import Account, Accounts, Key
 from api.answers import (
+    PAGED,
     QUESTION_REFUSALS,
     REFUSALS,
+    REMOVAL_REFUSALS,
     AccountOut,
     AccountsAnswer,
     KeyOut,
@@ -40,12 +42,25 @@ def _accounts(request: Request) -> Accounts:
 AccountsDep = Annotated[Accounts, Depends(_accounts)]
 
 
+_PLACES: tuple[JsonValue, ...] = (
+    {"properties": {"role": {"enum": ["director", "auditor", "admin"]}}},
+    {
+        "required": ["manager_id"],
+        "properties": {"role": {"const": "manager"}, "manager_id": {"type": "string"}},
+    },
+    {
+        "required": ["team_id"],
+        "properties": {"role": {"const": "head"}, "team_id": {"type": "string"}},
+    },
+)
+
+
 class RoleBody(Body):
     """A manager's account needs `manager_id`, a head's `team_id`. `manager_id` says which manager
     the account's person is, whatever the role: nobody judges their own actions.
     """
 
-    model_config = example(role="manager", manager_id="anna-sokolova")
+    model_config = example(one_of=_PLACES, role="manager", manager_id="anna-sokolova")
 
     role: Literal["manager", "head", "director", "auditor", "admin"]
     manager_id: Slug | None = None
@@ -79,7 +94,9 @@ class KeyBody(Body):
 class AccountBody(RoleBody):
     """What a role needs, a name, and until when the first key holds."""
 
-    model_config = example(name="Анна Соколова", role="manager", manager_id="anna-sokolova")
+    model_config = example(
+        one_of=_PLACES, name="Анна Соколова", role="manager", manager_id="anna-sokolova"
+    )
 
     name: Line
     expires_at: Instant | None = None
@@ -107,7 +124,7 @@ def create_account(body: AccountBody, accounts: AccountsDep, asking: AskingDep) 
     "/accounts",
     operation_id="listAccounts",
     response_model=AccountsAnswer,
-    responses=QUESTION_REFUSALS,
+    responses={**PAGED, **QUESTION_REFUSALS},
 )
 def list_accounts(
     question: Annotated[AccountsQuestion, Query()],
@@ -146,7 +163,7 @@ def grant_role(
     operation_id="closeAccount",
     status_code=204,
     response_class=Response,
-    responses=QUESTION_REFUSALS,
+    responses=REMOVAL_REFUSALS,
 )
 def close_account(account_id: AccountPath, accounts: AccountsDep, asking: AskingDep) -> Response:
     """Close an account: its keys and sessions are worth nothing from now on."""
@@ -191,7 +208,7 @@ def list_keys(account_id: AccountPath, accounts: AccountsDep, asking: AskingDep)
     operation_id="revokeKey",
     status_code=204,
     response_class=Response,
-    responses=QUESTION_REFUSALS,
+    responses=REMOVAL_REFUSALS,
 )
 def revoke_key(
     account_id: AccountPath, key_id: KeyPath, accounts: AccountsDep, asking: AskingDep

@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -66,6 +67,7 @@ class App(FastAPI):
     """What comes to /v1 goes through the door first; the framework does the rest."""
 
     door: Door
+    declared: list[APIRoute]
     guard: Guard
     language: Language
 
@@ -126,8 +128,10 @@ def create_app(service: Service | None = None, more: Iterable[APIRouter] = ()) -
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     routers = [*_ROUTERS, *more]
+    app.declared = []
     for router in (*routers, signin.router, signin_oidc.router, _health):
         app.include_router(router)
+        app.declared += [one for one in router.routes if isinstance(one, APIRoute)]
     app.state.demo = settings.demo
     app.guard = Guard(settings)
     app.language = settings.language
@@ -184,11 +188,20 @@ def ready(request: Request) -> dict[str, Any]:
     return {"status": "ready", "position": row[0] if row else 0}
 
 
+def _allowed(app: App, path: str) -> str:
+    """All methods of an address: the framework names those of its first route only."""
+    here = (one for one in app.declared if one.path_regex.match(path))
+    return ", ".join(sorted({method for route in here for method in route.methods or ()}))
+
+
 def _install_refusals(app: App) -> None:
     """Outside the door, refusals read as they do inside."""
 
     async def handle(request: Request, error: Exception) -> JSONResponse:
         problem = problem_of(error) or unexpected(error, request.scope)
+        allowed = _allowed(app, request.scope["path"])
+        if problem.slug == "method-not-allowed" and allowed:  # a page's address has its own
+            problem.headers["Allow"] = allowed
         request.scope[_TOLD] = error
         return app.told(problem, request.scope)
 

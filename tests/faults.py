@@ -50,6 +50,7 @@ _MEMORY = (
 )
 _AT_ONCE = "test_memory.py::test_what_is_in_memory_with_all_that_was_recorded_is_told_at_once"
 _SEEN = "test_memory.py::test_a_point_sees_each_row_learnt_and_effective_by_then_and_no_other"
+_PROMISED = "test_contract.py::test_every_answer_is_one_that_the_documentation_promises"
 _RULE_OR_ANSWER = "test_concurrency.py::test_nobody_is_told_anything_but_an_answer_or_a_rule"
 
 FAULTS = (
@@ -743,5 +744,42 @@ FAULTS = (
         "SET lock_timeout = '1s'",
         "SET lock_timeout = '0'",
         "test_limits.py::test_a_long_question_delays_a_rebuild_and_a_rebuild_delays_nobody",
+    ),
+    # ------------------------------------------------------------------ what is documented
+    Fault(
+        "a status is not documented",
+        "api/answers.py",
+        '        "unsupported-media-type",\n',
+        "",
+        _PROMISED,
+    ),
+    Fault(
+        "a version goes out as text",
+        "api/door.py",
+        '"version": answer.version',
+        '"version": str(answer.version)',
+        _PROMISED,
+    ),
+    Fault(
+        "a page may be as long as one likes",
+        "api/inputs.py",
+        "    if not 1 <= number <= MOST_PER_PAGE:\n",
+        "    if not 1 <= number:\n",
+        _PROMISED,
+    ),
+    Fault(
+        "a login that is no text is a fault of ours",
+        "api/signin.py",
+        'plain(given) if isinstance(given, str) else ""',
+        "plain(given)",
+        _PROMISED,
+    ),
+    Fault(
+        "a question that cannot be stored keeps all others from being noted",
+        "api/reads.py",
+        "[_storable(read) for read in batch]",
+        "batch",
+        "test_reads.py"
+        "::test_a_question_that_cannot_be_stored_as_it_was_asked_keeps_no_other_from_being_noted",
     ),
 )

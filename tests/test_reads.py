@@ -66,6 +66,25 @@ def test_an_attempt_is_noted_too_with_what_came_of_it(here: Company) -> None:
     assert lines(here, deal_id=deal) == [("getDeal", 404, None, deal)]
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/portfolios?as_of=%00",
+        "/v1/portfolios?%00=1",
+        "/v1/portfolios/movement?from=2026-01-01&to=2026-02-01&manager_id=%00",
+        "/v1/managers/%00/portfolio",
+        "/v1/deals/%00",
+    ],
+)
+def test_a_question_that_cannot_be_stored_as_it_was_asked_keeps_no_other_from_being_noted(
+    here: Company, path: str
+) -> None:
+    assert here.director.get(path).status_code in {404, 422}
+    here.director.ask("/v1/portfolios")
+    assert [line[0] for line in lines(here)][1:] == ["getPortfolios"]
+    assert here.director.get("/v1/reads?manager_id=%00").status_code == 422
+
+
 def test_the_catalogue_and_the_names_of_people_leave_no_line(here: Company) -> None:
     for path in ("/v1/action-types", "/v1/managers", "/v1/teams", "/v1/periods", "/v1/rules"):
         here.director.ask(path)
