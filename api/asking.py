@@ -99,20 +99,22 @@ class Viewer:
     grant: Grant
     reach: Reach
 
-    def sight(self, day: date) -> Sight:
-        """Whom the account may see in a question about `day`: a head sees who was in the team then,
-        and is today.
+    def sight(self, *days: date) -> Sight:
+        """Whom the account may see in a question about `days`: a head sees who was in the team on
+        each of them, and is today.
         """
-        return sight(self.grant, self.now.people, day, self.service.clock.today)
+        return sight(self.grant, self.now.people, *days, self.service.clock.today)
 
-    def require_manager(self, manager_id: str, day: date) -> ManagerId:
+    def sees(self, manager: ManagerId, *days: date) -> bool:
+        """The same of one manager, who must be known now."""
+        return may_see(self.grant, self.now.people, manager, *days, self.service.clock.today)
+
+    def require_manager(self, manager_id: str, *days: date) -> ManagerId:
         """A manager who is known now, whatever was known at the point asked about, and whom the
         account may see. Raises NotFound.
         """
         manager = ManagerId(manager_id)
-        people = self.now.people
-        today = self.service.clock.today
-        if manager not in people.managers or not may_see(self.grant, people, manager, day, today):
+        if manager not in self.now.people.managers or not self.sees(manager, *days):
             raise NotFound("manager", manager_id)
         return manager
 
@@ -139,15 +141,17 @@ class Desk(Viewer):
     def currency(self, given: str | None) -> str:
         return given or self.service.settings.currency
 
-    def team(self, team_id: UUID, point: Point) -> list[ManagerId]:
-        """Those of the members at the point whom the account may see. Raises NotFound."""
+    def team(self, team_id: UUID, point: Point, *days: date) -> list[ManagerId]:
+        """Those of the members at the point whom the account may see, also on `days`. Raises
+        NotFound.
+        """
         team = TeamId(team_id)
         people = self.directory(point).people
         people.require_team(team)
         if self.reach is not Reach.ALL and team != self.grant.team_id:
             raise NotFound("team", team_id)
-        eyes = self.sight(point.as_of)
-        return [manager for manager in people.members(team, point.as_of) if eyes.sees(manager)]
+        members = people.members(team, point.as_of)
+        return [manager for manager in members if self.sees(manager, point.as_of, *days)]
 
 
 def asking_of(request: Request) -> Asking:

@@ -1,6 +1,6 @@
 """Questions about portfolios, each at a business date and a point of knowledge."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
@@ -212,11 +212,14 @@ def _manager_portfolio(
 def manager_series(
     manager_id: Manager, question: Annotated[SeriesQuestion, Query()], asking: AskingDep
 ) -> Response:
-    """One manager's portfolio over time."""
+    """One manager's portfolio over time. A head is told of the days when the manager was in the
+    team.
+    """
     with asking.desk() as at:
         point = at.between(question.from_, question.to, question.knowledge)
         manager = at.require_manager(manager_id, point.as_of)
-        return _series(at, point, question, lambda _: {manager})
+        days = [day for day in _days(question) if at.sees(manager, day)]
+        return _series(at, point, question, days, lambda _: {manager})
 
 
 @router.get("/portfolios/series", operation_id="getSeries", response_model=SeriesAnswer)
@@ -224,7 +227,8 @@ def series(question: Annotated[TeamSeriesQuestion, Query()], asking: AskingDep) 
     """Everybody's portfolio over time, or a team's."""
     with asking.desk() as at:
         point = at.between(question.from_, question.to, question.knowledge)
-        return _series(at, point, question, _members(at, point, question.team_id))
+        members = _members(at, point, question.team_id)
+        return _series(at, point, question, _days(question), members)
 
 
 def _members(at: Desk, point: Point, team_id: UUID | None) -> Members:
@@ -241,11 +245,17 @@ def _members(at: Desk, point: Point, team_id: UUID | None) -> Members:
     return members
 
 
-def _series(at: Desk, point: Point, question: SeriesQuestion, members: Members) -> Response:
+def _days(question: SeriesQuestion) -> list[date]:
+    """Raises Invalid."""
     if (question.to - question.from_) > timedelta(days=MOST_POINTS):
         raise Invalid("from", "too-many-points", most=MOST_POINTS)
+    return dates(question.from_, question.to, question.step)
+
+
+def _series(
+    at: Desk, point: Point, question: SeriesQuestion, days: Sequence[date], members: Members
+) -> Response:
     currency = at.currency(question.currency)
-    days = dates(question.from_, question.to, question.step)
     points = series_from_ledger(at.cursor, days, point.position, currency, members)
     return answer(
         SeriesAnswer(
@@ -263,7 +273,9 @@ def _series(at: Desk, point: Point, question: SeriesQuestion, members: Members) 
 
 @router.get("/portfolios/movement", operation_id="getMovement", response_model=MovementAnswer)
 def movement(question: Annotated[MovementQuestion, Query()], asking: AskingDep) -> Response:
-    """Why it changed between two dates: opening + lines = closing."""
+    """Why it changed between two dates: opening + lines = closing. A head is told of those who were
+    in the team on both, and are today.
+    """
     with asking.desk() as at:
         point = at.between(question.from_, question.to, question.knowledge)
         currency = at.currency(question.currency)
@@ -273,7 +285,7 @@ def movement(question: Annotated[MovementQuestion, Query()], asking: AskingDep) 
             question.to,
             point.position,
             currency,
-            _who(at, point, question.manager_id, question.team_id),
+            _who(at, point, question.manager_id, question.team_id, question.from_),
         )
     return answer(
         MovementAnswer(
@@ -290,13 +302,17 @@ def movement(question: Annotated[MovementQuestion, Query()], asking: AskingDep) 
 
 
 def _who(
-    at: Desk, point: Point, manager_id: str | None, team_id: UUID | None
+    at: Desk, point: Point, manager_id: str | None, team_id: UUID | None, *days: date
 ) -> Collection[ManagerId] | None:
-    """Whose postings count, of those whom the account may see; None for everybody's."""
+    """Whose postings count, of those whom the account may see at the point, and on `days`; None for
+    everybody's.
+    """
     if manager_id is not None:
-        one = {at.require_manager(manager_id, point.as_of)}
-        return one if team_id is None else one & set(at.team(team_id, point))
-    return at.sight(point.as_of).managers if team_id is None else at.team(team_id, point)
+        one = {at.require_manager(manager_id, point.as_of, *days)}
+        return one if team_id is None else one & set(at.team(team_id, point, *days))
+    if team_id is not None:
+        return at.team(team_id, point, *days)
+    return at.sight(point.as_of, *days).managers
 
 
 @router.get(

@@ -101,10 +101,14 @@ def require_permitted(command: Command, grant: Grant, books: Books) -> None:
 
 
 def sees_deal(sees: Callable[[ManagerId], bool], deal: Deal) -> bool:
-    """A deal belongs to its owner, and to whoever holds credit or a claim or performed an action
-    in it.
+    """A deal belongs to its owner, and to whoever holds credit or performed an action in it or,
+    while it is open, has a claim.
     """
-    return sees(deal.owner) or any(map(sees, deal.stakes))
+    return sees(deal.owner) or any(
+        sees(manager)
+        for manager, stake in deal.stakes.items()
+        if deal.is_open or stake.credit or stake.actions
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +172,9 @@ class _Asker:
     def _require_own_claim(self, command: Command, action: Action | None) -> None:
         """All that a manager may undo is what nobody has confirmed yet."""
         mine = action is not None and action.claimed and _people_of(action) == {self._me}
-        if not isinstance(command, WithdrawAction) or not mine:
+        if not isinstance(command, WithdrawAction) or action is None or not mine:
             raise Forbidden(Restriction.NO_OWN_CLAIM)
-        if command.effective_on is not None:
-            self._require_recent(command.effective_on)
+        self._require_recent(command.effective_on or action.effective_on)
 
     def _require_disinterested(self, command: Command, action: Action | None, reach: Reach) -> None:
         """A head judges no action of their own; nobody confirms it, raises its weight, or takes

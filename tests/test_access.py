@@ -8,7 +8,7 @@ expected is written down here once more, by hand, from the text of the design.
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import product
+from itertools import count, product
 from typing import Any
 from uuid import uuid4
 
@@ -29,6 +29,7 @@ NOON = datetime(2026, 10, 20, 9, tzinfo=UTC)
 """Tuesday; five working days back is Tuesday, 13 October."""
 TODAY, RECENT, LONG_AGO = "2026-10-20", "2026-10-13", "2026-10-12"
 WHY = {"reason": "проверка"}
+_newcomers = count(1)
 ROLES = ("manager", "head", "director", "auditor", "admin")
 OBJECTS = ("own", "team's", "foreign", "unknown")
 
@@ -294,14 +295,26 @@ def test_what_is_for_audits(cast: Cast, role: str, path: str) -> None:
 
 
 @pytest.mark.parametrize(("role", "name"), [*product(ROLES, ("manager_id", "team_id"))])
-@pytest.mark.parametrize("path", OF_EVERYBODY[:3])
+@pytest.mark.parametrize("path", OF_EVERYBODY)
 def test_a_filter_shows_nobody_more(cast: Cast, role: str, name: str, path: str) -> None:
     foreign = {"manager_id": "vera", "team_id": cast.teams["south"]}[name]
-    if name == "manager_id" and "movement" not in path:
+    takes_a_manager = "movement" in path or path == "/v1/deals"
+    if (name == "manager_id" and not takes_a_manager) or (name, path) == ("team_id", "/v1/deals"):
         return
     between = "&" if "?" in path else "?"
     status = 200 if role in ("director", "auditor") else 403 if role == "admin" else 404
     check(cast.people[role].get(f"{path}{between}{name}={foreign}"), status)
+
+
+def test_what_is_in_memory_is_told_to_nobody_else(cast: Cast) -> None:
+    here, path = cast.here, "/v1/managers/vera/portfolio"
+    first = cast.people["director"].ask(path)
+    here.service.learn(ManagerId("vera"))
+    assert here.service.memory.knows(ManagerId("vera"))
+    for role in ROLES:
+        check(cast.people[role].get(path), 200 if "foreign" in SEES[role] else 404)
+    again = cast.people["director"].ask(path)
+    assert again | {"known_at": ""} == first | {"known_at": ""}
 
 
 # ------------------------------------------------------------------------------ lists and sums
@@ -363,6 +376,24 @@ def test_a_colleague_sees_the_deal_in_which_they_have_a_part(cast: Cast) -> None
     assert deal in [one["deal_id"] for one in listed]
 
 
+def test_the_list_has_every_deal_that_one_may_open(cast: Cast) -> None:
+    """Also of whoever took over a claim and handed the deal on; a claim counts while it is open."""
+    director, boris = cast.people["director"], cast.here.hire("manager", manager_id="boris")
+    deal = cast.deal("vera")
+    cast.claim(deal, "vera")
+    for to, transfer in (("boris", True), ("vera", False)):
+        body = {"to_manager_id": to, "transfer_credit": transfer, "effective_on": TODAY, **WHY}
+        director.do(f"/v1/deals/{deal}/handovers", body)
+    seen = []
+    for what in (None, "suspension", "resumption", "loss"):
+        if what is not None:
+            director.do(f"/v1/deals/{deal}/{what}", ON_DEALS[what])
+        listed = [one["deal_id"] for one in boris.ask("/v1/deals", limit=1_000)["deals"]]
+        assert (deal in listed) == (boris.get(f"/v1/deals/{deal}").status_code == 200)
+        seen.append(deal in listed)
+    assert seen == [True, False, True, False]
+
+
 # ------------------------------------------------------------------------------ teams over time
 
 
@@ -384,6 +415,72 @@ def test_a_head_sees_who_was_in_the_team_then_and_is_today(cast: Cast) -> None:
         (south, "2026-05-31", 404), (south, "2026-06-01", 200), (south, TODAY, 200),
     ):  # fmt: skip
         assert person.get(path, as_of=day).status_code == status, (day, status)
+
+
+@pytest.fixture
+def joined(cast: Cast) -> str:
+    """A manager who came from South to North on 1 June, with an action before that and one after,
+    and a colleague who went the other way.
+    """
+    here, number = cast.here, next(_newcomers)
+    ways = {f"came-{number}": ("south", "north"), f"went-{number}": ("north", "south")}
+    for who, (before, after) in ways.items():
+        body = {"name": who, "manager_id": who, "team_id": cast.teams[before]}
+        here.director.do("/v1/managers", body)
+        deal = here.deal(who, on="2026-01-12")
+        here.act(deal, who, "plain", "2026-02-02")
+        here.act(deal, who, "plain", "2026-07-01")
+        move = {"team_id": cast.teams[after], "effective_on": "2026-06-01"}
+        here.director.do(f"/v1/managers/{who}/team-changes", move)
+    return f"came-{number}"
+
+
+@pytest.mark.parametrize("day", ["2026-05-31", "2026-06-01"])
+def test_lists_and_sums_are_of_those_who_were_in_the_team_then_and_are_today(
+    cast: Cast, joined: str, day: str
+) -> None:
+    head, director = cast.people["head"], cast.people["director"]
+    (rub,) = head.ask("/v1/portfolios", as_of=day)["currencies"]
+    shown = {one["manager_id"] for one in rub["managers"]}
+    assert (joined in shown) == (day == "2026-06-01")
+    assert joined.replace("came", "went") not in shown
+    listed = [one["owner"] for one in head.ask("/v1/deals", as_of=day, limit=1_000)["deals"]]
+    assert (joined in listed) == (day == "2026-06-01")
+    assert joined.replace("came", "went") not in listed
+    point = head.ask("/v1/portfolios/series", from_=day, to=day)["points"][0]
+    assert point["active"] == rub["total"]["active"]
+    team = cast.teams["north"]
+    (rub,) = head.ask("/v1/portfolios", as_of=day, team_id=team)["currencies"]
+    assert {one["manager_id"] for one in rub["managers"]} == shown
+    (everybody,) = director.ask("/v1/portfolios", as_of=day, team_id=team)["currencies"]
+    gone = joined.replace("came", "went") in {one["manager_id"] for one in everybody["managers"]}
+    assert gone == (day == "2026-05-31")
+
+
+def test_a_movement_tells_a_head_nothing_of_a_time_in_another_team(cast: Cast, joined: str) -> None:
+    """Its opening is the portfolio at the end of `from`."""
+    head, path = cast.people["head"], "/v1/portfolios/movement"
+    before = {"from_": "2026-05-31", "to": TODAY}
+    refused(head.get(path, **before, manager_id=joined), 404, "not-found")
+    since = head.ask(path, from_="2026-06-01", to=TODAY, manager_id=joined)
+    assert since["opening"]["active"] == "20000000.00"
+    team = {"team_id": cast.teams["north"]}
+    for asked in ({}, team):
+        opening = head.ask(path, **before, **asked)["opening"]
+        (rub,) = head.ask("/v1/portfolios", as_of="2026-05-31", **asked)["currencies"]
+        assert opening["active"] == rub["total"]["active"]
+
+
+def test_a_series_tells_a_head_nothing_of_a_time_in_another_team(cast: Cast, joined: str) -> None:
+    asked = {"from_": "2026-04-01", "to": TODAY, "step": "month"}
+    path = f"/v1/managers/{joined}/portfolio/series"
+    points = cast.people["head"].ask(path, **asked)["points"]
+    assert [one["as_of"] for one in points] == [
+        "2026-06-30", "2026-07-31", "2026-08-31", "2026-09-30", TODAY,
+    ]  # fmt: skip
+    everything = cast.people["director"].ask(path, **asked)["points"]
+    assert everything[-5:] == points
+    assert len(everything) == 7
 
 
 def test_a_head_leads_nobody_who_is_in_no_team(cast: Cast) -> None:
@@ -418,6 +515,16 @@ def test_a_head_records_for_the_team_only(cast: Cast) -> None:
     assert problem["rule"] == "not-your-team"
 
 
+def test_a_head_judges_the_deals_of_the_team_only(cast: Cast) -> None:
+    """Of another team's deal in which one of theirs has a part they see everything."""
+    deal = cast.deal("vera")
+    cast.here.act(deal, "anna", "plain", RECENT)
+    head = cast.people["head"]
+    assert head.get(f"/v1/deals/{deal}").status_code == 200
+    problem = refused(head.post(f"/v1/deals/{deal}/loss", ON_DEALS["loss"]), 403, "forbidden")
+    assert problem["rule"] == "not-your-team"
+
+
 def test_a_manager_withdraws_a_claim_and_not_what_counts(cast: Cast) -> None:
     deal = cast.deal("anna")
     action = cast.here.act(deal, "anna", "plain", RECENT)
@@ -434,6 +541,16 @@ def test_a_director_lowers_and_never_raises_the_weight_of_an_own_action(cast: Ca
     problem = refused(dina.post(path, body | {"weight": "5.01"}), 403, "forbidden")
     assert problem["rule"] == "raises-own-weight"
     assert dina.post(path, body | {"weight": "4.99"}).status_code == 200
+
+
+def test_an_action_stays_ones_own_when_its_credit_is_handed_on(cast: Cast) -> None:
+    deal = cast.deal("gleb")
+    action = cast.claim(deal, "gleb")
+    handed = {"to_manager_id": "boris", "transfer_credit": True, "effective_on": TODAY, **WHY}
+    cast.here.director.do(f"/v1/deals/{deal}/handovers", handed)
+    path = f"/v1/deals/{deal}/actions/{action}/confirmation"
+    problem = refused(cast.people["head"].post(path, {}), 403, "forbidden")
+    assert problem["rule"] == "own-action"
 
 
 @pytest.mark.parametrize(("role", "me"), [("head", "gleb"), ("director", "dina")])
@@ -458,6 +575,32 @@ def test_a_manager_dates_five_working_days_back(
     owner = cast.object_of(role, "own")
     body = {"action_type": "plain", "manager_id": owner, "effective_on": day}
     check(cast.people[role].post(f"/v1/deals/{cast.deal(owner)}/actions", body), status)
+
+
+@pytest.mark.parametrize(("on", "status"), [(RECENT, 200), (LONG_AGO, 403)])
+def test_a_withdrawal_without_a_date_is_dated_back_as_far_as_its_action(
+    cast: Cast, on: str, status: int
+) -> None:
+    deal = cast.deal("anna")
+    action = cast.here.act(deal, "anna", "claimed", on)
+    path, anna = f"/v1/deals/{deal}/actions/{action}/withdrawal", cast.people["manager"]
+    response = anna.post(path, WHY)
+    check(response, status)
+    if status == 403:
+        assert response.json()["rule"] == "too-far-back"
+        assert anna.post(path, {"effective_on": TODAY, **WHY}).status_code == 200
+
+
+@pytest.mark.parametrize(("day", "status"), [("2026-11-02", 200), ("2026-11-01", 403)])
+def test_a_holiday_is_no_working_day(cast: Cast, day: str, status: int) -> None:
+    """On Tuesday, 10 November: five working days back over two weekends and the 4th."""
+    deal = cast.deal("anna")
+    body = {"action_type": "plain", "manager_id": "anna", "effective_on": day}
+    cast.here.clock.now = NOON.replace(month=11, day=10)
+    try:
+        check(cast.people["manager"].post(f"/v1/deals/{deal}/actions", body), status)
+    finally:
+        cast.here.clock.now = NOON
 
 
 def test_how_far_back_is_a_rule_that_the_director_sets_and_the_log_keeps(cast: Cast) -> None:

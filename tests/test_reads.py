@@ -51,6 +51,19 @@ def test_who_looked_at_which_portfolio_as_of_when_can_be_asked(here: Company) ->
     assert lines(here, account_id=here.director.account_id) == [("getPortfolios", 200, None, None)]
 
 
+def test_whom_a_question_names_beside_its_address_is_noted_as_well(here: Company) -> None:
+    anna = here.manager()
+    here.director.ask("/v1/deals", manager_id=anna)
+    here.director.ask("/v1/portfolios/movement", from_="2026-01-01", to="2026-02-01")
+    here.director.ask(
+        "/v1/portfolios/movement", from_="2026-01-01", to="2026-02-01", manager_id=anna
+    )
+    assert lines(here, manager_id=anna) == [
+        ("listDeals", 200, anna, None),
+        ("getMovement", 200, anna, None),
+    ]
+
+
 def test_an_attempt_is_noted_too_with_what_came_of_it(here: Company) -> None:
     anna, boris = here.manager(), here.manager()
     deal = here.deal(boris)

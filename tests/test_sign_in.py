@@ -247,9 +247,9 @@ def test_a_role_gone_from_the_log_is_gone_though_the_session_is_still_there(here
     browser, person, _ = signed_in(here)
     Accounts(here.service)._do(None, _revoke(person))
     assert rows(here, "SELECT 1 FROM books.sessions WHERE account_id = %s", person.account_id)
+    refused(browser.get("/auth/session"), 401, "unauthenticated")
     refused(browser.get("/v1/portfolios"), 401, "unauthenticated")
     refused(browser.post("/v1/teams", {"name": "Юг"}), 401, "unauthenticated")
-    refused(browser.get("/auth/session"), 401, "unauthenticated")
 
 
 def _revoke(person: Person) -> RevokeRole:
