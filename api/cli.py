@@ -37,8 +37,8 @@ from api.shown import (
 )
 from application.orders import Order, Unavailable
 from domain.access_commands import ForgetPerson
-from domain.errors import Refusal
-from domain.values import ManagerId, Role
+from domain.errors import NotAllowedNow, Obstacle, Refusal
+from domain.values import Role
 from projections.point import Knowledge
 from projections.rebuild import Busy, rebuild
 from projections.verify import verify
@@ -133,18 +133,27 @@ def portfolio(
 
 @app.command()
 def forget(
-    person: Annotated[str, typer.Argument(help="The manager's id.")],
+    person: Annotated[str, typer.Argument(help="The id of a manager, or of an account.")],
     data: Data = None,
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Erase a person's name and e-mail; the log keeps that it was done, and every figure stays."""
+    """Erase a person's name, e-mail and sign-in, and close their accounts. The log keeps that this
+    was done, and every figure stays.
+    """
     with _database(_settings(data=data)) as conninfo, _service(conninfo, _settings()) as service:
         if not yes:
-            typer.confirm(f"Erase the name and e-mail of {person} for ever?", abort=True)
-        order = Order(ForgetPerson(ManagerId(person)), OPERATOR)
-        answer = service.dealfolio.transactor.submit(order).result()
-        OUT.print(f"{person} is an id and nothing else; position {answer.position} of the log.")
+            asked = f"Erase who {person} is, for ever, and close every account of theirs?"
+            typer.confirm(asked, abort=True)
+        submitted = service.dealfolio.transactor.submit(Order(ForgetPerson(person), OPERATOR))
+        try:
+            position = submitted.result().position
+        except NotAllowedNow as refusal:
+            if refusal.obstacle is not Obstacle.ALREADY_FORGOTTEN:
+                raise
+            OUT.print(explain(refusal, _language())[1])
+        else:
+            OUT.print(f"{person} is an id and nothing else; position {position} of the log.")
 
 
 @app.command(name="rebuild")

@@ -441,6 +441,10 @@ WHY: dict[Obstacle, tuple[str, str]] = {
         "это последняя учётная запись администратора.",
         "this is the last administrator's account.",
     ),
+    Obstacle.ALREADY_FORGOTTEN: (
+        "{name} уже забыт: имени и почты здесь нет, ничего не изменилось.",
+        "{name} was forgotten before: no name and no e-mail is here, and nothing was changed.",
+    ),
 }
 
 WHY_NOT_YOU: dict[Restriction, tuple[str, str]] = {
@@ -507,6 +511,7 @@ THINGS: dict[str, tuple[str, str]] = {
     "team": ("команды", "team"),
     "account": ("учётной записи", "account"),
     "key": ("ключа", "key"),
+    "person": ("менеджера или учётной записи", "manager or account"),
     "issuer": ("службы входа", "issuer of identities"),
 }
 """What may not be found; in Russian as it stands after "нет"."""

@@ -1,6 +1,6 @@
 """What administrators ask for: roles, keys, forgetting; and the director's rule on backdating."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -109,22 +109,39 @@ class SetSignIn:
 
 @dataclass(frozen=True, slots=True)
 class ForgetPerson:
-    """The manager, and every account that is theirs, are ids from here on, and nothing else."""
+    """`person` is a manager's id, or an account's, open or closed. Whoever it is, they and all
+    their accounts are ids from here on and nothing else, and the accounts are closed.
 
-    manager_id: ManagerId
+    Once is enough: raises NotAllowedNow where nothing is left to erase; NotFound for a stranger.
+    """
+
+    person: str
 
     def decide(self, books: Books) -> Decision:
-        if self.manager_id not in books.directory.people.managers:
-            raise NotFound("manager", self.manager_id)
-        event = PersonForgotten(manager_id=self.manager_id)
-        ids = {"manager_id": self.manager_id}
-        accounts = (
-            str(account_id)
-            for account_id, grant in books.directory.access.grants.items()
-            if grant.manager_id == self.manager_id
-        )
-        stream = stream_of("manager", self.manager_id)
-        return Decision(stream, event, ids, forgets=(self.manager_id, *accounts))
+        access = books.directory.access
+        manager_id, accounts = self._whose(books)
+        ids = [name for name in (manager_id, *map(str, accounts)) if name is not None]
+        if access.forgotten.issuperset(ids):
+            raise NotAllowedNow(Obstacle.ALREADY_FORGOTTEN, name=self.person)
+        _require_another_admin(books, *accounts)
+        event = PersonForgotten(manager_id=manager_id, account_ids=accounts or None)
+        if manager_id is None:
+            return replace(_on_account(accounts[0], event), forgets=tuple(ids))
+        stream = stream_of("manager", manager_id)
+        return Decision(stream, event, {"manager_id": manager_id}, forgets=tuple(ids))
+
+    def _whose(self, books: Books) -> tuple[ManagerId | None, tuple[AccountId, ...]]:
+        """The manager who the person is, if they are one, and their accounts."""
+        access, manager_id = books.directory.access, ManagerId(self.person)
+        if manager_id in books.directory.people.managers:
+            return manager_id, access.accounts_of(manager_id)
+        account_id = _account_named(self.person)
+        grant = None if account_id is None else access.had(account_id)
+        if grant is not None and grant.manager_id is not None:
+            return grant.manager_id, access.accounts_of(grant.manager_id)
+        if account_id is None or (grant is None and str(account_id) not in access.forgotten):
+            raise NotFound("person", self.person)
+        return None, (account_id,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +165,16 @@ def _require_account(books: Books, account_id: AccountId) -> None:
         raise NotFound("account", account_id)
 
 
-def _require_another_admin(books: Books, account_id: AccountId) -> None:
+def _account_named(name: str) -> AccountId | None:
+    try:
+        return AccountId(UUID(name))
+    except ValueError:
+        return None
+
+
+def _require_another_admin(books: Books, *gone: AccountId) -> None:
     """Without an administrator nobody could make accounts any more."""
     grants = books.directory.access.grants
-    admins = [who for who, grant in grants.items() if grant.role is Role.ADMIN]
-    if admins == [account_id]:
+    admins = {who for who, grant in grants.items() if grant.role is Role.ADMIN}
+    if admins and admins <= set(gone):
         raise NotAllowedNow(Obstacle.LAST_ADMIN)

@@ -94,17 +94,21 @@ class CreateTeam:
 
 @dataclass(frozen=True, slots=True)
 class RegisterManager:
-    """`name` goes to the table of people; the log knows only the id."""
+    """`name` goes to the table of people; the log knows only the id. An account's id is taken: in
+    that table the name would stand in the place of the account's.
+    """
 
     manager_id: ManagerId
     name: str
     team_id: TeamId | None = None
 
     def decide(self, books: Books) -> Decision:
-        people = books.directory.people
+        people, access = books.directory.people, books.directory.access
         if self.team_id is not None:
             people.require_team(self.team_id)
         _require_new(self.manager_id, people.managers)
+        _require_new(self.manager_id, {*map(str, (*access.grants, *access.closed))})
+        _require_new(self.manager_id, access.forgotten)
         event = ManagerRegistered(manager_id=self.manager_id, team_id=self.team_id)
         ids = {"manager_id": self.manager_id}
         stream = stream_of("manager", self.manager_id)

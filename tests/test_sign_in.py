@@ -25,9 +25,8 @@ from api.sessions import Sessions
 from api.settings import Settings
 from api.signing_in import HASHING, WAITING, SigningIn
 from api.throttle import Attempts, Throttle
-from application.orders import Order
-from domain.access_commands import ForgetPerson, RevokeRole
-from domain.values import AccountId, ManagerId
+from domain.access_commands import RevokeRole
+from domain.values import AccountId
 from tests.browser import COOKIE, Browser
 from tests.over_http import AUTUMN, Company, Person, company, refused, serving
 
@@ -472,19 +471,6 @@ def test_only_administrators_invite_and_a_login_is_one_persons(here: Company) ->
     taken = here.admin.post(f"/v1/accounts/{other.account_id}/password", {"login": "TAKEN"})
     refused(taken, 409, "not-allowed-now")
     invite(here, person, "taken")
-
-
-def test_whoever_is_forgotten_has_no_login_and_no_identity(here: Company) -> None:
-    anna = here.manager()
-    person = here.hire("manager", manager_id=anna)
-    invite(here, person, "anna-who-leaves")
-    link = "INSERT INTO books.identities VALUES ('https://sso', 'subject', %s) RETURNING 1"
-    assert rows(here, link, person.account_id)
-    order = Order(ForgetPerson(ManagerId(anna)), "operator")
-    here.service.dealfolio.transactor.submit(order).result(10)
-    for table in ("books.passwords", "books.identities"):
-        left = rows(here, f"SELECT 1 FROM {table} WHERE account_id = %s", person.account_id)
-        assert left == [], table
 
 
 @pytest.mark.parametrize("login", ["", " ", "a b", "a\x00b", "a\u202eb", "a" * 101, 7, None, "a/b"])
