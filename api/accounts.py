@@ -19,7 +19,7 @@ from domain.access import Access, Grant
 from domain.access_commands import GrantRole, IssueKey, RevokeKey, RevokeRole, SetSignIn
 from domain.decisions import Command
 from domain.errors import Invalid, NotFound
-from domain.values import AccountId, KeyId, ManagerId, Role, SignInMeans, TeamId
+from domain.values import AccountId, KeyId, Role, SignInMeans
 from projections.point import BEYOND
 
 OPERATOR = "operator"
@@ -87,9 +87,6 @@ _FORGET: tuple[LiteralString, ...] = (
     "DELETE FROM books.sessions WHERE account_id = %s",
     "DELETE FROM books.passwords WHERE account_id = %s",
 )
-_BEFORE_THE_LOG: LiteralString = """
-SELECT account_id, role, manager_id, team_id FROM books.roles_before_the_log
-"""
 
 
 class Accounts:
@@ -189,16 +186,6 @@ class Accounts:
         with self._service.asking() as cursor:
             row = cursor.execute(_CALLED, [str(account_id)]).fetchone()
         return Account(account_id, row[0] if row else None, grant)
-
-    def grant_what_was_before_the_log(self) -> None:
-        """Version 0.1 kept roles in a table. Once, and it may be interrupted at any time."""
-        with self._service.asking() as cursor:
-            for account_id, role, manager, team in cursor.execute(_BEFORE_THE_LOG).fetchall():
-                manager_id = None if manager is None else ManagerId(manager)
-                grant = Grant(Role(role), manager_id, None if team is None else TeamId(team))
-                if AccountId(account_id) not in self._access().grants:
-                    self.grant(None, AccountId(account_id), grant)
-            cursor.execute("DELETE FROM books.roles_before_the_log")
 
     def close(self, caller: Caller, account_id: AccountId) -> None:
         """From the next position on its keys and sessions are worth nothing, and its login is free.

@@ -22,7 +22,7 @@ from api.doctor import examine
 from api.importing import import_files
 from api.inputs import Day, KnownAt
 from api.problems import Language, explain
-from api.schema import SchemaError, migrate
+from api.schema import SchemaError
 from api.service import Service
 from api.serving import UnsafeHost, require_safe, server_options
 from api.settings import Settings, variable
@@ -35,6 +35,7 @@ from api.shown import (
     show_portfolios,
     show_the_way,
 )
+from api.upgrade import prepare
 from application.orders import Order, Unavailable
 from domain.access_commands import ForgetPerson
 from domain.errors import NotAllowedNow, Obstacle, Refusal
@@ -67,7 +68,6 @@ def serve(host: Host = None, port: Port = None, data: Data = None, workers: Work
     require_safe(settings)
     with _own_database(settings) as conninfo:
         with _service(conninfo, settings) as service:
-            Accounts(service).grant_what_was_before_the_log()
             _make_first_account(service)
         _serve(conninfo, settings)
 
@@ -181,7 +181,7 @@ def verify_(data: Data = None) -> None:
 @app.command()
 def doctor(data: Data = None) -> None:
     """What database this is, what is wrong with it, and how to mend that."""
-    with _database(_settings(data=data), prepare=False) as conninfo:
+    with _database(_settings(data=data), prepared=False) as conninfo:
         findings = list(examine(conninfo))
     show_findings(findings)
     if not all(finding.ok for finding in findings):
@@ -234,27 +234,27 @@ def _own_database(settings: Settings) -> Iterator[str]:
     """A migrated database to serve: the one of DATABASE_URL, or an embedded one of our own."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if settings.database_url is not None:
-        migrate(settings.database_url)
+        prepare(settings.database_url, settings)
         yield settings.database_url
         return
     data = settings.data or embedded.default_data_directory()
     with embedded.postgres(data) as conninfo:
-        migrate(conninfo)
+        prepare(conninfo, settings)
         yield conninfo
 
 
 @contextmanager
-def _database(settings: Settings, *, prepare: bool = True) -> Iterator[str]:
+def _database(settings: Settings, *, prepared: bool = True) -> Iterator[str]:
     """The database to work on: also the embedded one of a service that is running."""
     data = settings.data or embedded.default_data_directory()
     conninfo = settings.database_url or embedded.running(data)
     if conninfo is None:
         with embedded.postgres(data) as started:
-            migrate(started)
+            prepare(started, settings)
             yield started
         return
-    if prepare:
-        migrate(conninfo)
+    if prepared:
+        prepare(conninfo, settings)
     yield conninfo
 
 

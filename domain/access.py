@@ -113,6 +113,10 @@ class Access:
         """
         return self.grants.get(account_id) or self.closed.get(account_id)
 
+    def knows(self, account_id: AccountId) -> bool:
+        """Whether it is there, or was once."""
+        return self.had(account_id) is not None or str(account_id) in self.forgotten
+
     def accounts_of(self, manager_id: ManagerId) -> tuple[AccountId, ...]:
         """Those of the manager's person, open or closed, that are not forgotten."""
         known = {**self.closed, **self.grants}

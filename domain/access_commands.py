@@ -29,15 +29,21 @@ from domain.values import (
 
 @dataclass(frozen=True, slots=True)
 class GrantRole:
-    """In place of the role that the account had. Its person and team must be known."""
+    """In place of the role that the account had. Its person and team must be known.
+
+    `unless_known`: only to an account of which the log has never heard.
+    """
 
     account_id: AccountId
     role: Role
     manager_id: ManagerId | None = None
     team_id: TeamId | None = None
+    unless_known: bool = False
 
     def decide(self, books: Books) -> Decision:
-        people = books.directory.people
+        people, access = books.directory.people, books.directory.access
+        if self.unless_known and access.knows(self.account_id):
+            raise NotAllowedNow(Obstacle.ALREADY_EXISTS, name=str(self.account_id))
         if self.manager_id is not None and self.manager_id not in people.managers:
             raise NotFound("manager", self.manager_id)
         if self.team_id is not None:
@@ -50,7 +56,7 @@ class GrantRole:
             manager_id=self.manager_id,
             team_id=self.team_id,
         )
-        created = self.account_id not in books.directory.access.grants
+        created = self.account_id not in access.grants
         return _on_account(self.account_id, event, created=created)
 
 
@@ -139,7 +145,7 @@ class ForgetPerson:
         grant = None if account_id is None else access.had(account_id)
         if grant is not None and grant.manager_id is not None:
             return grant.manager_id, access.accounts_of(grant.manager_id)
-        if account_id is None or (grant is None and str(account_id) not in access.forgotten):
+        if account_id is None or not access.knows(account_id):
             raise NotFound("person", self.person)
         return None, (account_id,)
 
