@@ -307,8 +307,11 @@ class PeriodsAnswer(Asked):
 
 
 class AccountOut(Out):
+    """`name` null: the person was forgotten."""
+
     account_id: str = Field(examples=["7d1f4e7c-33d5-4a55-9a39-55dbd3a5a2b1"])
-    name: str = Field(examples=["Анна Соколова"])
+    name: str | None = Field(examples=["Анна Соколова"])
+    email: str | None = Field(examples=["anna@romashka.ru"])
     role: str = Field(examples=["manager"])
     manager_id: str | None = Field(examples=["anna-sokolova"])
     team_id: str | None = None

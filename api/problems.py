@@ -552,6 +552,10 @@ FIELDS: dict[str, tuple[str, str]] = {
         "логин — до 100 букв и цифр, ещё точка и знаки _@+-",
         "a login has letters, digits, dots and _@+-, 100 at most",
     ),
+    "email": (
+        "адрес почты — латиницей, до 254 знаков: anna@romashka.ru",
+        "an e-mail address is in ASCII, of 254 characters at most: anna@romashka.ru",
+    ),
     "path": ("адрес на этом сайте, от косой черты", "must be an address here, from a slash on"),
     "illegible": ("непечатаемый символ", "has an unprintable character"),
     "string_type": ("нужен текст", "must be text"),

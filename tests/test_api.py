@@ -1340,7 +1340,7 @@ def test_a_token_is_shown_once_and_signs_in(here: Company, anna: str) -> None:
     assert (response.status_code, response.headers["cache-control"]) == (201, "no-store")
     made = response.json()
     token = made.pop("token")
-    assert made == {**body, "account_id": made["account_id"], "team_id": None}
+    assert made == {**body, "account_id": made["account_id"], "team_id": None, "email": None}
     assert here.person(token).get(f"/v1/managers/{anna}/portfolio").status_code == 200
     lines = list(here.admin.pages("/v1/accounts", limit=1_000))
     assert made in [account for page in lines for account in page["accounts"]]
