@@ -9,7 +9,6 @@ from typing import TypeVar
 
 from psycopg import Connection, Cursor, OperationalError
 from psycopg.abc import PQGen
-from psycopg.errors import _WaitTimeout
 from psycopg.rows import TupleRow
 
 Result = TypeVar("Result")
@@ -51,9 +50,10 @@ class ImpatientConnection(Connection[TupleRow]):
         seconds, self._seconds = self._seconds, self.later_seconds
         try:
             return super().wait(gen, interval, seconds if timeout is None else timeout)
-        except _WaitTimeout as error:
-            self.close()
-            raise OperationalError(f"no answer from the database in {seconds} s") from error
+        except OperationalError as error:
+            if error.sqlstate is None:  # no word of the database's: it was silent, or hung up
+                self.close()
+            raise
 
 
 def become_the_service(statement_seconds: int, connection: ImpatientConnection) -> None:
