@@ -8,7 +8,8 @@ from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
-from api.problems import KINDS, Problem, describe
+from api.problems import Problem, describe
+from api.words import KINDS
 from domain.values import decimal_text, value_text
 from projections.ledger import Balance
 from projections.point import Point

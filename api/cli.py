@@ -21,7 +21,7 @@ from api.demo import NotEmpty, grant_in_the_demo, load_demo
 from api.doctor import examine
 from api.importing import import_files
 from api.inputs import Day, KnownAt
-from api.problems import Language, explain
+from api.problems import explain
 from api.schema import SchemaError
 from api.service import Service
 from api.serving import UnsafeHost, require_safe, server_options
@@ -36,6 +36,7 @@ from api.shown import (
     show_the_way,
 )
 from api.upgrade import prepare
+from api.words import Language
 from application.orders import Order, Unavailable
 from domain.access_commands import ForgetPerson
 from domain.errors import NotAllowedNow, Obstacle, Refusal

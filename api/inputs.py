@@ -35,7 +35,7 @@ _MOST_DIGITS = 40
 
 
 class Flaw(StrEnum):
-    """What is wrong with a text that should be JSON; in words: `api.problems.FLAWS`."""
+    """What is wrong with a text that should be JSON; in words: `api.words.FLAWS`."""
 
     EMPTY = "empty"
     NOT_UTF_8 = "not-utf-8"
