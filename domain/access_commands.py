@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from domain.decisions import Books, Decision
+from domain.decisions import Books, Decision, require_known
 from domain.errors import NotAllowedNow, NotFound, Obstacle
 from domain.events import (
     BackdatingLimitSet,
@@ -44,8 +44,8 @@ class GrantRole:
         people, access = books.directory.people, books.directory.access
         if self.unless_known and access.knows(self.account_id):
             raise NotAllowedNow(Obstacle.ALREADY_EXISTS, name=str(self.account_id))
-        if self.manager_id is not None and self.manager_id not in people.managers:
-            raise NotFound("manager", self.manager_id)
+        if self.manager_id is not None:
+            require_known("manager", self.manager_id, people.managers)
         if self.team_id is not None:
             people.require_team(self.team_id)
         if self.role is not Role.ADMIN:
@@ -65,7 +65,7 @@ class RevokeRole:
     account_id: AccountId
 
     def decide(self, books: Books) -> Decision:
-        _require_account(books, self.account_id)
+        require_known("account", self.account_id, books.directory.access.grants)
         _require_another_admin(books, self.account_id)
         return _on_account(self.account_id, RoleRevoked(account_id=self.account_id))
 
@@ -79,7 +79,7 @@ class IssueKey:
     expires_at: datetime | None = None
 
     def decide(self, books: Books) -> Decision:
-        _require_account(books, self.account_id)
+        require_known("account", self.account_id, books.directory.access.grants)
         event = KeyIssued(
             account_id=self.account_id, key_id=self.key_id, expires_at=self.expires_at
         )
@@ -108,7 +108,7 @@ class SetSignIn:
     means: SignInMeans
 
     def decide(self, books: Books) -> Decision:
-        _require_account(books, self.account_id)
+        require_known("account", self.account_id, books.directory.access.grants)
         event = SignInSet(account_id=self.account_id, means=self.means)
         return _on_account(self.account_id, event)
 
@@ -164,11 +164,6 @@ class SetBackdatingLimit:
 
 def _on_account(account_id: AccountId, event: Event, *, created: bool = False) -> Decision:
     return Decision(UUID(str(account_id)), event, {"account_id": str(account_id)}, created=created)
-
-
-def _require_account(books: Books, account_id: AccountId) -> None:
-    if account_id not in books.directory.access.grants:
-        raise NotFound("account", account_id)
 
 
 def _account_named(name: str) -> AccountId | None:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from domain.decisions import Books, Decision
-from domain.errors import InTheFuture, NotAllowedNow, NotFound, Obstacle
+from domain.decisions import Books, Decision, require_known
+from domain.errors import InTheFuture, NotAllowedNow, Obstacle
 from domain.events import (
     ActionTypeDefined,
     ActionTypeRetired,
@@ -59,7 +59,7 @@ class ChangeCatalogueWeight:
     reason: str
 
     def decide(self, books: Books) -> Decision:
-        _require_known("action type", self.code, books.directory.catalogue.types)
+        require_known("action type", self.code, books.directory.catalogue.types)
         event = ActionTypeWeightChanged(
             code=self.code,
             weight=self.weight,
@@ -75,7 +75,7 @@ class RetireActionType:
     effective_from: date
 
     def decide(self, books: Books) -> Decision:
-        _require_known("action type", self.code, books.directory.catalogue.types)
+        require_known("action type", self.code, books.directory.catalogue.types)
         event = ActionTypeRetired(code=self.code, effective_from=self.effective_from)
         return _on_type(self.code, event)
 
@@ -123,7 +123,7 @@ class ChangeTeam:
 
     def decide(self, books: Books) -> Decision:
         people = books.directory.people
-        _require_known("manager", self.manager_id, people.managers)
+        require_known("manager", self.manager_id, people.managers)
         people.require_team(self.team_id)
         books.require_open(self.effective_on)
         event = ManagerTeamChanged(manager_id=self.manager_id, team_id=self.team_id)
@@ -166,11 +166,6 @@ def _on_type(code: ActionTypeCode, event: Event, *, created: bool = False) -> De
 
 def _on_period(month: Month, event: Event) -> Decision:
     return Decision(stream_of("period", str(month)), event, {"period": str(month)})
-
-
-def _require_known(what: str, name: object, known: Container[object]) -> None:
-    if name not in known:
-        raise NotFound(what, name)
 
 
 def _require_new(name: object, known: Container[object]) -> None:

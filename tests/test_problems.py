@@ -208,7 +208,7 @@ def test_whatever_may_not_be_found_has_its_name_in_both_languages() -> None:
         for folder in ("domain", "application", "projections", "api")
         for file in (root / folder).glob("*.py")
     )
-    named = r'(?:NotFound|_require_known|_require_new)\("([a-z ]+)"'
+    named = r'(?:NotFound|require_known)\("([a-z ]+)"'
     assert set(re.findall(named, sources)) == set(THINGS)
 
 
