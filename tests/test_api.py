@@ -963,7 +963,7 @@ def test_questions_about_deals_and_lists_answer_with_the_fields_of_the_contract(
         assert set(answer) == ASKED | {name}
         assert set(answer[name][0]) == fields
     assert set(here.admin.ask("/v1/accounts")["accounts"][0]) == {
-        "account_id", "name", "role", "manager_id", "team_id",
+        "account_id", "name", "email", "role", "manager_id", "team_id",
     }  # fmt: skip
 
 
