@@ -16,7 +16,14 @@ from uuid import UUID, uuid4
 from api.service import Service
 from application.orders import PATIENCE_SECONDS, Caller, Order, Unavailable
 from domain.access import Access, Grant
-from domain.access_commands import GrantRole, IssueKey, RevokeKey, RevokeRole, SetSignIn
+from domain.access_commands import (
+    ForgetPerson,
+    GrantRole,
+    IssueKey,
+    RevokeKey,
+    RevokeRole,
+    SetSignIn,
+)
 from domain.decisions import Command
 from domain.errors import Invalid, NotFound
 from domain.values import AccountId, KeyId, Role, SignInMeans
@@ -77,6 +84,7 @@ WHERE account_id = ANY(%(open)s) AND (created_at, account_id) > (
 ) ORDER BY created_at, account_id LIMIT %(limit)s
 """
 _ANY: LiteralString = "SELECT 1 FROM books.accounts WHERE account_id = %s"
+_ANY_NAMED: LiteralString = "SELECT 1 FROM books.accounts WHERE account_id::text = %s"
 _ISSUE: LiteralString = """
 INSERT INTO books.keys (key_id, account_id, prefix, hash, expires_at) VALUES (%s, %s, %s, %s, %s)
 """
@@ -218,6 +226,15 @@ class Accounts:
         with self._service.asking() as cursor:
             for forget in _FORGET:
                 cursor.execute(forget, [account_id])
+
+    def forget(self, person: str) -> int:
+        """Erase who a manager or an account is, as the operator; the position at which the log says
+        so. Raises Refusal, Unavailable.
+        """
+        with self._service.asking() as cursor:
+            has_account = cursor.execute(_ANY_NAMED, [person.lower()]).fetchone() is not None
+        order = Order(ForgetPerson(person, has_account), OPERATOR)
+        return self._service.dealfolio.transactor.submit(order).result().position
 
     def page(self, after: UUID | None, limit: int) -> list[Account]:
         """Accounts that have a role, in the order of their making, behind the account `after`.

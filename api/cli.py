@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_settings import SettingsError
 
 from api import embedded
-from api.accounts import OPERATOR, Accounts, new_token
+from api.accounts import Accounts, new_token
 from api.app import create_app
 from api.demo import NotEmpty, grant_in_the_demo, load_demo
 from api.doctor import examine
@@ -37,8 +37,7 @@ from api.shown import (
 )
 from api.upgrade import prepare
 from api.words import Language
-from application.orders import Order, Unavailable
-from domain.access_commands import ForgetPerson
+from application.orders import Unavailable
 from domain.errors import NotAllowedNow, Obstacle, Refusal
 from domain.values import Role
 from projections.point import Knowledge
@@ -146,9 +145,8 @@ def forget(
         if not yes:
             asked = f"Erase who {person} is, for ever, and close every account of theirs?"
             typer.confirm(asked, abort=True)
-        submitted = service.dealfolio.transactor.submit(Order(ForgetPerson(person), OPERATOR))
         try:
-            position = submitted.result().position
+            position = Accounts(service).forget(person)
         except NotAllowedNow as refusal:
             if refusal.obstacle is not Obstacle.ALREADY_FORGOTTEN:
                 raise

@@ -10,6 +10,7 @@ from contextlib import closing
 from typing import Any, LiteralString
 
 from api.accounts import OPERATOR
+from api.problems import explain
 from api.schema import migrate
 from api.service import Service
 from api.settings import Settings
@@ -42,7 +43,8 @@ def move_roles_into_the_log(service: Service) -> None:
         try:
             service.dealfolio.transactor.submit(Order(command, OPERATOR)).result()
         except NotFound as refusal:
-            _LOG.warning("account %s has no role: there is no %s", account_id, refusal)
+            why = explain(refusal, "en")[1]  # as all that is logged
+            _LOG.warning("account %s has no role yet: %s", account_id, why)
             continue
         except NotAllowedNow:
             pass  # another start has granted it, and maybe somebody has taken it away since

@@ -119,9 +119,12 @@ class ForgetPerson:
     their accounts are ids from here on and nothing else, and the accounts are closed.
 
     Once is enough: raises NotAllowedNow where nothing is left to erase; NotFound for a stranger.
+    `has_account`: beside the log there is an account of that id, of which the log need not know, as
+    of those that version 0.1 had closed.
     """
 
     person: str
+    has_account: bool = False
 
     def decide(self, books: Books) -> Decision:
         access = books.directory.access
@@ -145,7 +148,7 @@ class ForgetPerson:
         grant = None if account_id is None else access.had(account_id)
         if grant is not None and grant.manager_id is not None:
             return grant.manager_id, access.accounts_of(grant.manager_id)
-        if account_id is None or not access.knows(account_id):
+        if account_id is None or not (self.has_account or access.knows(account_id)):
             raise NotFound("person", self.person)
         return None, (account_id,)
 

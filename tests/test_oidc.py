@@ -15,11 +15,9 @@ import psycopg
 import pytest
 from pydantic import ValidationError
 
-from api.accounts import OPERATOR
+from api.accounts import Accounts
 from api.settings import Settings
 from api.under_way import is_path_here
-from application.orders import Order
-from domain.access_commands import ForgetPerson
 from domain.values import Role
 from tests.browser import COOKIE, Browser
 from tests.issuer import (
@@ -633,8 +631,7 @@ def test_an_address_is_shown_to_administrators_alone_and_forgotten_with_the_rest
     for other in (here.director, person):
         refused(other.get("/v1/accounts"), 403, "forbidden")
         refused(other.post(path, {"email": "mine@romashka.ru"}), 403, "forbidden")
-    forget = Order(ForgetPerson(person.account_id), OPERATOR)
-    here.service.dealfolio.transactor.submit(forget).result(10)
+    Accounts(here.service).forget(person.account_id)
     with psycopg.connect(shared_database) as connection:
         kept = connection.execute("SELECT FROM books.people WHERE email LIKE 'secret-%'")
         assert kept.fetchall() == []

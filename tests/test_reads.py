@@ -5,11 +5,10 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from api.accounts import OPERATOR
+from api.accounts import Accounts
 from api.questions import QUESTIONS
-from application.orders import Order, Unavailable
+from application.orders import Unavailable
 from domain.access import Task
-from domain.access_commands import ForgetPerson
 from domain.errors import NotAllowedNow, NotFound, Obstacle
 from tests.browser import Browser
 from tests.over_http import Company, Person, company, refused
@@ -121,8 +120,7 @@ def test_nobody_rewrites_who_read_what(here: Company, database: str) -> None:
 
 def forget(here: Company, person: str) -> int:
     """The position at which the log says so."""
-    order = Order(ForgetPerson(person), OPERATOR)
-    return here.service.dealfolio.transactor.submit(order).result(10).position
+    return Accounts(here.service).forget(person)
 
 
 def traces(database: str, *ids: str) -> list[str]:

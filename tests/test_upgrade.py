@@ -22,6 +22,7 @@ from api.service import Service
 from api.settings import Settings
 from domain.access import Grant
 from domain.access_commands import RevokeRole
+from domain.errors import NotAllowedNow
 from domain.events import ManagerRegistered, Recorded, encode
 from domain.values import AccountId, ManagerId, Role, stream_of
 from projections.point import BEYOND
@@ -162,6 +163,18 @@ def test_who_stands_for_a_manager_that_is_not_there_keeps_waiting_and_holds_up_n
     assert waiting(old) == [IDS["Фёдор"]]
     assert str(IDS["Фёдор"]) in caplog.text
     assert STRANGER in caplog.text
+
+
+def test_whom_0_1_had_closed_can_be_forgotten_though_the_log_never_knew_them(old: str) -> None:
+    upgrade.prepare(old, Settings())
+    gone = str(IDS["Ушедшая"])
+    with closing(Service(old, Settings())) as service:
+        Accounts(service).forget(gone.upper())
+        with pytest.raises(NotAllowedNow):
+            Accounts(service).forget(gone)
+    with psycopg.connect(old) as connection:
+        names = {name for (name,) in connection.execute("SELECT name FROM books.people")}
+    assert names == {"Ольга", "Дина"}
 
 
 @pytest.mark.parametrize(("command", "workers"), [("serve", "1"), ("serve", "2"), ("demo", "2")])
