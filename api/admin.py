@@ -24,7 +24,7 @@ from api.answers import (
 )
 from api.asking import AskingDep, Question
 from api.door import v1_router
-from api.inputs import Body, Id, Instant, Limit, Line, Slug, example
+from api.inputs import Body, Email, Id, Instant, Limit, Line, Slug, example
 from domain.access import Grant
 from domain.values import AccountId, KeyId, ManagerId, Role, TeamId
 
@@ -92,13 +92,16 @@ class KeyBody(Body):
 
 
 class AccountBody(RoleBody):
-    """What a role needs, a name, and until when the first key holds."""
+    """What a role needs, a name, and until when the first key holds. `email`, verified by an issuer
+    of identities, may link the person to the account.
+    """
 
     model_config = example(
         one_of=_PLACES, name="Анна Соколова", role="manager", manager_id="anna-sokolova"
     )
 
     name: Line
+    email: Email | None = None
     expires_at: Instant | None = None
 
 
@@ -116,7 +119,9 @@ class AccountsQuestion(Question):
 )
 def create_account(body: AccountBody, accounts: AccountsDep, asking: AskingDep) -> Response:
     """Make an account. Its key is in this answer and nowhere else."""
-    account, token = accounts.create(asking.admitted(), body.name, body.grant, body.expires_at)
+    account, token = accounts.create(
+        asking.admitted(), body.name, body.grant, email=body.email, expires_at=body.expires_at
+    )
     return _secret(NewAccount(**_figures(account), token=token))
 
 
@@ -139,9 +144,7 @@ def list_accounts(
     if len(page) == question.limit:
         last = page[-1].account_id
         links["next"] = f"{request.url.path}?limit={question.limit}&cursor={last}"
-    return answer(
-        AccountsAnswer(accounts=[AccountOut(**_figures(account)) for account in page]), links
-    )
+    return answer(AccountsAnswer(accounts=[account_shown(account) for account in page]), links)
 
 
 @router.post(
@@ -155,7 +158,7 @@ def grant_role(
 ) -> Response:
     """Another role, in place of the one that the account has."""
     account = accounts.change_role(asking.admitted(), AccountId(account_id), body.grant)
-    return answer(AccountOut(**_figures(account)))
+    return answer(account_shown(account))
 
 
 @router.delete(
@@ -226,12 +229,17 @@ def _secret(body: NewAccount | NewKey) -> Response:
     return made
 
 
+def account_shown(account: Account) -> AccountOut:
+    return AccountOut(**_figures(account))
+
+
 def _figures(account: Account) -> dict[str, Any]:
     grant = account.grant
     team: UUID | None = grant.team_id
     return {
         "account_id": str(account.account_id),
         "name": account.name,
+        "email": account.email,
         "role": grant.role.value,
         "manager_id": grant.manager_id,
         "team_id": None if team is None else str(team),

@@ -8,7 +8,8 @@ from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic_core import to_json
 
-from api.problems import KINDS, Problem, describe
+from api.problems import Problem, describe
+from api.words import KINDS
 from domain.values import decimal_text, value_text
 from projections.ledger import Balance
 from projections.point import Point
@@ -312,8 +313,11 @@ class PeriodsAnswer(Asked):
 
 
 class AccountOut(Out):
+    """`name` null: the person was forgotten."""
+
     account_id: Uuid = Field(examples=["7d1f4e7c-33d5-4a55-9a39-55dbd3a5a2b1"])
     name: str | None = Field(examples=["Анна Соколова"])
+    email: str | None = Field(examples=["anna@romashka.ru"])
     role: str = Field(examples=["manager"])
     manager_id: str | None = Field(examples=["anna-sokolova"])
     team_id: Uuid | None = None

@@ -35,7 +35,7 @@ _MOST_DIGITS = 40
 
 
 class Flaw(StrEnum):
-    """What is wrong with a text that should be JSON; in words: `api.problems.FLAWS`."""
+    """What is wrong with a text that should be JSON; in words: `api.words.FLAWS`."""
 
     EMPTY = "empty"
     NOT_UTF_8 = "not-utf-8"
@@ -178,6 +178,24 @@ def _instant(given: object) -> datetime:
     raise PydanticCustomError("instant", "not an instant")
 
 
+_EMAIL = re.compile(
+    r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-z0-9-]+(\.[a-z0-9-]+)*", re.ASCII | re.IGNORECASE
+)
+
+
+def is_email(given: object) -> bool:
+    """By the HTML standard's pattern (4.10.5.1.5). In ASCII alone: beyond it, letters that look the
+    same are not, and others become the same without case, so that one's address would be another's.
+    """
+    return isinstance(given, str) and len(given) <= 254 and bool(_EMAIL.fullmatch(given))
+
+
+def _email(given: object) -> str:
+    if isinstance(given, str) and is_email(given):
+        return given
+    raise PydanticCustomError("email", "not an e-mail address")
+
+
 _INVISIBLE = frozenset({"Cc", "Cf", "Cn", "Cs", "Zl", "Zp"})
 """Categories of Unicode: controls, marks that turn text about, nothing, separators of lines."""
 _VISIBLE = frozenset("\n\t\u200c\u200d")
@@ -308,6 +326,13 @@ Limit = Annotated[
     int,
     PlainValidator(_limit),
     WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MOST_PER_PAGE}),
+]
+Email = Annotated[
+    str,
+    PlainValidator(_email),
+    WithJsonSchema(
+        {"type": "string", "format": "email", "maxLength": 254, "examples": ["anna@romashka.ru"]}
+    ),
 ]
 Slug = Annotated[str, Field(strict=True, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Currency = Annotated[

@@ -84,8 +84,7 @@ def _read(of: type[B]) -> Any:  # noqa: ANN401 - the framework's mark
 
     async def read(request: Request) -> B:
         headers = headers_of(request)
-        settings = signing_in(request).service.settings
-        require_own_page(request.scope, headers, settings.public_url)
+        require_own_page(headers, signing_in(request).service.settings)
         _require_bare(request)
         try:
             body = await read_body(request.receive, headers)
@@ -214,7 +213,7 @@ async def _required(request: Request) -> tuple[str, Session]:
     found = None if cookie is None else await here.do(partial(here.sessions.find, cookie))
     if cookie is None or found is None:
         raise Problem("unauthenticated")
-    require_no_forgery(request.scope, headers, found, here.service.settings.public_url)
+    require_no_forgery(request.scope, headers, found, here.service.settings)
     return cookie, found
 
 

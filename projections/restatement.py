@@ -7,8 +7,8 @@ from typing import Any, LiteralString
 
 from psycopg import Cursor
 
-from domain.history import state_at
-from domain.ledger import NOTHING, difference, holdings
+from domain.history import Fact, on, state_at
+from domain.ledger import NOTHING, Holdings, difference, holdings
 from domain.values import Account, DealId, ManagerId
 from projections.ledger import ZERO, Balance
 from projections.portfolio import Log
@@ -56,6 +56,18 @@ def restatement_of(
     (first, last].
     """
     earlier, lines = ZERO, list[RestatementLine]()
+    for line in _changes(log, as_of, last, currency):
+        if managers is not None and line.manager_id not in managers:
+            continue
+        if line.position <= first:
+            earlier = earlier.with_posting(line.account, line.amount)
+        elif line.amount:
+            lines.append(line)
+    return Restatement(earlier, _in_order(lines))
+
+
+def _changes(log: Log, as_of: date, last: int, currency: str) -> Iterator[RestatementLine]:
+    """What every event recorded up to `last` changed in the worth of its deal on `as_of`."""
     for deal_id, events in log.items():
         facts = sorted(events, key=lambda fact: fact.position)
         worth = NOTHING
@@ -64,28 +76,22 @@ def restatement_of(
                 break
             deal = state_at(facts, as_of, fact.position)
             before, worth = worth, holdings(deal)
-            if deal is None or deal.currency != currency:
-                continue
-            for (manager, account), held in difference(before, worth).items():
-                if managers is not None and manager not in managers:
-                    continue
-                if fact.position <= first:
-                    earlier = earlier.with_posting(account, held.amount)
-                elif held.amount:
-                    assert fact.effective_on is not None
-                    lines.append(
-                        RestatementLine(
-                            fact.position,
-                            manager,
-                            account,
-                            held.amount,
-                            fact.type,
-                            deal_id,
-                            fact.recorded_at,
-                            fact.effective_on,
-                        )
-                    )
-    return Restatement(earlier, _in_order(lines))
+            if deal is not None and deal.currency == currency:
+                yield from _lines_of(deal_id, fact, difference(before, worth))
+
+
+def _lines_of(deal_id: DealId, fact: Fact, change: Holdings) -> Iterator[RestatementLine]:
+    for (manager, account), held in change.items():
+        yield RestatementLine(
+            fact.position,
+            manager,
+            account,
+            held.amount,
+            fact.type,
+            deal_id,
+            fact.recorded_at,
+            on(fact),
+        )
 
 
 _LINES: LiteralString = """
