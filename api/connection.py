@@ -89,9 +89,10 @@ class _LoopConnection(AsyncConnection[TupleRow]):
         seconds = FIRST_SECONDS if timeout is None else timeout
         try:
             return await super().wait(gen, interval, seconds)
-        except _WaitTimeout as error:
-            await self.close()
-            raise OperationalError(f"no answer from the database in {seconds} s") from error
+        except OperationalError as error:
+            if error.sqlstate is None:  # likewise
+                await self.close()
+            raise
 
 
 class Glance:

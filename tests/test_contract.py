@@ -24,8 +24,8 @@ from schemathesis.engine import Status, events, from_schema
 from schemathesis.openapi.checks import RejectedPositiveData
 from schemathesis.schemas import BaseSchema
 
-from api.problems import FIELDS
 from api.settings import Settings
+from api.words import FIELDS
 from tests.conftest import new_database
 from tests.histories import PROFILE
 from tests.over_http import Company, company
