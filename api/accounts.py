@@ -16,10 +16,17 @@ from uuid import UUID, uuid4
 from api.service import Service
 from application.orders import PATIENCE_SECONDS, Caller, Order, Unavailable
 from domain.access import Access, Grant
-from domain.access_commands import GrantRole, IssueKey, RevokeKey, RevokeRole, SetSignIn
+from domain.access_commands import (
+    ForgetPerson,
+    GrantRole,
+    IssueKey,
+    RevokeKey,
+    RevokeRole,
+    SetSignIn,
+)
 from domain.decisions import Command
 from domain.errors import Invalid, NotFound
-from domain.values import AccountId, KeyId, ManagerId, Role, SignInMeans, TeamId
+from domain.values import AccountId, KeyId, Role, SignInMeans
 from projections.point import BEYOND
 
 OPERATOR = "operator"
@@ -35,8 +42,11 @@ _SHOWN = 7
 
 @dataclass(frozen=True, slots=True)
 class Account:
+    """`name` and `email` as people have them; None: not known, or forgotten."""
+
     account_id: AccountId
     name: str | None
+    email: str | None
     grant: Grant
 
 
@@ -56,14 +66,16 @@ _FIRST: LiteralString = """
 INSERT INTO books.accounts (account_id) SELECT %s WHERE NOT EXISTS (SELECT FROM books.accounts)
 RETURNING account_id
 """
-_NAME: LiteralString = "INSERT INTO books.people (person_id, name) VALUES (%s, %s)"
-_CALLED: LiteralString = "SELECT name FROM books.people WHERE person_id = %s"
+_NAME: LiteralString = "INSERT INTO books.people (person_id, name, email) VALUES (%s, %s, %s)"
+_CALLED: LiteralString = "SELECT name, email FROM books.people WHERE person_id = %s"
+_EMAIL: LiteralString = "UPDATE books.people SET email = %s WHERE person_id = %s"
+"""Of whoever was forgotten meanwhile there is no row, and none comes back."""
 _BY_NAME: LiteralString = """
 SELECT account_id FROM books.accounts JOIN books.people ON person_id = account_id::text
 WHERE name = %s AND account_id = ANY(%s)
 """
 _PAGE: LiteralString = """
-SELECT account_id, name
+SELECT account_id, name, email
 FROM books.accounts LEFT JOIN books.people ON person_id = account_id::text
 WHERE account_id = ANY(%(open)s) AND (created_at, account_id) > (
     SELECT created_at, account_id FROM books.accounts WHERE account_id = %(after)s
@@ -72,6 +84,7 @@ WHERE account_id = ANY(%(open)s) AND (created_at, account_id) > (
 ) ORDER BY created_at, account_id LIMIT %(limit)s
 """
 _ANY: LiteralString = "SELECT 1 FROM books.accounts WHERE account_id = %s"
+_ANY_NAMED: LiteralString = "SELECT 1 FROM books.accounts WHERE account_id::text = %s"
 _ISSUE: LiteralString = """
 INSERT INTO books.keys (key_id, account_id, prefix, hash, expires_at) VALUES (%s, %s, %s, %s, %s)
 """
@@ -87,9 +100,6 @@ _FORGET: tuple[LiteralString, ...] = (
     "DELETE FROM books.sessions WHERE account_id = %s",
     "DELETE FROM books.passwords WHERE account_id = %s",
 )
-_BEFORE_THE_LOG: LiteralString = """
-SELECT account_id, role, manager_id, team_id FROM books.roles_before_the_log
-"""
 
 
 class Accounts:
@@ -122,15 +132,26 @@ class Accounts:
         return caller
 
     def create(
-        self, caller: Caller | None, name: str, grant: Grant, expires_at: datetime | None = None
+        self,
+        caller: Caller | None,
+        name: str,
+        grant: Grant,
+        *,
+        email: str | None = None,
+        expires_at: datetime | None = None,
     ) -> tuple[Account, str]:
         """A new account and its first key, which is never shown again. Raises Refusal."""
-        account_id = self.open(caller, name, grant)
+        account_id = self.open(caller, name, grant, email=email)
         _, token = self.issue_key(caller, account_id, expires_at)
-        return Account(account_id, name, grant), token
+        return Account(account_id, name, email, grant), token
 
     def open(
-        self, caller: Caller | None, name: str, grant: Grant, actor: str = OPERATOR
+        self,
+        caller: Caller | None,
+        name: str,
+        grant: Grant,
+        actor: str = OPERATOR,
+        email: str | None = None,
     ) -> AccountId:
         """An account without a key; made by `actor` where no caller makes it. Raises Refusal.
 
@@ -138,9 +159,11 @@ class Accounts:
         """
         account_id = AccountId(uuid4())
         self.grant(caller, account_id, grant, actor)
+        if email is not None:
+            self.set_sign_in(caller, account_id, SignInMeans.EMAIL, actor)
         with self._service.asking() as cursor:
             cursor.execute(_ADD, [account_id])
-            cursor.execute(_NAME, [str(account_id), name])
+            cursor.execute(_NAME, [str(account_id), name, email])
         return account_id
 
     def create_first(self, token: str) -> AccountId | None:
@@ -149,7 +172,7 @@ class Accounts:
         with self._service.asking() as cursor:
             if cursor.execute(_FIRST, [account_id]).fetchone() is None:
                 return None
-            cursor.execute(_NAME, [str(account_id), "admin"])
+            cursor.execute(_NAME, [str(account_id), "admin", None])
         self.grant(None, account_id, Grant(Role.ADMIN))
         self.issue_key(None, account_id, token=token)
         return account_id
@@ -186,19 +209,13 @@ class Accounts:
         if account_id not in self._access().grants:
             raise NotFound("account", account_id)
         self.grant(caller, account_id, grant)
-        with self._service.asking() as cursor:
-            row = cursor.execute(_CALLED, [str(account_id)]).fetchone()
-        return Account(account_id, row[0] if row else None, grant)
+        return self._shown(account_id)
 
-    def grant_what_was_before_the_log(self) -> None:
-        """Version 0.1 kept roles in a table. Once, and it may be interrupted at any time."""
+    def set_email(self, account_id: AccountId, email: str | None) -> Account:
+        """In place of the address that its person had; None: they have none. Raises NotFound."""
         with self._service.asking() as cursor:
-            for account_id, role, manager, team in cursor.execute(_BEFORE_THE_LOG).fetchall():
-                manager_id = None if manager is None else ManagerId(manager)
-                grant = Grant(Role(role), manager_id, None if team is None else TeamId(team))
-                if AccountId(account_id) not in self._access().grants:
-                    self.grant(None, AccountId(account_id), grant)
-            cursor.execute("DELETE FROM books.roles_before_the_log")
+            cursor.execute(_EMAIL, [email, str(account_id)])
+        return self._shown(account_id)
 
     def close(self, caller: Caller, account_id: AccountId) -> None:
         """From the next position on its keys and sessions are worth nothing, and its login is free.
@@ -210,6 +227,15 @@ class Accounts:
             for forget in _FORGET:
                 cursor.execute(forget, [account_id])
 
+    def forget(self, person: str) -> int:
+        """Erase who a manager or an account is, as the operator; the position at which the log says
+        so. Raises Refusal, Unavailable.
+        """
+        with self._service.asking() as cursor:
+            has_account = cursor.execute(_ANY_NAMED, [person.lower()]).fetchone() is not None
+        order = Order(ForgetPerson(person, has_account), OPERATOR)
+        return self._service.dealfolio.transactor.submit(order).result().position
+
     def page(self, after: UUID | None, limit: int) -> list[Account]:
         """Accounts that have a role, in the order of their making, behind the account `after`.
 
@@ -220,7 +246,8 @@ class Accounts:
             if after is not None and not cursor.execute(_ANY, [after]).fetchone():
                 raise Invalid("cursor", "cursor")
             asked = {"open": list(grants), "after": after, "limit": limit}
-            return [Account(who, name, grants[who]) for who, name in cursor.execute(_PAGE, asked)]
+            found = cursor.execute(_PAGE, asked)
+            return [Account(who, name, email, grants[who]) for who, name, email in found]
 
     def issue_key(
         self,
@@ -263,6 +290,16 @@ class Accounts:
         if key_id not in {key.key_id for key in self.keys(account_id)}:
             raise NotFound("key", key_id)
         self._do(caller, RevokeKey(account_id, key_id))
+
+    def _shown(self, account_id: AccountId) -> Account:
+        """Raises NotFound for one that somebody has closed meanwhile."""
+        grant = self._access().grants.get(account_id)
+        if grant is None:
+            raise NotFound("account", account_id)
+        with self._service.asking() as cursor:
+            row = cursor.execute(_CALLED, [str(account_id)]).fetchone()
+        name, email = row or (None, None)
+        return Account(account_id, name, email, grant)
 
     def _access(self) -> Access:
         with self._service.asking() as cursor:

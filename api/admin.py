@@ -5,13 +5,15 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Depends, Path, Query, Request, Response
-from pydantic import model_validator
+from pydantic import JsonValue, model_validator
 from pydantic_core import PydanticCustomError
 
 from api.accounts import Account, Accounts, Key
 from api.answers import (
+    PAGED,
     QUESTION_REFUSALS,
     REFUSALS,
+    REMOVAL_REFUSALS,
     AccountOut,
     AccountsAnswer,
     KeyOut,
@@ -22,7 +24,7 @@ from api.answers import (
 )
 from api.asking import AskingDep, Question
 from api.door import v1_router
-from api.inputs import Body, Id, Instant, Limit, Line, Slug, example
+from api.inputs import Body, Email, Id, Instant, Limit, Line, Slug, example
 from domain.access import Grant
 from domain.values import AccountId, KeyId, ManagerId, Role, TeamId
 
@@ -40,12 +42,25 @@ def _accounts(request: Request) -> Accounts:
 AccountsDep = Annotated[Accounts, Depends(_accounts)]
 
 
+_PLACES: tuple[JsonValue, ...] = (
+    {"properties": {"role": {"enum": ["director", "auditor", "admin"]}}},
+    {
+        "required": ["manager_id"],
+        "properties": {"role": {"const": "manager"}, "manager_id": {"type": "string"}},
+    },
+    {
+        "required": ["team_id"],
+        "properties": {"role": {"const": "head"}, "team_id": {"type": "string"}},
+    },
+)
+
+
 class RoleBody(Body):
     """A manager's account needs `manager_id`, a head's `team_id`. `manager_id` says which manager
     the account's person is, whatever the role: nobody judges their own actions.
     """
 
-    model_config = example(role="manager", manager_id="anna-sokolova")
+    model_config = example(one_of=_PLACES, role="manager", manager_id="anna-sokolova")
 
     role: Literal["manager", "head", "director", "auditor", "admin"]
     manager_id: Slug | None = None
@@ -77,11 +92,16 @@ class KeyBody(Body):
 
 
 class AccountBody(RoleBody):
-    """What a role needs, a name, and until when the first key holds."""
+    """What a role needs, a name, and until when the first key holds. `email`, verified by an issuer
+    of identities, may link the person to the account.
+    """
 
-    model_config = example(name="Анна Соколова", role="manager", manager_id="anna-sokolova")
+    model_config = example(
+        one_of=_PLACES, name="Анна Соколова", role="manager", manager_id="anna-sokolova"
+    )
 
     name: Line
+    email: Email | None = None
     expires_at: Instant | None = None
 
 
@@ -99,7 +119,9 @@ class AccountsQuestion(Question):
 )
 def create_account(body: AccountBody, accounts: AccountsDep, asking: AskingDep) -> Response:
     """Make an account. Its key is in this answer and nowhere else."""
-    account, token = accounts.create(asking.admitted(), body.name, body.grant, body.expires_at)
+    account, token = accounts.create(
+        asking.admitted(), body.name, body.grant, email=body.email, expires_at=body.expires_at
+    )
     return _secret(NewAccount(**_figures(account), token=token))
 
 
@@ -107,7 +129,7 @@ def create_account(body: AccountBody, accounts: AccountsDep, asking: AskingDep) 
     "/accounts",
     operation_id="listAccounts",
     response_model=AccountsAnswer,
-    responses=QUESTION_REFUSALS,
+    responses={**PAGED, **QUESTION_REFUSALS},
 )
 def list_accounts(
     question: Annotated[AccountsQuestion, Query()],
@@ -122,9 +144,7 @@ def list_accounts(
     if len(page) == question.limit:
         last = page[-1].account_id
         links["next"] = f"{request.url.path}?limit={question.limit}&cursor={last}"
-    return answer(
-        AccountsAnswer(accounts=[AccountOut(**_figures(account)) for account in page]), links
-    )
+    return answer(AccountsAnswer(accounts=[account_shown(account) for account in page]), links)
 
 
 @router.post(
@@ -138,7 +158,7 @@ def grant_role(
 ) -> Response:
     """Another role, in place of the one that the account has."""
     account = accounts.change_role(asking.admitted(), AccountId(account_id), body.grant)
-    return answer(AccountOut(**_figures(account)))
+    return answer(account_shown(account))
 
 
 @router.delete(
@@ -146,7 +166,7 @@ def grant_role(
     operation_id="closeAccount",
     status_code=204,
     response_class=Response,
-    responses=QUESTION_REFUSALS,
+    responses=REMOVAL_REFUSALS,
 )
 def close_account(account_id: AccountPath, accounts: AccountsDep, asking: AskingDep) -> Response:
     """Close an account: its keys and sessions are worth nothing from now on."""
@@ -191,7 +211,7 @@ def list_keys(account_id: AccountPath, accounts: AccountsDep, asking: AskingDep)
     operation_id="revokeKey",
     status_code=204,
     response_class=Response,
-    responses=QUESTION_REFUSALS,
+    responses=REMOVAL_REFUSALS,
 )
 def revoke_key(
     account_id: AccountPath, key_id: KeyPath, accounts: AccountsDep, asking: AskingDep
@@ -209,12 +229,17 @@ def _secret(body: NewAccount | NewKey) -> Response:
     return made
 
 
+def account_shown(account: Account) -> AccountOut:
+    return AccountOut(**_figures(account))
+
+
 def _figures(account: Account) -> dict[str, Any]:
     grant = account.grant
     team: UUID | None = grant.team_id
     return {
         "account_id": str(account.account_id),
         "name": account.name,
+        "email": account.email,
         "role": grant.role.value,
         "manager_id": grant.manager_id,
         "team_id": None if team is None else str(team),

@@ -2,19 +2,25 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic_core import to_json
 
-from api.problems import KINDS, Problem, describe
+from api.problems import Problem, describe
+from api.words import KINDS
 from domain.values import decimal_text, value_text
 from projections.ledger import Balance
 from projections.point import Point
 from projections.portfolio import About, Figures, Line, ShowDeal, State, is_shown, summed
 
 _AMOUNT = "20000000.00"
+
+Figure = Annotated[str, WithJsonSchema({"type": "string", "pattern": r"^-?[0-9]+\.[0-9]{2,6}$"})]
+"""Percent, or a sum in major units."""
+Uuid = Annotated[str, WithJsonSchema({"type": "string", "format": "uuid"})]
+Moment = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 
 
 class Out(BaseModel):
@@ -24,50 +30,50 @@ class Out(BaseModel):
 class Recorded(Out):
     """Which of the ids are there depends on what the command is about."""
 
-    deal_id: str | None = Field(default=None, examples=["0f8c3a52-55a4-4b0c-9c0e-0b7e0a4b6f11"])
-    action_id: str | None = None
-    team_id: str | None = None
+    deal_id: Uuid | None = Field(default=None, examples=["0f8c3a52-55a4-4b0c-9c0e-0b7e0a4b6f11"])
+    action_id: Uuid | None = None
+    team_id: Uuid | None = None
     manager_id: str | None = None
     code: str | None = None
     period: str | None = None
     version: int = Field(examples=[7])
     position: int = Field(examples=[1204])
-    recorded_at: str = Field(examples=["2026-11-23T09:15:02.123456Z"])
+    recorded_at: Moment = Field(examples=["2026-11-23T09:15:02.123456Z"])
 
 
 class Values(Out):
     """Value by account, in major units."""
 
-    active: str = Field(examples=[_AMOUNT])
-    claimed: str = Field(examples=["0.00"])
-    suspended: str = Field(examples=["0.00"])
-    lost: str = Field(examples=["0.00"])
-    won: str = Field(examples=["0.00"])
+    active: Figure = Field(examples=[_AMOUNT])
+    claimed: Figure = Field(examples=["0.00"])
+    suspended: Figure = Field(examples=["0.00"])
+    lost: Figure = Field(examples=["0.00"])
+    won: Figure = Field(examples=["0.00"])
 
 
 class Asked(Out):
     """The point that was used: the end of `as_of`, as known at `position`."""
 
     as_of: date = Field(examples=["2026-06-30"])
-    known_at: str = Field(examples=["2026-07-01T23:59:59.999999+03:00"])
+    known_at: Moment = Field(examples=["2026-07-01T23:59:59.999999+03:00"])
     position: int = Field(examples=[1204])
 
 
 class CheckOut(Out):
-    amount: str = Field(examples=["400000000.00"])
+    amount: Figure = Field(examples=["400000000.00"])
     currency: str = Field(examples=["RUB"])
 
 
 class ManagerLine(Values):
     manager_id: str = Field(examples=["anna-sokolova"])
     name: str | None = Field(examples=["Анна Соколова"])
-    progress: str = Field(examples=["5.00"])
+    progress: Figure = Field(examples=["5.00"])
     actions: int = Field(examples=[1])
     deals: int = Field(examples=[1])
 
 
 class TotalLine(Values):
-    progress: str = Field(examples=["5.00"])
+    progress: Figure = Field(examples=["5.00"])
     actions: int = Field(examples=[1])
     deals: int = Field(examples=[1])
 
@@ -85,13 +91,13 @@ class PortfoliosAnswer(Asked):
 class PortfolioDeal(Values):
     """`credit` is the manager's, `deal_progress` everybody's, in percent."""
 
-    deal_id: str = Field(examples=["0f8c3a52-55a4-4b0c-9c0e-0b7e0a4b6f11"])
+    deal_id: Uuid = Field(examples=["0f8c3a52-55a4-4b0c-9c0e-0b7e0a4b6f11"])
     title: str = Field(examples=["Холодильные витрины для сети «Ромашка»"])
     client: str = Field(examples=["Ромашка"])
     status: str = Field(examples=["open"])
     potential_check: CheckOut
-    deal_progress: str = Field(examples=["7.00"])
-    credit: str = Field(examples=["5.00"])
+    deal_progress: Figure = Field(examples=["7.00"])
+    credit: Figure = Field(examples=["5.00"])
 
 
 class CurrencyPortfolio(Values):
@@ -102,14 +108,14 @@ class CurrencyPortfolio(Values):
 class ManagerPortfolioAnswer(Asked):
     manager_id: str = Field(examples=["anna-sokolova"])
     name: str | None = Field(examples=["Анна Соколова"])
-    progress: str = Field(examples=["5.00"])
+    progress: Figure = Field(examples=["5.00"])
     actions: int = Field(examples=[1])
     currencies: list[CurrencyPortfolio]
 
 
 class SeriesLine(Values):
     as_of: date = Field(examples=["2026-06-30"])
-    progress: str = Field(examples=["5.00"])
+    progress: Figure = Field(examples=["5.00"])
 
 
 class SeriesAnswer(Asked):
@@ -120,7 +126,7 @@ class SeriesAnswer(Asked):
 class MovementLine(Out):
     cause: str = Field(examples=["ActionPerformed"])
     account: str = Field(examples=["active"])
-    amount: str = Field(examples=[_AMOUNT])
+    amount: Figure = Field(examples=[_AMOUNT])
 
 
 class MovementAnswer(Asked):
@@ -132,21 +138,21 @@ class MovementAnswer(Asked):
 
 class RestatementLineOut(Out):
     position: int = Field(examples=[1204])
-    recorded_at: str = Field(examples=["2026-07-11T09:15:02.123456Z"])
+    recorded_at: Moment = Field(examples=["2026-07-11T09:15:02.123456Z"])
     event: str = Field(examples=["ActionPerformed"])
-    deal_id: str = Field(examples=["0f8c3a52-55a4-4b0c-9c0e-0b7e0a4b6f11"])
+    deal_id: Uuid = Field(examples=["0f8c3a52-55a4-4b0c-9c0e-0b7e0a4b6f11"])
     manager_id: str = Field(examples=["anna-sokolova"])
     account: str = Field(examples=["active"])
     effective_on: date = Field(examples=["2026-06-12"])
     late_days: int = Field(examples=[29])
-    amount: str = Field(examples=[_AMOUNT])
+    amount: Figure = Field(examples=[_AMOUNT])
 
 
 class RestatementAnswer(Asked):
     """`known_at` and `position` are the later knowledge."""
 
     currency: str = Field(examples=["RUB"])
-    from_known_at: str = Field(examples=["2026-07-01T23:59:59.999999+03:00"])
+    from_known_at: Moment = Field(examples=["2026-07-01T23:59:59.999999+03:00"])
     from_position: int = Field(examples=[1180])
     earlier: Values
     lines: list[RestatementLineOut]
@@ -154,13 +160,13 @@ class RestatementAnswer(Asked):
 
 
 class DealSummary(Out):
-    deal_id: str = Field(examples=["0f8c3a52-55a4-4b0c-9c0e-0b7e0a4b6f11"])
+    deal_id: Uuid = Field(examples=["0f8c3a52-55a4-4b0c-9c0e-0b7e0a4b6f11"])
     title: str = Field(examples=["Холодильные витрины для сети «Ромашка»"])
     client: str = Field(examples=["Ромашка"])
     status: str = Field(examples=["open"])
     owner: str = Field(examples=["anna-sokolova"])
     potential_check: CheckOut
-    progress: str = Field(examples=["7.00"])
+    progress: Figure = Field(examples=["7.00"])
     opened_on: date = Field(examples=["2026-01-12"])
     expected_close_on: date | None = Field(examples=["2026-12-01"])
 
@@ -171,21 +177,21 @@ class DealsAnswer(Asked):
 
 class EntryOut(Out):
     manager_id: str = Field(examples=["anna-sokolova"])
-    weight: str = Field(examples=["5.00"])
-    credit: str = Field(examples=["5.00"])
+    weight: Figure = Field(examples=["5.00"])
+    credit: Figure = Field(examples=["5.00"])
 
 
 class ActionOut(Out):
     """`state` is claimed, counted, withdrawn or rejected; `credit` is what counts of `weight`."""
 
-    action_id: str = Field(examples=["c9a1cf2e-0f3c-4c8e-8b43-6f3b8a7f2d10"])
+    action_id: Uuid = Field(examples=["c9a1cf2e-0f3c-4c8e-8b43-6f3b8a7f2d10"])
     action_type: str = Field(examples=["proposal-presented"])
     effective_on: date = Field(examples=["2026-02-03"])
-    recorded_at: str = Field(examples=["2026-02-05T09:15:02.123456Z"])
+    recorded_at: Moment = Field(examples=["2026-02-05T09:15:02.123456Z"])
     late_days: int = Field(examples=[2])
     state: str = Field(examples=["counted"])
-    weight: str = Field(examples=["5.00"])
-    credit: str = Field(examples=["5.00"])
+    weight: Figure = Field(examples=["5.00"])
+    credit: Figure = Field(examples=["5.00"])
     credits: list[EntryOut]
     evidence: str | None = None
     comment: str | None = None
@@ -200,14 +206,14 @@ class DealAnswer(Asked, DealSummary):
 class Change(Out):
     manager_id: str = Field(examples=["anna-sokolova"])
     account: str = Field(examples=["active"])
-    amount: str = Field(examples=[_AMOUNT])
-    credit: str = Field(examples=["5.00"])
+    amount: Figure = Field(examples=[_AMOUNT])
+    credit: Figure = Field(examples=["5.00"])
 
 
 class DealEventOut(Out):
     position: int = Field(examples=[1204])
     version: int = Field(examples=[7])
-    recorded_at: str = Field(examples=["2026-07-11T09:15:02.123456Z"])
+    recorded_at: Moment = Field(examples=["2026-07-11T09:15:02.123456Z"])
     effective_on: date = Field(examples=["2026-06-12"])
     late_days: int = Field(examples=[29])
     type: str = Field(examples=["ActionPerformed"])
@@ -219,16 +225,16 @@ class DealEventOut(Out):
 class DealEventsAnswer(Asked):
     """In book order; `added` is what the step of each event changed, and for whom."""
 
-    deal_id: str = Field(examples=["0f8c3a52-55a4-4b0c-9c0e-0b7e0a4b6f11"])
+    deal_id: Uuid = Field(examples=["0f8c3a52-55a4-4b0c-9c0e-0b7e0a4b6f11"])
     events: list[DealEventOut]
 
 
 class EventOut(Out):
     position: int = Field(examples=[1204])
-    recorded_at: str = Field(examples=["2026-07-11T09:15:02.123456Z"])
+    recorded_at: Moment = Field(examples=["2026-07-11T09:15:02.123456Z"])
     type: str = Field(examples=["ActionPerformed"])
-    stream_id: str = Field(examples=["0f8c3a52-55a4-4b0c-9c0e-0b7e0a4b6f11"])
-    deal_id: str | None = None
+    stream_id: Uuid = Field(examples=["0f8c3a52-55a4-4b0c-9c0e-0b7e0a4b6f11"])
+    deal_id: Uuid | None = None
     effective_on: date | None = None
     actor: str = Field(examples=["7d1f4e7c-33d5-4a55-9a39-55dbd3a5a2b1"])
     data: dict[str, Any]
@@ -239,7 +245,7 @@ class EventsAnswer(Out):
 
 
 class DatedWeightOut(Out):
-    weight: str = Field(examples=["5.00"])
+    weight: Figure = Field(examples=["5.00"])
     effective_from: date = Field(examples=["2026-01-01"])
 
 
@@ -253,7 +259,7 @@ class ActionTypeOut(Out):
 
     code: str = Field(examples=["proposal-presented"])
     title: TitleOut
-    weight: str | None = Field(examples=["5.00"])
+    weight: Figure | None = Field(examples=["5.00"])
     weights: list[DatedWeightOut]
     max_per_deal: int | None = None
     evidence_required: bool
@@ -268,7 +274,7 @@ class ActionTypesAnswer(Asked):
 class ManagerOut(Out):
     manager_id: str = Field(examples=["anna-sokolova"])
     name: str | None = Field(examples=["Анна Соколова"])
-    team_id: str | None = Field(examples=["7a7c2f9e-5f0e-4b3f-8a34-1f8f6b1f7c11"])
+    team_id: Uuid | None = Field(examples=["7a7c2f9e-5f0e-4b3f-8a34-1f8f6b1f7c11"])
 
 
 class ManagersAnswer(Asked):
@@ -276,7 +282,7 @@ class ManagersAnswer(Asked):
 
 
 class TeamOut(Out):
-    team_id: str = Field(examples=["7a7c2f9e-5f0e-4b3f-8a34-1f8f6b1f7c11"])
+    team_id: Uuid = Field(examples=["7a7c2f9e-5f0e-4b3f-8a34-1f8f6b1f7c11"])
     name: str = Field(examples=["Юг"])
     members: list[str] = Field(examples=[["anna-sokolova"]])
 
@@ -296,7 +302,7 @@ class PeriodOut(Out):
     period: str = Field(examples=["2026-06"])
     status: str = Field(examples=["closed"])
     position: int = Field(examples=[1204])
-    recorded_at: str = Field(examples=["2026-07-05T09:15:02.123456Z"])
+    recorded_at: Moment = Field(examples=["2026-07-05T09:15:02.123456Z"])
     actor: str = Field(examples=["7d1f4e7c-33d5-4a55-9a39-55dbd3a5a2b1"])
     reason: str | None = None
     totals: list[PeriodTotalOut]
@@ -307,11 +313,14 @@ class PeriodsAnswer(Asked):
 
 
 class AccountOut(Out):
-    account_id: str = Field(examples=["7d1f4e7c-33d5-4a55-9a39-55dbd3a5a2b1"])
-    name: str = Field(examples=["Анна Соколова"])
+    """`name` null: the person was forgotten."""
+
+    account_id: Uuid = Field(examples=["7d1f4e7c-33d5-4a55-9a39-55dbd3a5a2b1"])
+    name: str | None = Field(examples=["Анна Соколова"])
+    email: str | None = Field(examples=["anna@romashka.ru"])
     role: str = Field(examples=["manager"])
     manager_id: str | None = Field(examples=["anna-sokolova"])
-    team_id: str | None = None
+    team_id: Uuid | None = None
 
 
 class NewAccount(AccountOut):
@@ -334,7 +343,7 @@ class ReadOut(Out):
     """`status` is the answer's; `asked` are the parameters as they were given."""
 
     read_at: datetime = Field(examples=["2026-07-11T09:15:02.123456Z"])
-    account_id: str = Field(examples=["7d1f4e7c-33d5-4a55-9a39-55dbd3a5a2b1"])
+    account_id: Uuid = Field(examples=["7d1f4e7c-33d5-4a55-9a39-55dbd3a5a2b1"])
     question: str = Field(examples=["getManagerPortfolio"])
     status: int = Field(examples=[200])
     manager_id: str | None = Field(examples=["anna-sokolova"])
@@ -349,7 +358,7 @@ class ReadsAnswer(Out):
 class KeyOut(Out):
     """`prefix` is how the key begins, `expires_at` null: never, `last_used_at` to ten minutes."""
 
-    key_id: str = Field(examples=["0d7c5c0e-4a3e-4a0b-8c51-9a0d4f6f2b77"])
+    key_id: Uuid = Field(examples=["0d7c5c0e-4a3e-4a0b-8c51-9a0d4f6f2b77"])
     prefix: str = Field(examples=["df_Xk2q"])
     issued_at: datetime
     expires_at: datetime | None
@@ -444,22 +453,58 @@ def check(amount: int, currency: str) -> CheckOut:
 
 def problems(slugs: Iterable[str]) -> dict[int | str, dict[str, Any]]:
     """The documentation of refusals, with an example of each."""
-    result: dict[int | str, dict[str, Any]] = {}
+    by_status: dict[int | str, list[str]] = {}
     for slug in slugs:
-        status = KINDS[slug].status
-        described = result.setdefault(
-            status,
-            {
-                "description": KINDS[slug].en[0],
-                "content": {"application/problem+json": {"examples": {}}},
-            },
-        )
-        examples = described["content"]["application/problem+json"]["examples"]
-        examples[slug] = {"value": describe(Problem(slug), "en")}
-    return result
+        by_status.setdefault(KINDS[slug].status, []).append(slug)
+    return {status: _refused(own) for status, own in by_status.items()}
 
 
-_EVERYWHERE = [
+def _refused(slugs: list[str]) -> dict[str, Any]:
+    """What is answered with one status, and in no other form."""
+    status = KINDS[slugs[0]].status
+    ours = {"type": {"enum": [f"/problems/{slug}" for slug in slugs]}, "status": {"const": status}}
+    content = {
+        "schema": {"allOf": [{"$ref": "#/components/schemas/Problem"}, {"properties": ours}]},
+        "examples": {slug: {"value": describe(Problem(slug), "en")} for slug in slugs},
+    }
+    return {
+        "description": ", or ".join(KINDS[slug].en[0] for slug in slugs),
+        "headers": {**_LANGUAGE, **_ALONG.get(status, {})},
+        "content": {"application/problem+json": content},
+    }
+
+
+def _header(description: str, *, required: bool = True, **schema: object) -> dict[str, Any]:
+    return {"description": description, "required": required, "schema": schema}
+
+
+_LANGUAGE = {"Content-Language": _header("The language it is told in.", enum=["ru", "en"])}
+_WAIT = "After so many seconds it may be tried again."
+_ALONG = {
+    401: {"WWW-Authenticate": _header("How to say who asks.", const="Bearer")},
+    429: {"Retry-After": _header(_WAIT, type="integer", minimum=1)},
+    503: {"Retry-After": _header(_WAIT, required=False, type="integer", minimum=1)},
+}
+"""Headers of refusals, by status."""
+VERSIONED: dict[str, Any] = {
+    "headers": {
+        "ETag": _header("The version: what If-Match names.", type="string", pattern='^"[0-9]+"$')
+    }
+}
+PAGED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "headers": {
+            "Link": _header(
+                "The next page, unless this is the last.", required=False, type="string"
+            )
+        }
+    }
+}
+WITH_COOKIE: dict[str, Any] = {
+    "headers": {"Set-Cookie": _header("The session's, which no script can read.", type="string")}
+}
+
+EVERYWHERE = [
     "malformed-request",
     "unknown-host",
     "request-timeout",
@@ -477,9 +522,10 @@ _QUESTION = [
     "in-the-future",
 ]
 
-EDGE_REFUSALS = problems(_EVERYWHERE)
+EDGE_REFUSALS = problems(EVERYWHERE)
 """What any request may be refused for."""
-QUESTION_REFUSALS = problems([*_QUESTION, *_EVERYWHERE])
+QUESTION_REFUSALS = problems([*_QUESTION, *EVERYWHERE])
+REMOVAL_REFUSALS = problems([*_QUESTION, "not-allowed-now", *EVERYWHERE])
 REFUSALS = problems(
     [
         *_QUESTION,
@@ -498,7 +544,7 @@ REFUSALS = problems(
         "action-type-not-in-force",
         "evidence-required",
         "currency-differs",
-        *_EVERYWHERE,
+        *EVERYWHERE,
     ]
 )
 """What a command may be refused for."""
@@ -506,6 +552,9 @@ REFUSALS = problems(
 COMMAND: dict[str, Any] = {
     "response_model": Recorded,
     "response_model_exclude_none": True,
-    "responses": REFUSALS,
+    "responses": {200: VERSIONED, **REFUSALS},
 }
-CREATED: dict[str, Any] = COMMAND | {"status_code": 201}
+CREATED: dict[str, Any] = COMMAND | {
+    "status_code": 201,
+    "responses": {201: VERSIONED, **REFUSALS},
+}

@@ -2,14 +2,15 @@
 
 import gc
 import sys
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -33,7 +34,7 @@ from api.documentation import document
 from api.door import Door
 from api.guard import Guard
 from api.limits import RateLimit
-from api.problems import Language, Problem, language_of, problem_of, respond
+from api.problems import Problem, language_of, problem_of, respond
 from api.service import Service
 from api.serving import BOUNDS, Bounds
 from api.sessions import Sessions
@@ -41,6 +42,7 @@ from api.settings import Settings
 from api.signin_oidc import OpenId
 from api.signing_in import SigningIn
 from api.unexpected import unexpected
+from api.words import Language
 from application.orders import Unavailable
 from domain.errors import Refusal
 
@@ -66,6 +68,7 @@ class App(FastAPI):
     """What comes to /v1 goes through the door first; the framework does the rest."""
 
     door: Door
+    declared: list[APIRoute]
     guard: Guard
     language: Language
 
@@ -99,47 +102,66 @@ def create_app(service: Service | None = None, more: Iterable[APIRouter] = ()) -
     `more` are routers made by `v1_router` that are served beside our own.
     """
     settings = Settings() if service is None else service.settings
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Bounds]]:
-        given = service or _from_environment(settings)
-        _collect_garbage_seldom()
-        _change_threads_seldom()
-        app.state.service = given
-        app.state.accounts = Accounts(given)
-        app.state.sessions = Sessions(given)
-        app.state.signing_in = SigningIn(given, app.state.accounts, app.state.sessions)
-        app.state.open_id = OpenId(given)
-        try:
-            yield {BOUNDS: bounds}
-        finally:
-            given.close()
-
     app = App(
         title="Dealfolio",
         version=VERSION,
         summary="Deal portfolios of managers, as of any date, as known at any time.",
-        lifespan=lifespan,
+        lifespan=_lifespan(service, settings),
         openapi_url="/openapi.json" if settings.docs else None,
         docs_url=None,
         redoc_url=None,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    routers = [*_ROUTERS, *more]
-    for router in (*routers, signin.router, signin_oidc.router, _health):
-        app.include_router(router)
     app.state.demo = settings.demo
     app.guard = Guard(settings)
     app.language = settings.language
-    app.door = Door(app.framework, routers, RateLimit(settings.rate, settings.burst))
-    bounds = Bounds(
-        settings.request_seconds, settings.connections, settings.language, app.guard.data
-    )
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    _open_doors(app, settings, [*_ROUTERS, *more])
     _install_refusals(app)
     if settings.docs:
         document(app)
     return app
+
+
+def _open_doors(app: App, settings: Settings, routers: Sequence[APIRouter]) -> None:
+    """`routers` are behind the door; the rest is the framework's."""
+    app.declared = []
+    for router in (*routers, signin.router, signin_oidc.router, _health):
+        app.include_router(router)
+        app.declared += [one for one in router.routes if isinstance(one, APIRoute)]
+    app.door = Door(app.framework, routers, RateLimit(settings.rate, settings.burst))
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+
+
+def _lifespan(
+    service: Service | None, settings: Settings
+) -> Callable[[App], AbstractAsyncContextManager[dict[str, Bounds]]]:
+    """From the first request to the last, of which the protocol is told its bounds."""
+
+    @asynccontextmanager
+    async def lifespan(app: App) -> AsyncIterator[dict[str, Bounds]]:
+        given = service or _from_environment(settings)
+        _collect_garbage_seldom()
+        _change_threads_seldom()
+        _put_at_hand(app, given)
+        try:
+            yield {
+                BOUNDS: Bounds(
+                    settings.request_seconds, settings.connections, app.language, app.guard.data
+                )
+            }
+        finally:
+            given.close()
+
+    return lifespan
+
+
+def _put_at_hand(app: App, service: Service) -> None:
+    """What endpoints find at `request.app.state`."""
+    app.state.service = service
+    app.state.accounts = Accounts(service)
+    app.state.sessions = Sessions(service)
+    app.state.signing_in = SigningIn(service, app.state.accounts, app.state.sessions)
+    app.state.open_id = OpenId(service)
 
 
 def _collect_garbage_seldom() -> None:
@@ -184,11 +206,20 @@ def ready(request: Request) -> dict[str, Any]:
     return {"status": "ready", "position": row[0] if row else 0}
 
 
+def _allowed(app: App, path: str) -> str:
+    """All methods of an address: the framework names those of its first route only."""
+    here = (one for one in app.declared if one.path_regex.match(path))
+    return ", ".join(sorted({method for route in here for method in route.methods or ()}))
+
+
 def _install_refusals(app: App) -> None:
     """Outside the door, refusals read as they do inside."""
 
     async def handle(request: Request, error: Exception) -> JSONResponse:
         problem = problem_of(error) or unexpected(error, request.scope)
+        allowed = _allowed(app, request.scope["path"])
+        if problem.slug == "method-not-allowed" and allowed:  # a page's address has its own
+            problem.headers["Allow"] = allowed
         request.scope[_TOLD] = error
         return app.told(problem, request.scope)
 

@@ -15,14 +15,14 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_settings import SettingsError
 
 from api import embedded
-from api.accounts import OPERATOR, Accounts, new_token
+from api.accounts import Accounts, new_token
 from api.app import create_app
 from api.demo import NotEmpty, grant_in_the_demo, load_demo
 from api.doctor import examine
 from api.importing import import_files
 from api.inputs import Day, KnownAt
-from api.problems import Language, explain
-from api.schema import SchemaError, migrate
+from api.problems import explain
+from api.schema import SchemaError
 from api.service import Service
 from api.serving import UnsafeHost, require_safe, server_options
 from api.settings import Settings, variable
@@ -35,10 +35,11 @@ from api.shown import (
     show_portfolios,
     show_the_way,
 )
-from application.orders import Order, Unavailable
-from domain.access_commands import ForgetPerson
-from domain.errors import Refusal
-from domain.values import ManagerId, Role
+from api.upgrade import prepare
+from api.words import Language
+from application.orders import Unavailable
+from domain.errors import NotAllowedNow, Obstacle, Refusal
+from domain.values import Role
 from projections.point import Knowledge
 from projections.rebuild import Busy, rebuild
 from projections.verify import verify
@@ -67,7 +68,6 @@ def serve(host: Host = None, port: Port = None, data: Data = None, workers: Work
     require_safe(settings)
     with _own_database(settings) as conninfo:
         with _service(conninfo, settings) as service:
-            Accounts(service).grant_what_was_before_the_log()
             _make_first_account(service)
         _serve(conninfo, settings)
 
@@ -133,18 +133,26 @@ def portfolio(
 
 @app.command()
 def forget(
-    person: Annotated[str, typer.Argument(help="The manager's id.")],
+    person: Annotated[str, typer.Argument(help="The id of a manager, or of an account.")],
     data: Data = None,
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Erase a person's name and e-mail; the log keeps that it was done, and every figure stays."""
+    """Erase a person's name, e-mail and sign-in, and close their accounts. The log keeps that this
+    was done, and every figure stays.
+    """
     with _database(_settings(data=data)) as conninfo, _service(conninfo, _settings()) as service:
         if not yes:
-            typer.confirm(f"Erase the name and e-mail of {person} for ever?", abort=True)
-        order = Order(ForgetPerson(ManagerId(person)), OPERATOR)
-        answer = service.dealfolio.transactor.submit(order).result()
-        OUT.print(f"{person} is an id and nothing else; position {answer.position} of the log.")
+            asked = f"Erase who {person} is, for ever, and close every account of theirs?"
+            typer.confirm(asked, abort=True)
+        try:
+            position = Accounts(service).forget(person)
+        except NotAllowedNow as refusal:
+            if refusal.obstacle is not Obstacle.ALREADY_FORGOTTEN:
+                raise
+            OUT.print(explain(refusal, _language())[1])
+        else:
+            OUT.print(f"{person} is an id and nothing else; position {position} of the log.")
 
 
 @app.command(name="rebuild")
@@ -172,7 +180,7 @@ def verify_(data: Data = None) -> None:
 @app.command()
 def doctor(data: Data = None) -> None:
     """What database this is, what is wrong with it, and how to mend that."""
-    with _database(_settings(data=data), prepare=False) as conninfo:
+    with _database(_settings(data=data), prepared=False) as conninfo:
         findings = list(examine(conninfo))
     show_findings(findings)
     if not all(finding.ok for finding in findings):
@@ -225,27 +233,27 @@ def _own_database(settings: Settings) -> Iterator[str]:
     """A migrated database to serve: the one of DATABASE_URL, or an embedded one of our own."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if settings.database_url is not None:
-        migrate(settings.database_url)
+        prepare(settings.database_url, settings)
         yield settings.database_url
         return
     data = settings.data or embedded.default_data_directory()
     with embedded.postgres(data) as conninfo:
-        migrate(conninfo)
+        prepare(conninfo, settings)
         yield conninfo
 
 
 @contextmanager
-def _database(settings: Settings, *, prepare: bool = True) -> Iterator[str]:
+def _database(settings: Settings, *, prepared: bool = True) -> Iterator[str]:
     """The database to work on: also the embedded one of a service that is running."""
     data = settings.data or embedded.default_data_directory()
     conninfo = settings.database_url or embedded.running(data)
     if conninfo is None:
         with embedded.postgres(data) as started:
-            migrate(started)
+            prepare(started, settings)
             yield started
         return
-    if prepare:
-        migrate(conninfo)
+    if prepared:
+        prepare(conninfo, settings)
     yield conninfo
 
 

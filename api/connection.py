@@ -10,7 +10,6 @@ from typing import Any, LiteralString, TypeVar
 
 from psycopg import AsyncConnection, Connection, Cursor, OperationalError
 from psycopg.abc import PQGen
-from psycopg.errors import _WaitTimeout
 from psycopg.rows import TupleRow
 
 from application.orders import Unavailable
@@ -61,9 +60,10 @@ class ImpatientConnection(Connection[TupleRow]):
         seconds, self._seconds = self._seconds, self.later_seconds
         try:
             return super().wait(gen, interval, seconds if timeout is None else timeout)
-        except _WaitTimeout as error:
-            self.close()
-            raise OperationalError(f"no answer from the database in {seconds} s") from error
+        except OperationalError as error:
+            if error.sqlstate is None:  # no word of the database's: it was silent, or hung up
+                self.close()
+            raise
 
 
 _BECOME: LiteralString = """
@@ -89,9 +89,10 @@ class _LoopConnection(AsyncConnection[TupleRow]):
         seconds = FIRST_SECONDS if timeout is None else timeout
         try:
             return await super().wait(gen, interval, seconds)
-        except _WaitTimeout as error:
-            await self.close()
-            raise OperationalError(f"no answer from the database in {seconds} s") from error
+        except OperationalError as error:
+            if error.sqlstate is None:  # likewise
+                await self.close()
+            raise
 
 
 class Glance:

@@ -1,19 +1,23 @@
 """How a person signs in: an administrator says so, and never knows a secret of theirs for long."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Depends, Request, Response
 from pydantic import Field
 
-from api.admin import AccountPath, AccountsDep
-from api.answers import REFUSALS, Out, answer
-from api.asking import AskingDep
+from api.accounts import Accounts
+from api.admin import AccountPath, account_shown
+from api.answers import REFUSALS, AccountOut, Out, answer
+from api.asking import Asking, asking_of
 from api.door import v1_router
 from api.identities import Identities
-from api.inputs import Body, Line, example
+from api.inputs import Body, Email, Line, example
 from api.passwords import Passwords
 from api.signin import Login
+from api.signing_in import signing_in
 from domain.values import AccountId, SignInMeans
 
 router = v1_router(tags=["accounts"])
@@ -47,14 +51,36 @@ class IdentityBody(Body):
     subject: Line
 
 
-def _passwords(request: Request) -> Passwords:
-    passwords: Passwords = request.app.state.signing_in.passwords
-    return passwords
+class EmailBody(Body):
+    """Null: the person has none."""
+
+    model_config = example(email="anna@romashka.ru")
+
+    email: Email | None
 
 
-def _identities(request: Request) -> Identities:
-    identities: Identities = request.app.state.signing_in.identities
-    return identities
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where an administrator says how somebody signs in, and what they say it with."""
+
+    asking: Asking
+    accounts: Accounts
+    passwords: Passwords
+    identities: Identities
+
+    def begin(self, account_id: UUID, means: SignInMeans) -> AccountId:
+        """Into the log first, by whoever asks. Raises Refusal."""
+        account = AccountId(account_id)
+        self.accounts.set_sign_in(self.asking.admitted(), account, means)
+        return account
+
+
+def _desk(request: Request) -> Desk:
+    here, accounts = signing_in(request), request.app.state.accounts
+    return Desk(asking_of(request), accounts, here.passwords, here.identities)
+
+
+DeskDep = Annotated[Desk, Depends(_desk)]
 
 
 @router.post(
@@ -64,19 +90,12 @@ def _identities(request: Request) -> Identities:
     response_model=InvitationAnswer,
     responses=REFUSALS,
 )
-def invite(
-    account_id: AccountPath,
-    body: InvitationBody,
-    passwords: Annotated[Passwords, Depends(_passwords)],
-    accounts: AccountsDep,
-    asking: AskingDep,
-) -> Response:
+def invite(account_id: AccountPath, body: InvitationBody, desk: DeskDep) -> Response:
     """A login, and a code by which its owner chooses a password (POST /auth/setup), within three
     days and once. A password that there was holds no longer, and sessions end.
     """
-    account = AccountId(account_id)
-    accounts.set_sign_in(asking.admitted(), account, SignInMeans.PASSWORD)
-    made = passwords.invite(account, body.login)
+    account = desk.begin(account_id, SignInMeans.PASSWORD)
+    made = desk.passwords.invite(account, body.login)
     shown = answer(InvitationAnswer(login=made.login, code=made.code, expires_at=made.expires_at))
     shown.status_code = 201
     shown.headers["Cache-Control"] = "no-store"
@@ -89,15 +108,22 @@ def invite(
     response_model=IdentityAnswer,
     responses=REFUSALS,
 )
-def link_identity(
-    account_id: AccountPath,
-    body: IdentityBody,
-    identities: Annotated[Identities, Depends(_identities)],
-    accounts: AccountsDep,
-    asking: AskingDep,
-) -> Response:
+def link_identity(account_id: AccountPath, body: IdentityBody, desk: DeskDep) -> Response:
     """Who is signed in to this account by OpenID Connect, in place of whoever was."""
-    account = AccountId(account_id)
-    accounts.set_sign_in(asking.admitted(), account, SignInMeans.IDENTITY)
-    issuer = identities.link(account, body.subject)
+    account = desk.begin(account_id, SignInMeans.IDENTITY)
+    issuer = desk.identities.link(account, body.subject)
     return answer(IdentityAnswer(account_id=str(account), issuer=issuer, subject=body.subject))
+
+
+@router.post(
+    "/accounts/{account_id}/email",
+    operation_id="setEmail",
+    response_model=AccountOut,
+    responses=REFUSALS,
+)
+def set_email(account_id: AccountPath, body: EmailBody, desk: DeskDep) -> Response:
+    """The address of the account's person, in place of the one before. By it the issuer of the
+    settings may link them, once, if these allow it; who is linked stays so.
+    """
+    account = desk.begin(account_id, SignInMeans.EMAIL)
+    return answer(account_shown(desk.accounts.set_email(account, body.email)))

@@ -68,6 +68,16 @@ class ActionBody(Body):
     """`manager_id`, whose the whole weight is, or `credits`, summing to the catalogue's weight."""
 
     model_config = example(
+        one_of=[
+            {
+                "required": ["manager_id"],
+                "properties": {"manager_id": {"type": "string"}, "credits": {"type": "null"}},
+            },
+            {
+                "required": ["credits"],
+                "properties": {"credits": {"type": "array"}, "manager_id": {"type": "null"}},
+            },
+        ],
         action_type="proposal-presented",
         effective_on="2026-02-03",
         manager_id="anna-sokolova",

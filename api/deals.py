@@ -9,7 +9,9 @@ from fastapi import Query, Request, Response
 from pydantic_core import to_jsonable_python
 
 from api.answers import (
+    PAGED,
     QUESTION_REFUSALS,
+    VERSIONED,
     ActionOut,
     Change,
     DealAnswer,
@@ -44,7 +46,7 @@ class DealsQuestion(PageQuestion):
     """Only the deals that this manager owns at the point."""
 
 
-@router.get("/deals", operation_id="listDeals", response_model=DealsAnswer)
+@router.get("/deals", operation_id="listDeals", response_model=DealsAnswer, responses=PAGED)
 def deals(
     question: Annotated[DealsQuestion, Query()], request: Request, asking: AskingDep
 ) -> Response:
@@ -81,7 +83,12 @@ def deals(
     return answer(DealsAnswer(**asked(point), deals=summaries), links)
 
 
-@router.get("/deals/{deal_id}", operation_id="getDeal", response_model=DealAnswer)
+@router.get(
+    "/deals/{deal_id}",
+    operation_id="getDeal",
+    response_model=DealAnswer,
+    responses={200: VERSIONED},
+)
 def deal(deal_id: Deal, question: Annotated[PointQuestion, Query()], asking: AskingDep) -> Response:
     """One deal at a point: who holds what of it, action by action."""
     with asking.desk() as at:

@@ -6,6 +6,9 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse
 
+from api.questions import QUESTIONS
+from api.sessions import COOKIE
+
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -52,7 +55,7 @@ _KEY_PARAMETERS = [
         "name": "Idempotency-Key",
         "in": "header",
         "required": False,
-        "schema": {"type": "string", "maxLength": 200},
+        "schema": {"type": "string", "maxLength": 200, "pattern": "^[!-~]([ -~]*[!-~])?$"},
         "description": "The same key and body are answered as the first time; kept for ever.",
     },
     {
@@ -64,17 +67,64 @@ _KEY_PARAMETERS = [
         "example": '"7"',
     },
 ]
+_CSRF_PARAMETER = {
+    "name": "X-CSRF-Token",
+    "in": "header",
+    "required": True,
+    "schema": {"type": "string"},
+    "description": "The session's token, which GET /auth/session tells.",
+}
+_IN_SESSION = frozenset({"getSession", "signOut", "changePassword"})
+_PROBLEM = {
+    "title": "Problem",
+    "description": "Why not (RFC 9457). Beside these there are members for what the sentence says.",
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string", "pattern": "^/problems/[a-z-]+$"},
+        "title": {"type": "string", "minLength": 1},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "errors": {
+            "description": "Of `validation`: what is wrong with which field.",
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["field", "detail"],
+                "properties": {"field": {"type": "string"}, "detail": {"type": "string"}},
+            },
+        },
+    },
+}
 
 
 def _describe_door(schema: dict[str, Any]) -> None:
-    schema["components"].setdefault("securitySchemes", {})["token"] = {
-        "type": "http",
-        "scheme": "bearer",
+    schema["components"]["schemas"]["Problem"] = _PROBLEM
+    schema["components"]["securitySchemes"] = {
+        "token": {"type": "http", "scheme": "bearer"},
+        "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
     }
     for path, operations in schema["paths"].items():
-        if not path.startswith("/v1"):
-            continue
         for method, operation in operations.items():
-            operation["security"] = [{"token": []}]
-            if method == "post" and path != "/v1/accounts":
-                operation.setdefault("parameters", []).extend(_KEY_PARAMETERS)
+            parameters = operation.get("parameters", [])
+            for parameter in parameters:
+                if parameter["in"] == "query":
+                    parameter["schema"] = _never_null(parameter["schema"])
+            name = operation["operationId"]
+            if name in _IN_SESSION:
+                operation["security"] = [{"session": []}]
+                if method == "post":
+                    operation["parameters"] = [*parameters, _CSRF_PARAMETER]
+            elif path.startswith("/v1"):
+                operation["security"] = [{"token": []}]
+                if method == "post" and name not in QUESTIONS:
+                    operation["parameters"] = [*parameters, *_KEY_PARAMETERS]
+
+
+def _never_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """Of a parameter behind an address: it can be left out, and null cannot be said there."""
+    if {"type": "null"} not in schema.get("anyOf", ()):
+        return schema
+    title = {"title": schema["title"]} if "title" in schema else {}
+    others = [one for one in schema["anyOf"] if one != {"type": "null"}]
+    return title | (others[0] if len(others) == 1 else {"anyOf": others})

@@ -180,7 +180,7 @@ class Door:
         session = await loop.run_in_executor(self._threads, sessions.find, cookie)
         if session is None:
             raise Problem("unauthenticated")
-        require_no_forgery(scope, headers, session, _service(scope).settings.public_url)
+        require_no_forgery(scope, headers, session, _service(scope).settings)
         return Caller(session.account_id)
 
 

@@ -14,6 +14,7 @@ from starlette.types import Scope
 
 from api.problems import Problem
 from api.sessions import Session
+from api.settings import Settings
 
 Headers = Mapping[bytes, bytes]
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -24,7 +25,7 @@ def require_no_forgery(
     scope: Scope,
     headers: Headers,
     session: Session,
-    public_url: str | None,
+    settings: Settings,
     field: str | None = None,
 ) -> None:
     """Of a request that a session's cookie came with; `field` is the token that a form brought.
@@ -35,20 +36,20 @@ def require_no_forgery(
         return
     if not _says_where_from(headers):
         raise Problem("cross-site")
-    require_own_page(scope, headers, public_url)
+    require_own_page(headers, settings)
     token = headers.get(b"x-csrf-token") or (field or "").encode("utf-8", "replace")
     if not compare_digest(token, session.csrf.encode()):
         raise Problem("cross-site")
 
 
-def require_own_page(scope: Scope, headers: Headers, public_url: str | None) -> None:
+def require_own_page(headers: Headers, settings: Settings) -> None:
     """Whatever the request says of where it comes from, it is here; it need not say it, as a
     program does not. Raises Problem.
     """
     if headers.get(b"sec-fetch-site", b"none") not in {b"same-origin", b"none"}:
         raise Problem("cross-site")
     given = _origin(headers)
-    if given is not None and given not in _own_origins(scope, headers, public_url):
+    if given is not None and given != _own_origin(headers, settings):
         raise Problem("cross-site")
 
 
@@ -64,14 +65,14 @@ def _origin(headers: Headers) -> str | None:
     return None
 
 
-def _own_origins(scope: Scope, headers: Headers, public_url: str | None) -> set[str]:
-    """By the settings; or the host that was asked, in the clear only where it was asked so. That a
-    proxy speaks TLS in front is not always known here.
+def _own_origin(headers: Headers, settings: Settings) -> str:
+    """By the settings; or the host that was asked, spoken to as the settings say: behind TLS nobody
+    has a page of ours in the clear, and without it nobody has one by TLS.
     """
-    if public_url is not None:
-        return {_origin_of(public_url)}
-    host = headers.get(b"host", b"").decode("latin-1").lower()
-    return {f"{scheme}://{host}" for scheme in ("https", scope["scheme"])}
+    if settings.public_url is not None:
+        return _origin_of(settings.public_url)
+    scheme = "https" if settings.behind_tls else "http"
+    return f"{scheme}://{headers.get(b'host', b'').decode('latin-1').lower()}"
 
 
 def _origin_of(url: str) -> str:

@@ -10,6 +10,7 @@ Sources: Content Security Policy Level 3; OWASP HTTP Headers Cheat Sheet; RFC 91
 import re
 from collections.abc import Awaitable
 from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from starlette.types import Message, Scope, Send
 
@@ -20,7 +21,7 @@ Pairs = list[tuple[bytes, bytes]]
 
 _ANYWHERE: Pairs = [
     (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
+    (b"referrer-policy", b"same-origin"),  # with none, forms come with `Origin: null`
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
@@ -30,9 +31,8 @@ _DATA = (
     b"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 )
 _PAGE = (
-    b"content-security-policy",
-    b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; font-src 'self';"
-    b" img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; font-src 'self';"
+    " img-src 'self' data:; form-action {forms}; base-uri 'none'; frame-ancestors 'none'"
 )  # data: for pictures alone, which are what stylesheets draw their arrows with
 _UNSTORED = (b"cache-control", b"no-store")
 _HSTS = (b"strict-transport-security", b"max-age=31536000")
@@ -53,7 +53,8 @@ class Guard:
         if settings.demo:
             always.append(_DEMO)
         self.data = [_DATA, *always]
-        self._page = [_PAGE, *always]
+        page = _PAGE.format(forms=_where_forms_lead(settings))
+        self.page = [(b"content-security-policy", page.encode("ascii")), *always]
         self._names = {_bare(name) for name in settings.allowed_hosts}
         if not is_everywhere(settings.host):
             self._names.add(_bare(settings.host))
@@ -91,13 +92,23 @@ class Guard:
                 ours, decided = self.data, storable
                 for name, value in given:
                     if name == b"content-type":
-                        ours = self._page if value.startswith(b"text/html") else self.data
+                        ours = self.page if value.startswith(b"text/html") else self.data
                     elif name == b"cache-control":
                         decided = True
                 message["headers"] = given + ours if decided else [*given, *ours, _UNSTORED]
             return send(message)
 
         return headed
+
+
+def _where_forms_lead(settings: Settings) -> str:
+    """To us; and to the issuer, because browsers hold also what a form is redirected to, as by
+    /auth/oidc/start, to this.
+    """
+    if settings.oidc_issuer is None:
+        return "'self'"
+    issuer = urlsplit(settings.oidc_issuer)
+    return f"'self' {issuer.scheme}://{issuer.netloc}"
 
 
 def _bare(name: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any, LiteralString
 import psycopg
 
 from api.accounts import Accounts
+from api.inputs import is_email
 from api.problems import Problem
 from api.service import Service
 from api.sessions import Sessions
@@ -36,7 +37,9 @@ _LINK: LiteralString = """
 INSERT INTO books.identities (issuer, subject, account_id) VALUES (%s, %s, %s)
 """
 _UNLINK: LiteralString = "DELETE FROM books.identities WHERE issuer = %s AND account_id = %s"
-_WITH_EMAIL: LiteralString = "SELECT person_id FROM books.people WHERE lower(email) = lower(%s)"
+_WITH_EMAIL: LiteralString = """
+SELECT person_id FROM books.people WHERE lower(email COLLATE "C") = %s
+"""
 
 
 class Identities:
@@ -91,18 +94,13 @@ class Identities:
         address may be given to somebody else in time.
         """
         email = claims.get("email")
-        legible = isinstance(email, str) and email.isprintable()
-        verified = claims.get("email_verified") is True and legible
+        verified = claims.get("email_verified") is True and is_email(email)
         if not self._settings.oidc_link_by_email or not verified:
             return None
         with self._service.asking() as cursor:
-            people = {person for (person,) in cursor.execute(_WITH_EMAIL, [email])}
+            people = {person for (person,) in cursor.execute(_WITH_EMAIL, [str(email).lower()])}
             linked = {account for (account,) in cursor.execute(_LINKED, [self._issuer])}
-        theirs = [
-            account
-            for account, grant in self._access().grants.items()
-            if str(account) in people or grant.manager_id in people
-        ]
+        theirs = [account for account in self._access().grants if str(account) in people]
         if len(theirs) != 1 or theirs[0] in linked:
             return None
         self._accounts.set_sign_in(None, theirs[0], SignInMeans.IDENTITY, ACTOR)

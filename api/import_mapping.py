@@ -33,7 +33,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from api.import_rows import COLUMNS, REQUIRED, Kind, day, in_range
 from api.import_words import Flaw
-from api.problems import Language
+from api.words import Language
 
 _SOME_DAY = date(2001, 12, 31)
 

@@ -19,7 +19,7 @@ from api.import_rows import (
     deal_row,
 )
 from api.import_words import Flaw
-from api.problems import Language
+from api.words import Language
 
 
 @dataclass(slots=True)

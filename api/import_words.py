@@ -3,7 +3,7 @@
 A `Flaw` knows what is wrong; the sentences are here, so that no reader of cells speaks a language.
 """
 
-from api.problems import Language
+from api.words import Language
 
 
 class Flaw(Exception):

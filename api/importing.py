@@ -17,8 +17,9 @@ from api.import_orders import Plan, Step, StepKind, plan
 from api.import_rows import Origin
 from api.import_tables import Table, read_table
 from api.import_words import Flaw, sentence
-from api.problems import Language, explain
+from api.problems import explain
 from api.service import Service
+from api.words import Language
 from application.orders import Answer
 from application.transactor import Outcome
 from domain.errors import (

@@ -35,7 +35,7 @@ _MOST_DIGITS = 40
 
 
 class Flaw(StrEnum):
-    """What is wrong with a text that should be JSON; in words: `api.problems.FLAWS`."""
+    """What is wrong with a text that should be JSON; in words: `api.words.FLAWS`."""
 
     EMPTY = "empty"
     NOT_UTF_8 = "not-utf-8"
@@ -109,9 +109,10 @@ class Body(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-def example(**fields: JsonValue) -> ConfigDict:
-    """For the documentation of a body: what it looks like."""
-    return ConfigDict(json_schema_extra={"example": fields})
+def example(*, one_of: Sequence[JsonValue] = (), **fields: JsonValue) -> ConfigDict:
+    """For the documentation of a body: what it looks like, and of which shapes it must have one."""
+    shapes: dict[str, JsonValue] = {"anyOf": [*one_of]} if one_of else {}
+    return ConfigDict(json_schema_extra={"example": fields, **shapes})
 
 
 def _weight(given: object) -> int:
@@ -175,6 +176,24 @@ def _instant(given: object) -> datetime:
     if isinstance(instant, datetime):
         return instant
     raise PydanticCustomError("instant", "not an instant")
+
+
+_EMAIL = re.compile(
+    r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-z0-9-]+(\.[a-z0-9-]+)*", re.ASCII | re.IGNORECASE
+)
+
+
+def is_email(given: object) -> bool:
+    """By the HTML standard's pattern (4.10.5.1.5). In ASCII alone: beyond it, letters that look the
+    same are not, and others become the same without case, so that one's address would be another's.
+    """
+    return isinstance(given, str) and len(given) <= 254 and bool(_EMAIL.fullmatch(given))
+
+
+def _email(given: object) -> str:
+    if isinstance(given, str) and is_email(given):
+        return given
+    raise PydanticCustomError("email", "not an e-mail address")
 
 
 _INVISIBLE = frozenset({"Cc", "Cf", "Cn", "Cs", "Zl", "Zp"})
@@ -241,42 +260,66 @@ def _limit(given: object) -> int:
     return number
 
 
-def _text_schema(pattern: str, example: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "pattern": pattern, "examples": [example]})
+def _text_schema(pattern: str, example: str, **more: JsonValue) -> dict[str, JsonValue]:
+    return {"type": "string", "pattern": f"^{pattern}$", "examples": [example], **more}
 
+
+def _decimal_schema(text: dict[str, JsonValue], **bounds: JsonValue) -> WithJsonSchema:
+    """Text, or a number whose decimal form is exact."""
+    number = {"type": "number", "multipleOf": 0.01, **bounds}
+    return WithJsonSchema({"anyOf": [text, number], "examples": text["examples"]})
+
+
+_CENTS = r"(\.[0-9]{1,2})?"
+_BELOW_ONE = r"0{1,18}\.(0[1-9]|[1-9][0-9]?)"
+_MONTH = r"(20[0-9]{2}|2100)-(0[1-9]|1[0-2])"
+_DAY = rf"{_MONTH}-(0[1-9]|[12][0-9]|3[01])"
+_TIME = r"[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?"
+_OFFSET = r"([Zz]|[-+]([01][0-9]|2[0-3]):[0-5][0-9])"
 
 Weight = Annotated[
     int,
     PlainValidator(_weight),
-    _text_schema(r"^-?[0-9]{1,3}(\.[0-9]{1,2})?$", "5.00"),
+    _decimal_schema(
+        _text_schema(rf"-?(0{{0,15}}(100(\.00?)?|[1-9][0-9]?{_CENTS})|{_BELOW_ONE})", "5.00"),
+        minimum=-100,
+        maximum=100,
+        **{"not": {"const": 0}},
+    ),
 ]
 """Percent with two decimals at most, from -100 to 100 and not 0; basis points inside."""
 Amount = Annotated[
-    int, PlainValidator(_amount), _text_schema(r"^[0-9]+(\.[0-9]{1,2})?$", "400000000.00")
+    int,
+    PlainValidator(_amount),
+    _decimal_schema(
+        _text_schema(
+            rf"(0{{0,5}}10{{12}}(\.00?)?|0{{0,6}}[1-9][0-9]{{0,11}}{_CENTS}|{_BELOW_ONE})",
+            "400000000.00",
+        ),
+        exclusiveMinimum=0,
+        maximum=MOST_MINOR_UNITS // 100,
+    ),
 ]
 """Major units with two decimals at most, above 0; minor units inside."""
-_DAY_SCHEMA = WithJsonSchema({"type": "string", "format": "date", "examples": ["2026-06-30"]})
-Day = Annotated[date, PlainValidator(_date), _DAY_SCHEMA]
+_DAY_SCHEMA = _text_schema(_DAY, "2026-06-30", format="date")
+_INSTANT_SCHEMA = _text_schema(
+    f"{_DAY}{_TIME}{_OFFSET}", "2026-07-01T09:00:00+03:00", format="date-time"
+)
+Day = Annotated[date, PlainValidator(_date), WithJsonSchema(_DAY_SCHEMA)]
 """From 2000 to 2100."""
 KnownAt = Annotated[
     date | datetime,
     PlainValidator(_known_at),
-    WithJsonSchema({"type": "string", "examples": ["2026-07-01", "2026-07-01T09:00:00+03:00"]}),
+    WithJsonSchema({"anyOf": [_DAY_SCHEMA, _INSTANT_SCHEMA]}),
 ]
 """An RFC 3339 instant, or a date meaning the end of that business day."""
-Instant = Annotated[
-    datetime,
-    PlainValidator(_instant),
-    WithJsonSchema(
-        {"type": "string", "format": "date-time", "examples": ["2026-07-01T09:00:00+03:00"]}
-    ),
-]
+Instant = Annotated[datetime, PlainValidator(_instant), WithJsonSchema(_INSTANT_SCHEMA)]
 Id = Annotated[UUID, PlainValidator(_uuid), WithJsonSchema({"type": "string", "format": "uuid"})]
-MonthName = Annotated[
-    str, PlainValidator(_month), _text_schema(r"^[0-9]{4}-(0[1-9]|1[0-2])$", "2026-06")
-]
+MonthName = Annotated[str, PlainValidator(_month), WithJsonSchema(_text_schema(_MONTH, "2026-06"))]
 Position = Annotated[
-    int, PlainValidator(_position), WithJsonSchema({"type": "integer", "minimum": 0})
+    int,
+    PlainValidator(_position),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 10**18 - 1}),
 ]
 """Of a query string."""
 Limit = Annotated[
@@ -284,11 +327,42 @@ Limit = Annotated[
     PlainValidator(_limit),
     WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MOST_PER_PAGE}),
 ]
+Email = Annotated[
+    str,
+    PlainValidator(_email),
+    WithJsonSchema(
+        {"type": "string", "format": "email", "maxLength": 254, "examples": ["anna@romashka.ru"]}
+    ),
+]
 Slug = Annotated[str, Field(strict=True, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-Currency = Annotated[str, Field(strict=True), AfterValidator(_currency)]
+Currency = Annotated[
+    str,
+    Field(strict=True),
+    AfterValidator(_currency),
+    WithJsonSchema({"type": "string", "enum": [*sorted(CURRENCIES)], "examples": ["RUB"]}),
+]
+
+
+def _legible_schema(unprintable: str, most: int) -> WithJsonSchema:
+    """Not blank and without controls. That marks which turn text about are refused too, and what
+    Unicode does not know yet, no pattern can say that every language reads.
+    """
+    pattern = rf"^[^{unprintable}]*[^\s{unprintable}][^{unprintable}]*$"
+    return WithJsonSchema({"type": "string", "minLength": 1, "maxLength": most, "pattern": pattern})
+
+
 Line = Annotated[
-    str, Field(strict=True, max_length=300), AfterValidator(_legible), AfterValidator(_one_line)
+    str,
+    Field(strict=True, max_length=300),
+    AfterValidator(_legible),
+    AfterValidator(_one_line),
+    _legible_schema(r"\x00-\x1f\x7f-\x9f", 300),
 ]
 """A title or a name."""
-Text = Annotated[str, Field(strict=True, max_length=2_000), AfterValidator(_legible)]
+Text = Annotated[
+    str,
+    Field(strict=True, max_length=2_000),
+    AfterValidator(_legible),
+    _legible_schema(r"\x00-\x08\x0b-\x1f\x7f-\x9f", 2_000),
+]
 """A reason, a comment, a piece of evidence; may have several lines."""

@@ -6,6 +6,7 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Query, Request, Response
 
 from api.answers import (
+    PAGED,
     QUESTION_REFUSALS,
     ActionTypeOut,
     ActionTypesAnswer,
@@ -53,6 +54,7 @@ def _page(
     tags=["catalogue"],
     operation_id="listActionTypes",
     response_model=ActionTypesAnswer,
+    responses=PAGED,
 )
 def action_types(question: PageDep, request: Request, asking: AskingDep) -> Response:
     """The catalogue: every action type, with the weight in force on `as_of` and all its weights."""
@@ -82,7 +84,11 @@ def _type(kind: ActionType, point: Point) -> ActionTypeOut:
 
 
 @router.get(
-    "/managers", tags=["people"], operation_id="listManagers", response_model=ManagersAnswer
+    "/managers",
+    tags=["people"],
+    operation_id="listManagers",
+    response_model=ManagersAnswer,
+    responses=PAGED,
 )
 def managers(question: PageDep, request: Request, asking: AskingDep) -> Response:
     """The managers, and the team of each on `as_of`."""
@@ -102,7 +108,13 @@ def managers(question: PageDep, request: Request, asking: AskingDep) -> Response
     return answer(ManagersAnswer(**asked(point), managers=lines), links)
 
 
-@router.get("/teams", tags=["people"], operation_id="listTeams", response_model=TeamsAnswer)
+@router.get(
+    "/teams",
+    tags=["people"],
+    operation_id="listTeams",
+    response_model=TeamsAnswer,
+    responses=PAGED,
+)
 def teams(question: PageDep, request: Request, asking: AskingDep) -> Response:
     """The teams, and who is in them on `as_of`."""
     with asking.desk() as at:
@@ -120,7 +132,13 @@ def teams(question: PageDep, request: Request, asking: AskingDep) -> Response:
     return answer(TeamsAnswer(**asked(point), teams=lines), links)
 
 
-@router.get("/periods", tags=["periods"], operation_id="listPeriods", response_model=PeriodsAnswer)
+@router.get(
+    "/periods",
+    tags=["periods"],
+    operation_id="listPeriods",
+    response_model=PeriodsAnswer,
+    responses=PAGED,
+)
 def periods(question: PageDep, request: Request, asking: AskingDep) -> Response:
     """Every month that was ever closed: by whom, when, with which totals."""
     with asking.desk() as at:

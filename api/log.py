@@ -5,10 +5,10 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 from pydantic import Field
 
-from api.answers import QUESTION_REFUSALS, EventsAnswer, ReadOut, ReadsAnswer, answer
+from api.answers import PAGED, QUESTION_REFUSALS, EventsAnswer, ReadOut, ReadsAnswer, answer
 from api.asking import AskingDep, Question, next_link
 from api.door import v1_router
-from api.inputs import Id, Instant, Limit, Position
+from api.inputs import Id, Instant, Limit, Position, Slug
 from api.reads import ReadsWanted
 from projections.log import published_after
 
@@ -19,7 +19,7 @@ class ReadsQuestion(Question):
     """`from` is inclusive, `to` exclusive; both are instants."""
 
     account_id: Id | None = None
-    manager_id: str | None = None
+    manager_id: Slug | None = None
     deal_id: Id | None = None
     from_: Annotated[Instant | None, Field(alias="from")] = None
     to: Instant | None = None
@@ -32,7 +32,7 @@ class EventsQuestion(Question):
     limit: Limit = 100
 
 
-@router.get("/events", operation_id="listEvents", response_model=EventsAnswer)
+@router.get("/events", operation_id="listEvents", response_model=EventsAnswer, responses=PAGED)
 def events(
     question: Annotated[EventsQuestion, Query()], request: Request, asking: AskingDep
 ) -> Response:
@@ -49,7 +49,7 @@ def events(
     return Response(body, headers=headers, media_type="application/json")
 
 
-@router.get("/reads", operation_id="listReads", response_model=ReadsAnswer)
+@router.get("/reads", operation_id="listReads", response_model=ReadsAnswer, responses=PAGED)
 def reads(
     question: Annotated[ReadsQuestion, Query()], request: Request, asking: AskingDep
 ) -> Response:

@@ -28,6 +28,7 @@ QUESTIONS: Mapping[str, Task] = {
     "issueKey": Task.ADMINISTER,
     "listKeys": Task.ADMINISTER,
     "revokeKey": Task.ADMINISTER,
+    "setEmail": Task.ADMINISTER,
     "invite": Task.ADMINISTER,
     "linkIdentity": Task.ADMINISTER,
 }

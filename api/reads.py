@@ -101,7 +101,7 @@ class ReadLog:
             return
         try:
             with self._asking() as cursor:
-                cursor.execute(_INSERT, [to_json(batch).decode()])
+                cursor.execute(_INSERT, [to_json([_storable(read) for read in batch]).decode()])
         except BaseException:
             self._waiting.extendleft(reversed(batch))
             raise
@@ -122,3 +122,18 @@ class ReadLog:
             _LOGGER.warning("%s reads wait for the database: %s", len(self._waiting), error)
         except Exception:
             _LOGGER.exception("reads could not be written")
+
+
+def _storable(read: Read) -> Read:
+    """PostgreSQL has no place for NUL, and one line that cannot be written would keep all others
+    from being written with it.
+    """
+    return read._replace(
+        manager_id=read.manager_id and _without_nul(read.manager_id),
+        deal_id=read.deal_id and _without_nul(read.deal_id),
+        asked={_without_nul(name): _without_nul(value) for name, value in read.asked.items()},
+    )
+
+
+def _without_nul(text: str) -> str:
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")

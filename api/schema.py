@@ -20,6 +20,7 @@ MIGRATIONS: tuple[tuple[str, Path], ...] = (
     ("books", _ROOT / "application" / "books.sql"),
     ("access", _ROOT / "application" / "access.sql"),
     ("positions", _ROOT / "application" / "positions.sql"),
+    ("snapshots", _ROOT / "projections" / "ledger_snapshots.sql"),
 )
 """In order, each run once in its own transaction; what was released is never edited."""
 
@@ -119,6 +120,7 @@ def _run(connection: Connection[TupleRow], name: str, path: Path) -> None:
         )
         create_ledger(connection, "ledger")
         create_ledger_indexes(connection, "ledger")
+    connection.execute("SET LOCAL search_path = ledger")  # for what is made anew with each of them
     connection.execute(_script(path))
     connection.execute("INSERT INTO books.migrations (name) VALUES (%s)", [name])
 

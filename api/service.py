@@ -12,6 +12,7 @@ from psycopg import Cursor
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from api.answers import portfolio_deal, portfolio_figures
+from api.background import Regularly
 from api.connection import (
     CHECKOUT_SECONDS,
     CONNECTING,
@@ -28,7 +29,9 @@ from projections.directory import DirectoryView
 from projections.memory import Memory
 from projections.point import Clock
 from projections.portfolio import totals_at
+from projections.snapshots import close_next_cut
 
+CUTS_EVERY_SECONDS = 5.0
 READERS = 20
 """Most questions asked of the database at once; the threads of the server are as many."""
 
@@ -46,6 +49,7 @@ class Service:
             portfolio_deal, lambda lines: portfolio_figures(lines, settings.currency)
         )
         self.reads = ReadLog(self.asking)
+        self._snapshots = Regularly("snapshots", CUTS_EVERY_SECONDS, self._close_cuts)
         self._learning = Lock()
         self._now = now
         self.glance = Glance(conninfo, settings.statement_seconds)
@@ -86,7 +90,14 @@ class Service:
             finally:
                 self._learning.release()
 
+    def _close_cuts(self, goes_on: Callable[[], bool]) -> None:
+        """In whatever process comes first; off the way of those who record."""
+        with self.asking() as cursor:
+            while close_next_cut(cursor.connection) and goes_on():
+                pass
+
     def close(self) -> None:
+        self._snapshots.close()
         self.dealfolio.close()
         self.reads.close()
         self.glance.close()

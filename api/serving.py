@@ -12,8 +12,9 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from api.guard import Pairs, is_loopback
-from api.problems import Language, Problem, language_of, respond
+from api.problems import Problem, language_of, respond
 from api.settings import Settings
+from api.words import Language
 
 MOST_HEAD_BYTES = 32_768
 """Of the request line and all headers; somewhat more is taken when it comes in many pieces."""

@@ -6,6 +6,7 @@ they are neither in the representation of these settings nor in what is said of 
 
 import logging
 import os
+import re
 from collections.abc import Sequence
 from ipaddress import ip_network
 from pathlib import Path
@@ -28,6 +29,7 @@ from pydantic_settings import (
 
 from domain.values import CURRENCIES, Role
 
+_PLAIN_URL = re.compile(r"https?://[a-z0-9.:\[\]_-]+(/[^\s?#]*)?", re.ASCII | re.IGNORECASE)
 _LOG = logging.getLogger("dealfolio")
 
 
@@ -137,8 +139,8 @@ class Settings(BaseSettings):
     @classmethod
     def _in_private(cls, url: str | None) -> str | None:
         """In the clear only on this machine: there nobody else listens."""
-        if url is not None and (not is_private(url) or "?" in url or "#" in url):
-            raise ValueError(f"{url} must begin with https://, and have neither ? nor #")
+        if url is not None and not (_PLAIN_URL.fullmatch(url) and is_private(url)):
+            raise ValueError(f"{url} must be https:// and a host in ASCII, without ? and #")
         return url
 
     @field_validator("public_url")

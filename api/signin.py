@@ -12,7 +12,7 @@ from pydantic import Field, PlainValidator, TypeAdapter, WithJsonSchema
 from pydantic_core import PydanticCustomError
 from starlette.requests import ClientDisconnect
 
-from api.answers import Out, answer, problems
+from api.answers import EVERYWHERE, WITH_COOKIE, Out, answer, problems
 from api.door import parsed_json, read_as, read_body, read_query
 from api.forgery import require_no_forgery, require_own_page
 from api.inputs import Body, example
@@ -84,8 +84,7 @@ def _read(of: type[B]) -> Any:  # noqa: ANN401 - the framework's mark
 
     async def read(request: Request) -> B:
         headers = headers_of(request)
-        settings = signing_in(request).service.settings
-        require_own_page(request.scope, headers, settings.public_url)
+        require_own_page(headers, signing_in(request).service.settings)
         _require_bare(request)
         try:
             body = await read_body(request.receive, headers)
@@ -105,17 +104,27 @@ def _takes(of: type[Body], *slugs: str) -> dict[str, Any]:
         "status_code": 204,
         "response_class": Response,
         "openapi_extra": {"requestBody": {"required": True, "content": media}},
-        "responses": problems([*_READING, *slugs]),
+        "responses": problems([*_READING, *slugs, *EVERYWHERE]),
     }
 
 
 _READING = (
     *("malformed-json", "payload-too-large", "unsupported-media-type", "validation"),
-    *("cross-site", "rate-limited", "unavailable"),
+    *("cross-site", "rate-limited"),
 )
+_OWN = ("unauthenticated", "validation")
+"""Refusals of what is asked in a session, and says nothing behind its address."""
 
 
-@router.post("/sign-in", operation_id="signIn", **_takes(SignInBody, "wrong-password"))
+def _with_cookie(documented: dict[str, Any]) -> dict[str, Any]:
+    return documented | {"responses": {204: WITH_COOKIE, **documented["responses"]}}
+
+
+@router.post(
+    "/sign-in",
+    operation_id="signIn",
+    **_with_cookie(_takes(SignInBody, "wrong-password")),
+)
 async def sign_in(body: Annotated[SignInBody, _read(SignInBody)], request: Request) -> Response:
     """Begin a session; its cookie is in the answer."""
     here = signing_in(request)
@@ -125,7 +134,11 @@ async def sign_in(body: Annotated[SignInBody, _read(SignInBody)], request: Reque
     return signed_in(await here.begin(request, account_id))
 
 
-@router.post("/setup", operation_id="setUpPassword", **_takes(SetUpBody, "setup-code-spent"))
+@router.post(
+    "/setup",
+    operation_id="setUpPassword",
+    **_with_cookie(_takes(SetUpBody, "setup-code-spent")),
+)
 async def set_up(body: Annotated[SetUpBody, _read(SetUpBody)], request: Request) -> Response:
     """Choose a password with the code that an administrator gave, and begin a session."""
     here = signing_in(request)
@@ -139,7 +152,7 @@ async def set_up(body: Annotated[SetUpBody, _read(SetUpBody)], request: Request)
     "/session",
     operation_id="getSession",
     response_model=SessionAnswer,
-    responses=problems(["unauthenticated", "unavailable"]),
+    responses=problems([*_OWN, *EVERYWHERE]),
 )
 async def session(request: Request) -> Response:
     """Who is signed in."""
@@ -155,7 +168,7 @@ async def session(request: Request) -> Response:
     operation_id="signOut",
     status_code=204,
     response_class=Response,
-    responses=problems(["unauthenticated", "cross-site", "unavailable"]),
+    responses={204: WITH_COOKIE, **problems([*_OWN, "cross-site", *EVERYWHERE])},
 )
 async def sign_out(request: Request) -> Response:
     """End the session: at once, everywhere."""
@@ -165,7 +178,11 @@ async def sign_out(request: Request) -> Response:
     return signed_in(set_cookie("", seconds=0))
 
 
-@router.post("/password", operation_id="changePassword", **_takes(PasswordBody, "wrong-password"))
+@router.post(
+    "/password",
+    operation_id="changePassword",
+    **_takes(PasswordBody, "wrong-password", "unauthenticated"),
+)
 async def change_password(
     body: Annotated[PasswordBody, _read(PasswordBody)], request: Request
 ) -> Response:
@@ -196,7 +213,7 @@ async def _required(request: Request) -> tuple[str, Session]:
     found = None if cookie is None else await here.do(partial(here.sessions.find, cookie))
     if cookie is None or found is None:
         raise Problem("unauthenticated")
-    require_no_forgery(request.scope, headers, found, here.service.settings.public_url)
+    require_no_forgery(request.scope, headers, found, here.service.settings)
     return cookie, found
 
 

@@ -5,17 +5,17 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Lock
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastapi import APIRouter, Request, Response
 
-from api.answers import problems
+from api.answers import EVERYWHERE, WITH_COOKIE, problems
 from api.door import read_query
 from api.problems import Problem
 from api.service import Service
 from api.sessions import cookie_of, set_cookie
 from api.signing_in import headers_of, signing_in
-from api.under_way import Attempt, is_path_here
+from api.under_way import MOST_OF_PATH, Attempt, is_path_here
 from domain.errors import NotFound
 
 if TYPE_CHECKING:
@@ -26,6 +26,32 @@ UNDER_WAY_SECONDS = 600
 T = TypeVar("T")
 
 router = APIRouter(prefix="/auth/oidc", tags=["sign-in"])
+
+
+def _asked(name: str, description: str, example: str, **schema: object) -> dict[str, Any]:
+    """The documentation of a parameter, which the framework does not see."""
+    return {
+        "name": name,
+        "in": "query",
+        "required": False,
+        "description": description,
+        "schema": {"type": "string", "examples": [example], **schema},
+    }
+
+
+_NEXT = _asked(
+    "next",
+    "Where to go then: a path here.",
+    "/deals",
+    pattern=r"^/(?!/|auth/)[!-\[\]-~]*$",
+    maxLength=MOST_OF_PATH,
+)
+_ONWARDS: dict[str, Any] = {
+    "headers": {
+        **WITH_COOKIE["headers"],
+        "Location": {"required": True, "schema": {"type": "string", "format": "uri-reference"}},
+    }
+}
 
 
 class OpenId:
@@ -59,7 +85,13 @@ class OpenId:
     operation_id="startSignIn",
     status_code=303,
     response_class=Response,
-    responses=problems(["not-found", "validation", "issuer-unavailable", "not-vouched-for"]),
+    responses={
+        303: _ONWARDS,
+        **problems(
+            ["not-found", "validation", "issuer-unavailable", "not-vouched-for", *EVERYWHERE]
+        ),
+    },
+    openapi_extra={"parameters": [_NEXT]},
 )
 async def start(request: Request) -> Response:
     """To the issuer; afterwards the browser goes to the path `next`."""
@@ -79,12 +111,23 @@ async def start(request: Request) -> Response:
     operation_id="finishSignIn",
     status_code=303,
     response_class=Response,
-    responses=problems(
-        [
-            *("sign-in-broken-off", "not-vouched-for", "no-account", "not-found"),
-            *("rate-limited", "unavailable", "issuer-unavailable"),
+    responses={
+        303: _ONWARDS,
+        **problems(
+            [
+                *("sign-in-broken-off", "not-vouched-for", "no-account", "not-found"),
+                *("validation", "rate-limited", "issuer-unavailable", *EVERYWHERE),
+            ]
+        ),
+    },
+    openapi_extra={
+        "parameters": [
+            _asked("code", "Of the issuer: whom it vouches for.", "…"),
+            _asked("state", "As it was sent to the issuer.", "…"),
+            _asked("iss", "The issuer's name.", "https://sso.example.ru"),
+            _asked("error", "Of the issuer: why it vouches for nobody.", "access_denied"),
         ]
-    ),
+    },
 )
 async def callback(request: Request) -> Response:
     """Back from the issuer: a session begins for whom it vouches for."""

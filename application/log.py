@@ -104,11 +104,14 @@ ON CONFLICT (person_id) DO UPDATE SET name = excluded.name
 """
 _FORGET: LiteralString = """
 WITH gone AS (SELECT jsonb_array_elements_text(%s::jsonb) AS id),
+    sessions AS (DELETE FROM books.sessions USING gone WHERE account_id::text = id),
     logins AS (DELETE FROM books.passwords USING gone WHERE account_id::text = id),
     subjects AS (DELETE FROM books.identities USING gone WHERE account_id::text = id)
 DELETE FROM books.people USING gone WHERE person_id = id
 """
-"""A login and an issuer's subject say who somebody is, as a name does."""
+"""A login and an issuer's subject say who somebody is, as a name does. Keys stay: nobody can read
+who they were from their hashes, and they open nothing once the account is closed.
+"""
 
 Receipts = dict[tuple[str, str], tuple[bytes, dict[str, Any]]]
 """By principal and key: the hash of the request, and the answer it was given."""

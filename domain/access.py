@@ -5,8 +5,8 @@ and taken away by events, so that they hold from the next position on, and the l
 which when; of a person the log knows the account's id only.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 from types import MappingProxyType
@@ -16,6 +16,7 @@ from domain.events import (
     AccessEvent,
     KeyIssued,
     KeyRevoked,
+    PersonForgotten,
     RoleGranted,
     RoleRevoked,
     SignInSet,
@@ -96,10 +97,30 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Every account that has a role now, and every key that was taken back."""
+    """Every account that has a role now, and what it was given; the closed ones, with what they had
+    last; every key that was taken back; and the ids, of managers and of accounts, of whoever was
+    forgotten.
+    """
 
     grants: Mapping[AccountId, Grant] = field(default_factory=dict)
+    closed: Mapping[AccountId, Grant] = field(default_factory=dict)
     revoked_keys: frozenset[KeyId] = frozenset()
+    forgotten: frozenset[str] = frozenset()
+
+    def had(self, account_id: AccountId) -> Grant | None:
+        """What the account was given last, also if it is closed. None: it never was there, or is
+        forgotten.
+        """
+        return self.grants.get(account_id) or self.closed.get(account_id)
+
+    def knows(self, account_id: AccountId) -> bool:
+        """Whether it is there, or was once."""
+        return self.had(account_id) is not None or str(account_id) in self.forgotten
+
+    def accounts_of(self, manager_id: ManagerId) -> tuple[AccountId, ...]:
+        """Those of the manager's person, open or closed, that are not forgotten."""
+        known = {**self.closed, **self.grants}
+        return tuple(who for who, grant in known.items() if grant.manager_id == manager_id)
 
     def grant_of(self, account_id: AccountId, key_id: KeyId | None) -> Grant:
         """What the account may do that signed in by this key. Raises SignedOut."""
@@ -112,14 +133,31 @@ class Access:
         match event:
             case RoleGranted():
                 grant = Grant(event.role, event.manager_id, event.team_id)
-                return Access({**self.grants, event.account_id: grant}, self.revoked_keys)
+                closed = _without([event.account_id], self.closed)
+                return replace(self, grants={**self.grants, event.account_id: grant}, closed=closed)
             case RoleRevoked():
-                kept = {who: grant for who, grant in self.grants.items() if who != event.account_id}
-                return Access(kept, self.revoked_keys)
+                gone = {who: self.grants[who] for who in [event.account_id] if who in self.grants}
+                kept = _without(gone, self.grants)
+                return replace(self, grants=kept, closed={**self.closed, **gone})
             case KeyIssued() | SignInSet():
                 return self
             case KeyRevoked():
-                return Access(self.grants, self.revoked_keys | {event.key_id})
+                return replace(self, revoked_keys=self.revoked_keys | {event.key_id})
+            case PersonForgotten():
+                accounts = event.account_ids or ()
+                ids = (event.manager_id, *map(str, accounts))
+                return replace(
+                    self,
+                    grants=_without(accounts, self.grants),
+                    closed=_without(accounts, self.closed),
+                    forgotten=self.forgotten.union(one for one in ids if one is not None),
+                )
+
+
+def _without(
+    gone: Collection[AccountId], accounts: Mapping[AccountId, Grant]
+) -> Mapping[AccountId, Grant]:
+    return {who: grant for who, grant in accounts.items() if who not in gone}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
 """What administrators ask for: roles, keys, forgetting; and the director's rule on backdating."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from domain.decisions import Books, Decision
+from domain.decisions import Books, Decision, require_known
 from domain.errors import NotAllowedNow, NotFound, Obstacle
 from domain.events import (
     BackdatingLimitSet,
@@ -29,17 +29,23 @@ from domain.values import (
 
 @dataclass(frozen=True, slots=True)
 class GrantRole:
-    """In place of the role that the account had. Its person and team must be known."""
+    """In place of the role that the account had. Its person and team must be known.
+
+    `unless_known`: only to an account of which the log has never heard.
+    """
 
     account_id: AccountId
     role: Role
     manager_id: ManagerId | None = None
     team_id: TeamId | None = None
+    unless_known: bool = False
 
     def decide(self, books: Books) -> Decision:
-        people = books.directory.people
-        if self.manager_id is not None and self.manager_id not in people.managers:
-            raise NotFound("manager", self.manager_id)
+        people, access = books.directory.people, books.directory.access
+        if self.unless_known and access.knows(self.account_id):
+            raise NotAllowedNow(Obstacle.ALREADY_EXISTS, name=str(self.account_id))
+        if self.manager_id is not None:
+            require_known("manager", self.manager_id, people.managers)
         if self.team_id is not None:
             people.require_team(self.team_id)
         if self.role is not Role.ADMIN:
@@ -50,7 +56,7 @@ class GrantRole:
             manager_id=self.manager_id,
             team_id=self.team_id,
         )
-        created = self.account_id not in books.directory.access.grants
+        created = self.account_id not in access.grants
         return _on_account(self.account_id, event, created=created)
 
 
@@ -59,7 +65,7 @@ class RevokeRole:
     account_id: AccountId
 
     def decide(self, books: Books) -> Decision:
-        _require_account(books, self.account_id)
+        require_known("account", self.account_id, books.directory.access.grants)
         _require_another_admin(books, self.account_id)
         return _on_account(self.account_id, RoleRevoked(account_id=self.account_id))
 
@@ -73,7 +79,7 @@ class IssueKey:
     expires_at: datetime | None = None
 
     def decide(self, books: Books) -> Decision:
-        _require_account(books, self.account_id)
+        require_known("account", self.account_id, books.directory.access.grants)
         event = KeyIssued(
             account_id=self.account_id, key_id=self.key_id, expires_at=self.expires_at
         )
@@ -102,29 +108,49 @@ class SetSignIn:
     means: SignInMeans
 
     def decide(self, books: Books) -> Decision:
-        _require_account(books, self.account_id)
+        require_known("account", self.account_id, books.directory.access.grants)
         event = SignInSet(account_id=self.account_id, means=self.means)
         return _on_account(self.account_id, event)
 
 
 @dataclass(frozen=True, slots=True)
 class ForgetPerson:
-    """The manager, and every account that is theirs, are ids from here on, and nothing else."""
+    """`person` is a manager's id, or an account's, open or closed. Whoever it is, they and all
+    their accounts are ids from here on and nothing else, and the accounts are closed.
 
-    manager_id: ManagerId
+    Once is enough: raises NotAllowedNow where nothing is left to erase; NotFound for a stranger.
+    `has_account`: beside the log there is an account of that id, of which the log need not know, as
+    of those that version 0.1 had closed.
+    """
+
+    person: str
+    has_account: bool = False
 
     def decide(self, books: Books) -> Decision:
-        if self.manager_id not in books.directory.people.managers:
-            raise NotFound("manager", self.manager_id)
-        event = PersonForgotten(manager_id=self.manager_id)
-        ids = {"manager_id": self.manager_id}
-        accounts = (
-            str(account_id)
-            for account_id, grant in books.directory.access.grants.items()
-            if grant.manager_id == self.manager_id
-        )
-        stream = stream_of("manager", self.manager_id)
-        return Decision(stream, event, ids, forgets=(self.manager_id, *accounts))
+        access = books.directory.access
+        manager_id, accounts = self._whose(books)
+        ids = [name for name in (manager_id, *map(str, accounts)) if name is not None]
+        if access.forgotten.issuperset(ids):
+            raise NotAllowedNow(Obstacle.ALREADY_FORGOTTEN, name=self.person)
+        _require_another_admin(books, *accounts)
+        event = PersonForgotten(manager_id=manager_id, account_ids=accounts or None)
+        if manager_id is None:
+            return replace(_on_account(accounts[0], event), forgets=tuple(ids))
+        stream = stream_of("manager", manager_id)
+        return Decision(stream, event, {"manager_id": manager_id}, forgets=tuple(ids))
+
+    def _whose(self, books: Books) -> tuple[ManagerId | None, tuple[AccountId, ...]]:
+        """The manager who the person is, if they are one, and their accounts."""
+        access, manager_id = books.directory.access, ManagerId(self.person)
+        if manager_id in books.directory.people.managers:
+            return manager_id, access.accounts_of(manager_id)
+        account_id = _account_named(self.person)
+        grant = None if account_id is None else access.had(account_id)
+        if grant is not None and grant.manager_id is not None:
+            return grant.manager_id, access.accounts_of(grant.manager_id)
+        if account_id is None or not (self.has_account or access.knows(account_id)):
+            raise NotFound("person", self.person)
+        return None, (account_id,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,14 +169,16 @@ def _on_account(account_id: AccountId, event: Event, *, created: bool = False) -
     return Decision(UUID(str(account_id)), event, {"account_id": str(account_id)}, created=created)
 
 
-def _require_account(books: Books, account_id: AccountId) -> None:
-    if account_id not in books.directory.access.grants:
-        raise NotFound("account", account_id)
+def _account_named(name: str) -> AccountId | None:
+    try:
+        return AccountId(UUID(name))
+    except ValueError:
+        return None
 
 
-def _require_another_admin(books: Books, account_id: AccountId) -> None:
+def _require_another_admin(books: Books, *gone: AccountId) -> None:
     """Without an administrator nobody could make accounts any more."""
     grants = books.directory.access.grants
-    admins = [who for who, grant in grants.items() if grant.role is Role.ADMIN]
-    if admins == [account_id]:
+    admins = {who for who, grant in grants.items() if grant.role is Role.ADMIN}
+    if admins and admins <= set(gone):
         raise NotAllowedNow(Obstacle.LAST_ADMIN)

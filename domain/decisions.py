@@ -1,6 +1,6 @@
 """What every decision has in common: what it may know, and what it comes to."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
@@ -74,3 +74,9 @@ class Command(Protocol):
     """Something to be decided. Refuses by raising a Refusal, and changes nothing itself."""
 
     def decide(self, books: Books) -> Decision: ...
+
+
+def require_known(what: str, name: object, known: Container[object]) -> None:
+    """Raises NotFound."""
+    if name not in known:
+        raise NotFound(what, name)

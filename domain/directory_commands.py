@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from domain.decisions import Books, Decision
-from domain.errors import InTheFuture, NotAllowedNow, NotFound, Obstacle
+from domain.decisions import Books, Decision, require_known
+from domain.errors import InTheFuture, NotAllowedNow, Obstacle
 from domain.events import (
     ActionTypeDefined,
     ActionTypeRetired,
@@ -59,7 +59,7 @@ class ChangeCatalogueWeight:
     reason: str
 
     def decide(self, books: Books) -> Decision:
-        _require_known("action type", self.code, books.directory.catalogue.types)
+        require_known("action type", self.code, books.directory.catalogue.types)
         event = ActionTypeWeightChanged(
             code=self.code,
             weight=self.weight,
@@ -75,7 +75,7 @@ class RetireActionType:
     effective_from: date
 
     def decide(self, books: Books) -> Decision:
-        _require_known("action type", self.code, books.directory.catalogue.types)
+        require_known("action type", self.code, books.directory.catalogue.types)
         event = ActionTypeRetired(code=self.code, effective_from=self.effective_from)
         return _on_type(self.code, event)
 
@@ -94,17 +94,21 @@ class CreateTeam:
 
 @dataclass(frozen=True, slots=True)
 class RegisterManager:
-    """`name` goes to the table of people; the log knows only the id."""
+    """`name` goes to the table of people; the log knows only the id. An account's id is taken: in
+    that table the name would stand in the place of the account's.
+    """
 
     manager_id: ManagerId
     name: str
     team_id: TeamId | None = None
 
     def decide(self, books: Books) -> Decision:
-        people = books.directory.people
+        people, access = books.directory.people, books.directory.access
         if self.team_id is not None:
             people.require_team(self.team_id)
         _require_new(self.manager_id, people.managers)
+        _require_new(self.manager_id, {*map(str, (*access.grants, *access.closed))})
+        _require_new(self.manager_id, access.forgotten)
         event = ManagerRegistered(manager_id=self.manager_id, team_id=self.team_id)
         ids = {"manager_id": self.manager_id}
         stream = stream_of("manager", self.manager_id)
@@ -119,7 +123,7 @@ class ChangeTeam:
 
     def decide(self, books: Books) -> Decision:
         people = books.directory.people
-        _require_known("manager", self.manager_id, people.managers)
+        require_known("manager", self.manager_id, people.managers)
         people.require_team(self.team_id)
         books.require_open(self.effective_on)
         event = ManagerTeamChanged(manager_id=self.manager_id, team_id=self.team_id)
@@ -162,11 +166,6 @@ def _on_type(code: ActionTypeCode, event: Event, *, created: bool = False) -> De
 
 def _on_period(month: Month, event: Event) -> Decision:
     return Decision(stream_of("period", str(month)), event, {"period": str(month)})
-
-
-def _require_known(what: str, name: object, known: Container[object]) -> None:
-    if name not in known:
-        raise NotFound(what, name)
 
 
 def _require_new(name: object, known: Container[object]) -> None:

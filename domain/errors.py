@@ -29,6 +29,7 @@ class Obstacle(StrEnum):
     PERIOD_NOT_CLOSED = "period-not-closed"
     LATER_PERIOD_CLOSED = "later-period-closed"
     LAST_ADMIN = "last-admin"
+    ALREADY_FORGOTTEN = "already-forgotten"
 
 
 class Restriction(StrEnum):

@@ -235,9 +235,13 @@ class BackdatingLimitSet(Fact):
 
 
 class PersonForgotten(Fact):
-    """Name and e-mail of the manager were erased beside the log; every figure stays."""
+    """Whatever names the person was erased beside the log; every figure stays. Their accounts may
+    do nothing any more. `manager_id` None: the person is no manager; `account_ids` None: they had
+    no account, or it was left as it was.
+    """
 
-    manager_id: ManagerId
+    manager_id: ManagerId | None = None
+    account_ids: tuple[AccountId, ...] | None = None
 
 
 Amendment = ActionConfirmed | ActionRejected | WeightChanged | ActionWithdrawn
@@ -257,9 +261,9 @@ DealEvent = (
     | DealReopened
 )
 CatalogueEvent = ActionTypeDefined | ActionTypeWeightChanged | ActionTypeRetired
-PeopleEvent = TeamCreated | ManagerRegistered | ManagerTeamChanged | PersonForgotten
+PeopleEvent = TeamCreated | ManagerRegistered | ManagerTeamChanged
 PeriodEvent = PeriodClosed | PeriodReopened
-AccessEvent = RoleGranted | RoleRevoked | KeyIssued | KeyRevoked | SignInSet
+AccessEvent = RoleGranted | RoleRevoked | KeyIssued | KeyRevoked | SignInSet | PersonForgotten
 DirectoryEvent = CatalogueEvent | PeopleEvent | PeriodEvent | AccessEvent | BackdatingLimitSet
 """Everything that is not about one deal: few, and known to every decision."""
 Event = DealEvent | DirectoryEvent

@@ -9,7 +9,6 @@ from domain.events import (
     ManagerRegistered,
     ManagerTeamChanged,
     PeopleEvent,
-    PersonForgotten,
     TeamCreated,
 )
 from domain.values import ManagerId, TeamId
@@ -67,5 +66,3 @@ class People:
                     key=lambda membership: membership.effective_on,
                 )
                 return People(self.teams, {**self.managers, event.manager_id: tuple(memberships)})
-            case PersonForgotten():
-                return self  # the log never knew the name

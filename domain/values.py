@@ -65,6 +65,7 @@ class SignInMeans(StrEnum):
 
     PASSWORD = "password"  # noqa: S105 - the word
     IDENTITY = "identity"  # somebody whom the issuer of OpenID Connect knows
+    EMAIL = "email"  # an address; who the issuer says has it may be linked by it, once
 
 
 def split(whole: int, shares: Sequence[int]) -> list[int]:

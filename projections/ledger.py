@@ -98,6 +98,7 @@ def create_ledger(connection: Connection[TupleRow], schema: str) -> None:
     connection.execute(sql.SQL("CREATE SCHEMA {}").format(name))
     connection.execute(sql.SQL("SET LOCAL search_path = {}").format(name))
     connection.execute(_script("ledger.sql"))
+    connection.execute(_script("ledger_snapshots.sql"))
     connection.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO dealfolio_app").format(name))
     connection.execute(
         sql.SQL("GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA {} TO dealfolio_app").format(name)

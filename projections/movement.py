@@ -11,6 +11,7 @@ from domain.history import known, steps
 from domain.values import Account, ManagerId
 from projections.ledger import ZERO, Balance
 from projections.portfolio import Log
+from projections.snapshots import balance_of
 
 Cause = tuple[str, Account]
 """The type of the event in book order at whose step the value changed, and the account."""
@@ -62,13 +63,12 @@ def movement_between(
     return Movement(opening, _non_zero(lines))
 
 
-_MOVEMENT: LiteralString = """
-SELECT effective_on > %(first)s, CASE WHEN effective_on > %(first)s THEN due_cause END,
-       account, sum(amount)
-FROM ledger.postings
-WHERE currency = %(currency)s AND effective_on <= %(last)s AND position <= %(position)s
+_LINES: LiteralString = """
+SELECT due_cause, account, sum(amount) FROM ledger.postings
+WHERE currency = %(currency)s AND effective_on > %(first)s AND effective_on <= %(last)s
+  AND position <= %(position)s
   AND (%(managers)s::text[] IS NULL OR manager_id = ANY(%(managers)s))
-GROUP BY 1, 2, 3
+GROUP BY due_cause, account
 """
 
 
@@ -80,7 +80,7 @@ def movement_from_ledger(
     currency: str,
     managers: Collection[ManagerId] | None,
 ) -> Movement:
-    """The same: one sum over the postings, grouped by cause behind `first`."""
+    """The same: what is held at the end of `first`, and the postings behind it by cause."""
     asked = {
         "first": first,
         "last": last,
@@ -88,13 +88,11 @@ def movement_from_ledger(
         "currency": currency,
         "managers": None if managers is None else list(managers),
     }
-    opening, lines = ZERO, dict[Cause, int]()
-    for moved, cause, account, amount in cursor.execute(_MOVEMENT, asked):
-        if moved:
-            lines[cause, Account(account)] = int(amount)
-        else:
-            opening = opening.with_posting(Account(account), int(amount))
-    return Movement(opening, _non_zero(lines))
+    lines = {
+        (cause, Account(account)): int(amount)
+        for cause, account, amount in cursor.execute(_LINES, asked).fetchall()
+    }
+    return Movement(balance_of(cursor, first, position, currency, managers), _non_zero(lines))
 
 
 def _non_zero(lines: Mapping[Cause, int]) -> dict[Cause, int]:

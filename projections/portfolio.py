@@ -1,7 +1,7 @@
 """What was the portfolio of every manager on a date? And of one, deal by deal."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date
 from typing import Any, Generic, LiteralString, NamedTuple, TypeVar
 
@@ -13,6 +13,7 @@ from domain.history import state_at
 from domain.ledger import holdings
 from domain.values import DealId, ManagerId, value_text
 from projections.ledger import NOBODY, STANDING, ZERO, Standing, standing
+from projections.snapshots import standings
 
 Shown = TypeVar("Shown")
 Figures = tuple[int, int, int, int, int, int, int, int, int]
@@ -35,18 +36,12 @@ def portfolios_as_of(log: Log, as_of: date, position: int) -> Portfolios:
     return result
 
 
-_PORTFOLIOS: LiteralString = f"""
-SELECT currency, manager_id, {STANDING}
-FROM ledger.postings WHERE effective_on <= %s AND position <= %s
-GROUP BY currency, manager_id ORDER BY currency, manager_id
-"""
-
-
-def portfolios_from_ledger(cursor: Cursor[Any], as_of: date, position: int) -> Portfolios:
-    """The same as the sum of the postings."""
+def portfolios_from_ledger(
+    cursor: Cursor[Any], as_of: date, position: int, managers: Collection[ManagerId] | None = None
+) -> Portfolios:
+    """The same as the sum of the postings, of everybody or of `managers`."""
     result: dict[str, dict[ManagerId, Standing]] = {}
-    for currency, manager, *columns in cursor.execute(_PORTFOLIOS, [as_of, position]):
-        held = standing(columns)
+    for currency, manager, held in standings(cursor, as_of, position, managers):
         if held != NOBODY:
             result.setdefault(currency, {})[manager] = held
     return result

@@ -7,7 +7,7 @@ as it was.
 
 import gc
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from itertools import groupby
 from time import sleep
 from typing import Any, LiteralString
@@ -20,11 +20,14 @@ from domain.events import DealEvent, Recorded, decode, is_about_a_deal
 from domain.history import DealOpening, DealState, Recording, replay
 from domain.ledger import Posting
 from projections.ledger import create_ledger, create_ledger_indexes
+from projections.snapshots import close_next_cut
 
 Progress = Callable[[int, int], None]
 """Told how many events of how many are replayed."""
 
 FRESH = "ledger_fresh"
+STAGED = "staged"
+"""Postings on their way, deal by deal."""
 AT_ONCE = 1_000
 """Events read at once."""
 CHUNK = 20_000
@@ -59,6 +62,8 @@ def rebuild(conninfo: str, progress: Progress) -> int:
     """Replace the ledger; the position up to which it was replayed. Raises Busy."""
     with owner(conninfo) as connection:
         position = fill(conninfo, connection, FRESH, progress)
+        while close_next_cut(connection, FRESH):
+            pass
         while (end := _end(connection)) - position > FEW:
             position = _catch_up(connection, position, end)
         for _ in range(SWITCHES):
@@ -89,7 +94,11 @@ def owner(conninfo: str) -> Iterator[Connection[TupleRow]]:
         row = connection.execute("SELECT pg_try_advisory_lock(%s)", [REBUILDERS_LOCK]).fetchone()
         if row is None or not row[0]:
             raise Busy("another rebuild or verification of this database is under way")
-        yield connection
+        try:
+            yield connection
+        finally:  # a server notices later that somebody has left
+            with suppress(psycopg.Error):
+                connection.execute("SELECT pg_advisory_unlock(%s)", [REBUILDERS_LOCK])
 
 
 def fill(conninfo: str, connection: Connection[TupleRow], schema: str, progress: Progress) -> int:
@@ -99,8 +108,13 @@ def fill(conninfo: str, connection: Connection[TupleRow], schema: str, progress:
             sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema))
         )
         create_ledger(connection, schema)
+        connection.execute(
+            sql.SQL("CREATE UNLOGGED TABLE {} (LIKE {})").format(
+                sql.Identifier(schema, STAGED), sql.Identifier(schema, "postings")
+            )
+        )
     position = _end(connection)
-    rows = _Rows(connection, schema)
+    rows = _Rows(connection, schema, postings=STAGED)
     with _without_collector(), closing(_streams(conninfo, position)) as log:
         done = 0
         for events in _deals(log):
@@ -108,10 +122,23 @@ def fill(conninfo: str, connection: Connection[TupleRow], schema: str, progress:
             done += len(events)
             progress(done, position)
     rows.copy()
-    progress(position, position)
     with connection.transaction():
+        _put_in_order(connection, schema)
         create_ledger_indexes(connection, schema)
+    progress(position, position)
     return position
+
+
+def _put_in_order(connection: Connection[TupleRow], schema: str) -> None:
+    """Postings lie in the order of positions, as they do where they are written one by one: what
+    was learnt in a stretch of the log is read from few pages.
+    """
+    staged, postings = sql.Identifier(schema, STAGED), sql.Identifier(schema, "postings")
+    connection.execute("SET LOCAL work_mem = '256MB'")
+    connection.execute(
+        sql.SQL("INSERT INTO {} SELECT * FROM {} ORDER BY position").format(postings, staged)
+    )
+    connection.execute(sql.SQL("DROP TABLE {}").format(staged))
 
 
 def _streams(conninfo: str, position: int) -> Generator[TupleRow, None, None]:
@@ -158,9 +185,12 @@ def _deals(rows: Iterable[tuple[Any, ...]]) -> Iterator[list[Recorded[DealEvent]
 class _Rows:
     """Rows of the read model on their way into `schema`, copied as they come to be many."""
 
-    def __init__(self, connection: Connection[TupleRow], schema: str) -> None:
+    def __init__(
+        self, connection: Connection[TupleRow], schema: str, postings: str = "postings"
+    ) -> None:
         self._connection = connection
         self._schema = schema
+        self._table = postings
         self._postings: list[Posting] = []
         self._states: list[DealState] = []
         self._deals: list[DealOpening] = []
@@ -176,7 +206,7 @@ class _Rows:
 
     def copy(self) -> None:
         for table, rows in (
-            ("postings", self._postings),
+            (self._table, self._postings),
             ("deal_states", self._states),
             ("deals", self._deals),
         ):

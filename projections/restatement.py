@@ -7,11 +7,12 @@ from typing import Any, LiteralString
 
 from psycopg import Cursor
 
-from domain.history import state_at
-from domain.ledger import NOTHING, difference, holdings
+from domain.history import Fact, on, state_at
+from domain.ledger import NOTHING, Holdings, difference, holdings
 from domain.values import Account, DealId, ManagerId
 from projections.ledger import ZERO, Balance
 from projections.portfolio import Log
+from projections.snapshots import balance_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,18 @@ def restatement_of(
     (first, last].
     """
     earlier, lines = ZERO, list[RestatementLine]()
+    for line in _changes(log, as_of, last, currency):
+        if managers is not None and line.manager_id not in managers:
+            continue
+        if line.position <= first:
+            earlier = earlier.with_posting(line.account, line.amount)
+        elif line.amount:
+            lines.append(line)
+    return Restatement(earlier, _in_order(lines))
+
+
+def _changes(log: Log, as_of: date, last: int, currency: str) -> Iterator[RestatementLine]:
+    """What every event recorded up to `last` changed in the worth of its deal on `as_of`."""
     for deal_id, events in log.items():
         facts = sorted(events, key=lambda fact: fact.position)
         worth = NOTHING
@@ -63,36 +76,24 @@ def restatement_of(
                 break
             deal = state_at(facts, as_of, fact.position)
             before, worth = worth, holdings(deal)
-            if deal is None or deal.currency != currency:
-                continue
-            for (manager, account), held in difference(before, worth).items():
-                if managers is not None and manager not in managers:
-                    continue
-                if fact.position <= first:
-                    earlier = earlier.with_posting(account, held.amount)
-                elif held.amount:
-                    assert fact.effective_on is not None
-                    lines.append(
-                        RestatementLine(
-                            fact.position,
-                            manager,
-                            account,
-                            held.amount,
-                            fact.type,
-                            deal_id,
-                            fact.recorded_at,
-                            fact.effective_on,
-                        )
-                    )
-    return Restatement(earlier, _in_order(lines))
+            if deal is not None and deal.currency == currency:
+                yield from _lines_of(deal_id, fact, difference(before, worth))
 
 
-_EARLIER: LiteralString = """
-SELECT account, sum(amount) FROM ledger.postings
-WHERE currency = %(currency)s AND effective_on <= %(as_of)s AND position <= %(first)s
-  AND (%(managers)s::text[] IS NULL OR manager_id = ANY(%(managers)s))
-GROUP BY account
-"""
+def _lines_of(deal_id: DealId, fact: Fact, change: Holdings) -> Iterator[RestatementLine]:
+    for (manager, account), held in change.items():
+        yield RestatementLine(
+            fact.position,
+            manager,
+            account,
+            held.amount,
+            fact.type,
+            deal_id,
+            fact.recorded_at,
+            on(fact),
+        )
+
+
 _LINES: LiteralString = """
 SELECT line.position, line.manager_id, line.account, line.amount, events.topic, line.deal_id,
        events.recorded_at,
@@ -117,7 +118,7 @@ def restatement_from_ledger(
     currency: str,
     managers: Collection[ManagerId] | None,
 ) -> Restatement:
-    """The same: the postings by the event that was learnt."""
+    """The same: what was held as known at `first`, and the postings learnt since by their event."""
     asked = {
         "as_of": as_of,
         "first": first,
@@ -125,9 +126,7 @@ def restatement_from_ledger(
         "currency": currency,
         "managers": None if managers is None else list(managers),
     }
-    earlier = ZERO
-    for account, amount in cursor.execute(_EARLIER, asked):
-        earlier = earlier.with_posting(Account(account), int(amount))
+    earlier = balance_of(cursor, as_of, first, currency, managers)
     return Restatement(earlier, _in_order(_lines(cursor, asked)))
 
 

@@ -1,7 +1,7 @@
 """How did a portfolio move over time? One point a day, week or month, all at one knowledge."""
 
 from calendar import monthrange
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
@@ -9,10 +9,10 @@ from typing import Any, LiteralString
 
 from psycopg import Cursor
 
-from domain.ledger import Holding
-from domain.values import Account, ManagerId
-from projections.ledger import NOBODY, Balance, Standing, total
+from domain.values import ManagerId
+from projections.ledger import NOBODY, STANDING, Balance, Standing, standing, total
 from projections.portfolio import Log, portfolios_as_of
+from projections.snapshots import standings, standings_on
 
 
 class Step(StrEnum):
@@ -23,6 +23,9 @@ class Step(StrEnum):
 
 MOST_POINTS = 4_000
 """Ten years of days. More is refused."""
+
+DENSE = 3
+"""Days from one point to the next, on average: if they are fewer, all days are added up."""
 
 Members = Callable[[date], Collection[ManagerId] | None]
 """Whose portfolios count on a date; None for everybody's."""
@@ -71,30 +74,61 @@ def series_as_of(
     return result
 
 
-_DAILY: LiteralString = """
-SELECT effective_on, manager_id, account, sum(amount), sum(progress)
-FROM ledger.postings
-WHERE currency = %(currency)s AND effective_on <= %(last)s AND position <= %(position)s
+_DAILY: LiteralString = f"""
+SELECT effective_on, manager_id, {STANDING} FROM ledger.postings
+WHERE currency = %(currency)s AND effective_on > %(first)s AND effective_on <= %(last)s
+  AND position <= %(position)s
   AND (%(managers)s::text[] IS NULL OR manager_id = ANY(%(managers)s))
-GROUP BY effective_on, manager_id, account ORDER BY effective_on
+GROUP BY effective_on, manager_id ORDER BY effective_on
 """
 
 
 def series_from_ledger(
     cursor: Cursor[Any], days: Sequence[date], position: int, currency: str, members: Members
 ) -> list[SeriesPoint]:
-    """The same: one pass over the postings by date, adding up as the days go by."""
+    """The same: each day by snapshots, or, where nearly all days are asked about, the first one and
+    one pass over the postings behind it.
+    """
+    ever = _ever(days, members)
+    dense = len(days) > 1 and (days[-1] - days[0]).days < DENSE * len(days)
+    each = day_by_day if dense else standings_on
+    return [
+        _point(day, held, members(day))
+        for day, held in zip(days, each(cursor, days, position, currency, ever), strict=True)
+    ]
+
+
+def day_by_day(
+    cursor: Cursor[Any],
+    days: Sequence[date],
+    position: int,
+    currency: str,
+    managers: Collection[ManagerId] | None,
+) -> Iterator[dict[ManagerId, Standing]]:
+    """`standings_on` by adding up as the days go by; what is yielded is changed by going on."""
+    running = {
+        who: held
+        for held_in, who, held in standings(cursor, days[0], position, managers)
+        if held_in == currency
+    }
     asked = {
         "currency": currency,
+        "first": days[0],
         "last": days[-1],
         "position": position,
-        "managers": _ever(days, members),
+        "managers": None if managers is None else list(managers),
     }
     rows = iter(cursor.execute(_DAILY, asked).fetchall())
-    return list(_points(rows, days, members))
+    row = next(rows, None)
+    for day in days:
+        while row is not None and row[0] <= day:
+            _, manager, *columns = row
+            running[manager] = running.get(manager, NOBODY).plus(standing(columns))
+            row = next(rows, None)
+        yield running
 
 
-def _ever(days: Sequence[date], members: Members) -> list[str] | None:
+def _ever(days: Sequence[date], members: Members) -> list[ManagerId] | None:
     """Everybody who counts on any of the days; None for everybody."""
     ever: set[ManagerId] = set()
     for day in days:
@@ -105,18 +139,8 @@ def _ever(days: Sequence[date], members: Members) -> list[str] | None:
     return sorted(ever)
 
 
-def _points(
-    rows: Iterator[tuple[date, ManagerId, str, int, int]], days: Sequence[date], members: Members
-) -> Iterator[SeriesPoint]:
-    running: dict[ManagerId, Standing] = {}
-    row = next(rows, None)
-    for day in days:
-        while row is not None and row[0] <= day:
-            _, manager, account, amount, progress = row
-            held = Holding(int(amount), progress=int(progress))
-            standing = running.get(manager, NOBODY).with_holding(Account(account), held)
-            running[manager] = standing
-            row = next(rows, None)
-        who = members(day)
-        team = total(one for manager, one in running.items() if who is None or manager in who)
-        yield SeriesPoint(day, team.balance, team.progress)
+def _point(
+    day: date, held: Mapping[ManagerId, Standing], who: Collection[ManagerId] | None
+) -> SeriesPoint:
+    team = total(one for manager, one in held.items() if who is None or manager in who)
+    return SeriesPoint(day, team.balance, team.progress)

@@ -8,12 +8,24 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from projections.rebuild import Progress, fill, owner
+from projections.snapshots import close_cuts_of
 
 CHECK = "ledger_check"
 MOST = 1_000
 """Differences of one kind that are named; the rest is counted."""
 
-_TABLES = ("postings", "deals", "deal_states")
+_TABLES: dict[str, LiteralString] = {
+    "postings": "position",
+    "deals": "position",
+    "deal_states": "position",
+    "cuts": "position",
+    "snapshots": "cut",
+}
+"""With the position from which on a row is there."""
+_HOLDERS: LiteralString = """
+SELECT manager_id, currency FROM ledger.snapshots
+EXCEPT SELECT manager_id, currency FROM ledger.holders
+"""
 _LOG: dict[str, LiteralString] = {
     "a position is missing before this one": """
         SELECT notification_id FROM (
@@ -68,6 +80,7 @@ def verify(conninfo: str, progress: Progress) -> Verification:
     with owner(conninfo) as connection:
         try:
             position = fill(conninfo, connection, CHECK, progress)
+            close_cuts_of(connection, "ledger", CHECK, position)
             found = [*_log(connection), *_ledger(connection, position)]
         finally:
             connection.execute(
@@ -90,16 +103,18 @@ def _log(connection: Connection[TupleRow]) -> Iterator[Difference]:
 
 def _ledger(connection: Connection[TupleRow], position: int) -> Iterator[Difference]:
     """What only one of the two ledgers has, among what is known at `position`."""
-    for table in _TABLES:
+    for table, learnt in _TABLES.items():
         live, check = sql.Identifier("ledger", table), sql.Identifier(CHECK, table)
         for what, one, other in (
             (f"{table}: in the ledger and not in the log", live, check),
             (f"{table}: follows from the log and is not in the ledger", check, live),
         ):
             statement = sql.SQL(
-                "SELECT position, row.* FROM (SELECT * FROM {} WHERE position <= %(to)s"
-                " EXCEPT ALL SELECT * FROM {} WHERE position <= %(to)s) AS row"
-                " ORDER BY row.position"
-            ).format(one, other)
+                "SELECT {at}, row.* FROM (SELECT * FROM {one} WHERE {at} <= %(to)s"
+                " EXCEPT ALL SELECT * FROM {other} WHERE {at} <= %(to)s) AS row"
+                " ORDER BY row.{at}"
+            ).format(one=one, other=other, at=sql.Identifier(learnt))
             for at, *row in connection.execute(statement, {"to": position}):
                 yield Difference(what, at, tuple(row))
+    for missing in connection.execute(_HOLDERS):
+        yield Difference("holders: without somebody who is in the snapshots", 0, missing)

@@ -43,12 +43,14 @@ _LEDGER = (
     "test_ledger.py"
     "::test_every_question_is_answered_from_the_ledger_as_the_definition_and_the_oracle_do"
 )
+_SNAPSHOTS = "test_snapshots.py::test_dropping_them_changes_no_answer"
 _MEMORY = (
     "test_memory.py"
     "::test_whatever_is_recorded_between_two_questions_memory_answers_as_the_definition"
 )
 _AT_ONCE = "test_memory.py::test_what_is_in_memory_with_all_that_was_recorded_is_told_at_once"
 _SEEN = "test_memory.py::test_a_point_sees_each_row_learnt_and_effective_by_then_and_no_other"
+_PROMISED = "test_contract.py::test_every_answer_is_one_that_the_documentation_promises"
 _LISTS = "test_access.py::test_lists_and_sums_hold_what_one_may_see_and_no_more"
 _MOVERS = "test_access.py::test_lists_and_sums_are_of_those_who_were_in_the_team_then_and_are_today"
 _FILTER = "test_access.py::test_a_filter_shows_nobody_more"
@@ -270,16 +272,16 @@ FAULTS = (
     # ------------------------------------------------------------------ the questions in SQL
     Fault(
         "the sum of a portfolio ends before the day",
-        "projections/portfolio.py",
-        "FROM ledger.postings WHERE effective_on <= %s AND position <= %s",
-        "FROM ledger.postings WHERE effective_on < %s AND position <= %s",
+        "projections/snapshots.py",
+        "    FROM ledger.postings WHERE {_SINCE_THE_CUT} AND effective_on <= %(as_of)s\n",
+        "    FROM ledger.postings WHERE {_SINCE_THE_CUT} AND effective_on < %(as_of)s\n",
         _LEDGER,
     ),
     Fault(
         "a movement begins with the day `from`",
         "projections/movement.py",
-        "SELECT effective_on > %(first)s, CASE WHEN effective_on > %(first)s THEN",
-        "SELECT effective_on >= %(first)s, CASE WHEN effective_on >= %(first)s THEN",
+        "AND effective_on > %(first)s AND effective_on <= %(last)s",
+        "AND effective_on >= %(first)s AND effective_on <= %(last)s",
         _LEDGER,
     ),
     Fault(
@@ -302,6 +304,64 @@ FAULTS = (
         "        while row is not None and row[0] <= day:\n",
         "        while row is not None and row[0] < day:\n",
         _LEDGER,
+    ),
+    # ------------------------------------------------------------------ snapshots
+    Fault(
+        "a snapshot is asked of a cut that knows more than the question",
+        "projections/snapshots.py",
+        "  AND cut <= (SELECT position FROM cut)\n",
+        "",
+        _SNAPSHOTS,
+    ),
+    Fault(
+        "the day of the mark is counted twice",
+        "projections/snapshots.py",
+        "  AND effective_on > asked.mark AND",
+        "  AND effective_on >= asked.mark AND",
+        _SNAPSHOTS,
+    ),
+    Fault(
+        "what was learnt since the cut is counted with it",
+        "projections/snapshots.py",
+        "  AND position <= (SELECT position FROM cut)\nHAVING",
+        "  AND position <= %(position)s\nHAVING",
+        _SNAPSHOTS,
+    ),
+    Fault(
+        "a late entry changes only its own mark",
+        "projections/snapshots.py",
+        " WHERE snapshots.mark > first.mark\n",
+        " WHERE snapshots.mark > 'infinity'\n",
+        _SNAPSHOTS,
+    ),
+    Fault(
+        "a cut goes on from the first snapshot of a mark",
+        "projections/snapshots.py",
+        "        ORDER BY before.mark DESC, before.cut DESC LIMIT 1\n",
+        "        ORDER BY before.mark DESC, before.cut LIMIT 1\n",
+        _SNAPSHOTS,
+    ),
+    Fault(
+        "who is new in a cut is not asked about",
+        "projections/snapshots.py",
+        "    INSERT INTO holders SELECT manager_id, currency FROM first ON CONFLICT DO NOTHING\n",
+        "    INSERT INTO holders SELECT manager_id, currency FROM first LIMIT 1\n"
+        "    ON CONFLICT DO NOTHING\n",
+        _SNAPSHOTS,
+    ),
+    Fault(
+        "marks in Python are not those of the database",
+        "projections/snapshots.py",
+        "timedelta(days=day.day // 8 * 8 - 1)",
+        "timedelta(days=(day.day - 1) // 8 * 8 - 1)",
+        "test_snapshots.py::test_the_database_and_python_have_the_same_marks",
+    ),
+    Fault(
+        "whoever comes second to close a cut waits for it and closes it again",
+        "projections/snapshots.py",
+        "        if not alone[0] or end - before < every:\n",
+        "        if end - before < every:\n",
+        "test_snapshots.py::test_several_may_close_them_at_once",
     ),
     # ------------------------------------------------------------------ what is kept in memory
     Fault(
@@ -690,6 +750,43 @@ FAULTS = (
         "SET lock_timeout = '1s'",
         "SET lock_timeout = '0'",
         "test_limits.py::test_a_long_question_delays_a_rebuild_and_a_rebuild_delays_nobody",
+    ),
+    # ------------------------------------------------------------------ what is documented
+    Fault(
+        "a status is not documented",
+        "api/answers.py",
+        '        "unsupported-media-type",\n',
+        "",
+        _PROMISED,
+    ),
+    Fault(
+        "a version goes out as text",
+        "api/door.py",
+        '"version": answer.version',
+        '"version": str(answer.version)',
+        _PROMISED,
+    ),
+    Fault(
+        "a page may be as long as one likes",
+        "api/inputs.py",
+        "    if not 1 <= number <= MOST_PER_PAGE:\n",
+        "    if not 1 <= number:\n",
+        _PROMISED,
+    ),
+    Fault(
+        "a login that is no text is a fault of ours",
+        "api/signin.py",
+        'plain(given) if isinstance(given, str) else ""',
+        "plain(given)",
+        _PROMISED,
+    ),
+    Fault(
+        "a question that cannot be stored keeps all others from being noted",
+        "api/reads.py",
+        "[_storable(read) for read in batch]",
+        "batch",
+        "test_reads.py"
+        "::test_a_question_that_cannot_be_stored_as_it_was_asked_keeps_no_other_from_being_noted",
     ),
     # ------------------------------------------------------------------ who may do what
     Fault(

@@ -247,6 +247,7 @@ def test_accounts_and_keys(cast: Cast, role: str) -> None:
     check(issued, status)
     key = issued.json()["key_id"] if role == "admin" else str(uuid4())
     assert person.http.delete(f"{path}/keys/{key}").status_code == (204 if status == 200 else 403)
+    check(person.post(f"{path}/email", {"email": "a@romashka.ru"}), status)
     check(person.post(f"{path}/role", {"role": "director"}), status)
     assert person.http.delete(path).status_code == (204 if status == 200 else 403)
 

@@ -25,6 +25,7 @@ import psycopg
 import pytest
 
 from api import embedded
+from api.connection import ImpatientConnection
 from api.schema import migrate
 from application.orders import Unavailable
 from domain.values import ManagerId
@@ -470,6 +471,24 @@ def test_a_long_question_is_not_cut_and_one_that_says_nothing_at_first_is(
     assert monotonic() - begun < ANSWER_WITHIN_S
     with here.service.asking() as cursor:
         assert cursor.execute("SELECT 3").fetchone() == (3,)
+
+
+def test_a_connection_is_given_up_when_the_database_is_silent_and_not_when_it_refuses(
+    here: Company, postgres: Postgres
+) -> None:
+    assert resumed(here) < RESUME_WITHIN_S
+    with ImpatientConnection.connect(postgres.conninfo) as connection:
+        cursor = connection.question()
+        cursor.execute("SET statement_timeout = '50ms'")
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            cursor.execute("SELECT pg_sleep(0.5)")
+        connection.rollback()
+        assert not connection.closed
+        connection.execute("SET statement_timeout = 0")
+        cursor = connection.question()
+        with pytest.raises(psycopg.OperationalError):
+            cursor.execute("SELECT pg_sleep(1.5)")
+        assert connection.closed
 
 
 def _answered(

@@ -501,6 +501,21 @@ BAD_CURRENCY = {
     "with a space": "RUB ",
     "in Cyrillic": "РУБ",
 }
+BAD_EMAIL = {
+    "empty": "",
+    "no address": "anna",
+    "without a host": "anna@",
+    "of nobody": "@romashka.ru",
+    "with a name": "Анна <anna@romashka.ru>",
+    "in Cyrillic": "анна@ромашка.рф",
+    "with a line break behind": "anna@romashka.ru\n",
+    "with a header": "anna@romashka.ru\r\nBcc: all@romashka.ru",
+    "two": "anna@romashka.ru,boris@romashka.ru",
+    "of two hosts": "anna@romashka.ru@evil.example",
+    "too long": "a" * 243 + "@romashka.ru",
+    "a number": 7,
+    "a list": ["anna@romashka.ru"],
+}
 BAD_UUID = {
     "a word": "south",
     "empty": "",
@@ -682,6 +697,7 @@ fields("handover", "to_manager_id", {"unknown": "nobody"}, "unknown-manager")
 
 fields("account", "role", ABSENT | {"unknown": "boss", "capital": "Manager", "a list": ["admin"]})
 fields("account", "manager_id", {"unknown": "nobody"}, "not-found")
+fields("account", "email", BAD_EMAIL)
 fields("head's account", "team_id", {"unknown": str(uuid4())}, "not-found")
 fields("head's account", "team_id", {"a word": "south", "a number": 7})
 

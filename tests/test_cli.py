@@ -14,7 +14,12 @@ import httpx
 import psycopg
 import pytest
 
+from api.accounts import Accounts
 from api.embedded import running
+from api.service import Service
+from api.settings import Settings
+from domain.access import Grant
+from domain.values import Role
 from tests.conftest import reachable_directory
 
 DEALFOLIO = [sys.executable, "-m", "api.cli"]
@@ -193,6 +198,25 @@ def test_no_database_gets_a_sentence(tmp_path):
         assert done.returncode == 1, command
         assert "Traceback" not in done.stderr, command
         assert "DATABASE_URL" in done.stdout + done.stderr
+
+
+def test_a_person_is_forgotten_by_id_once(database):
+    with psycopg.connect(database) as connection:
+        service = Service(database, Settings())
+        account = Accounts(service).open(None, "Пётр Волков", Grant(Role.AUDITOR))
+        service.close()
+        asked = run("forget", account, DATABASE_URL=database)
+        assert asked.returncode == 1, "nobody said yes"
+        done = run("forget", account, "--yes", DATABASE_URL=database)
+        assert (done.returncode, "position 2" in done.stdout) == (0, True), done.stderr
+        assert connection.execute("SELECT name FROM books.people").fetchall() == []
+    again = run("forget", account, "--yes", DATABASE_URL=database)
+    assert again.returncode == 0
+    assert "nothing was changed" in again.stdout
+    stranger = run("forget", "nobody", "--yes", DATABASE_URL=database)
+    assert stranger.returncode == 1
+    assert "There is no manager or account nobody here" in stranger.stderr
+    assert "position" not in stranger.stdout
 
 
 def test_import_reports_and_stores(database, tmp_path):

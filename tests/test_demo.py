@@ -16,8 +16,9 @@ import pytest
 from psycopg import sql
 
 from api import demo
-from api.demo import DEMO_ACTOR, NotEmpty, StoryRefused, demo_orders, load_demo
+from api.demo import NotEmpty, StoryRefused, load_demo
 from api.demo_company import MONTH_REOPENED
+from api.demo_story import DEMO_ACTOR, demo_orders
 from api.service import Service
 from api.settings import Settings
 from application.orders import Order, Unavailable

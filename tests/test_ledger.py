@@ -40,6 +40,7 @@ from projections.portfolio import (
 )
 from projections.restatement import restatement_from_ledger, restatement_of
 from projections.series import Step, dates, series_as_of, series_from_ledger
+from projections.snapshots import close_next_cut
 from tests import oracle
 from tests.histories import (
     NOON,
@@ -90,6 +91,7 @@ class Chapter(NamedTuple):
     st.lists(st.integers(0, 5), min_size=8, max_size=8),
     st.sets(st.integers(0, 3), min_size=1),
     st.sampled_from(Step),
+    st.integers(3, 40),
 )
 @examples(200, times=10)
 def test_every_question_is_answered_from_the_ledger_as_the_definition_and_the_oracle_do(
@@ -99,12 +101,14 @@ def test_every_question_is_answered_from_the_ledger_as_the_definition_and_the_or
     ways: list[int],
     who: set[int],
     step: Step,
+    every: int,
 ) -> None:
+    """Cuts are closed now and then, every so many events."""
     number = next(_chapters)
     people = cast_of(number)
     first = _all(service, [Order(RegisterManager(one, one), "admin") for one in people])[-1]
     assert isinstance(first, Answer)
-    _record(service, play(plot, number), ways, first.position)
+    _record(service, play(plot, number), ways, first.position, every)
     some = [people[index] for index in sorted(who)]
     with service.asking() as cursor:
         chapter = _read(cursor, people, first.position)
@@ -119,7 +123,7 @@ def test_every_question_is_answered_from_the_ledger_as_the_definition_and_the_or
 # ---------------------------------------------------------------------------- recording
 
 
-def _record(service: Service, story: Story, ways: list[int], first: int) -> None:
+def _record(service: Service, story: Story, ways: list[int], first: int, every: int) -> None:
     """Record `story` behind position `first` in parts, and hear the answers that the domain gave.
 
     A batch with a refusal in it, or a dry run, is answered the same and leaves nothing.
@@ -127,6 +131,8 @@ def _record(service: Service, story: Story, ways: list[int], first: int) -> None
     transactor = service.dealfolio.transactor
     width = max(1, -(-len(story.tried) // len(ways)))
     for part, way in enumerate(ways):
+        if way in {1, 4}:
+            close_cuts(service, every)
         tried = story.tried[part * width : (part + 1) * width]
         orders = [Order(command_for(one.fact), "desk") for one in tried]
         if way <= 2:
@@ -145,6 +151,12 @@ def _record(service: Service, story: Story, ways: list[int], first: int) -> None
             outcomes = [*_all(service, orders)]
         for one, outcome in zip(tried, outcomes, strict=True):
             _agree(one, outcome, first)
+
+
+def close_cuts(service: Service, every: int) -> None:
+    with service.asking() as cursor:
+        while close_next_cut(cursor.connection, every=every):
+            pass
 
 
 def _agree(tried: Tried, outcome: object, first: int) -> None:

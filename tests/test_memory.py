@@ -523,7 +523,7 @@ def asked(here: Company, manager: str, end: int | None = None) -> list[bytes]:
 
 def by_heart(here: Company, manager: str) -> list[bytes]:
     until = monotonic() + SECONDS
-    while ManagerId(manager) not in here.service.memory._books:
+    while not (here.service.memory.knows(ManagerId(manager)) and here.service.glance.is_connected):
         here.director.ask(f"/v1/managers/{manager}/portfolio")
         assert monotonic() < until, "a manager who is asked about again and again is learnt"
     return asked(here, manager)

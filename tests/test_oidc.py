@@ -11,9 +11,11 @@ from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import httpx
+import psycopg
 import pytest
 from pydantic import ValidationError
 
+from api.accounts import Accounts
 from api.settings import Settings
 from api.under_way import is_path_here
 from domain.values import Role
@@ -518,13 +520,23 @@ def test_whom_nobody_knows_is_told_what_to_do(here: Company, issuer: Issuer) -> 
     assert COOKIE not in browser.jar
 
 
-def _with_email(here: Company, email: str, role: str = "auditor") -> Person:
-    person = here.hire(role)
-    with here.service.asking() as cursor:
-        cursor.execute(
-            "UPDATE books.people SET email = %s WHERE person_id = %s", [email, person.account_id]
-        )
-    return person
+def _with_email(here: Company, email: str, role: str = "auditor", **place: str) -> Person:
+    body = {"name": "Анна Соколова", "role": role, "email": email, **place}
+    made = here.admin.do("/v1/accounts", body)
+    assert made["email"] == email
+    return here.person(made["token"], made["account_id"])
+
+
+def _vouched(issuer: Issuer, email: str) -> None:
+    """Whoever signs in next is new here, and the issuer has verified their address."""
+    issuer.person = {"sub": f"s-{next(_subjects)}", "email": email, "email_verified": True}
+
+
+def _signed_in_as(here: Company) -> str:
+    browser = Browser(here, HERE)
+    answer = sign_in(browser)
+    assert answer.status_code == 303, answer.text
+    return str(browser.get("/auth/session").json()["account_id"])
 
 
 def test_a_verified_address_links_once_and_from_then_on_the_subject_counts(
@@ -553,8 +565,78 @@ def test_an_address_that_was_not_verified_links_nobody(
 
 def test_an_address_of_two_people_links_neither(here: Company, issuer: Issuer) -> None:
     _with_email(here, "office@romashka.ru")
-    _with_email(here, "OFFICE@romashka.ru")
-    issuer.person |= {"email": "office@romashka.ru", "email_verified": True}
+    second = _with_email(here, "OFFICE@romashka.ru")
+    _vouched(issuer, "office@romashka.ru")
+    refused(sign_in(Browser(here, HERE)), 403, "no-account")
+    assert here.admin.http.delete(f"/v1/accounts/{second.account_id}").status_code == 204
+    assert _signed_in_as(here), "a closed account has no part in it"
+
+
+def test_a_manager_is_linked_by_address_like_everybody(here: Company, issuer: Issuer) -> None:
+    anna = here.manager()
+    person = _with_email(here, "manager@romashka.ru", "manager", manager_id=anna)
+    _vouched(issuer, "manager@romashka.ru")
+    assert _signed_in_as(here) == person.account_id
+
+
+def test_an_address_that_was_changed_links_by_what_it_is_now(here: Company, issuer: Issuer) -> None:
+    person = _with_email(here, "before@romashka.ru")
+    path = f"/v1/accounts/{person.account_id}/email"
+    changed = here.admin.do(path, {"email": "After@romashka.ru"})
+    assert (changed["account_id"], changed["email"]) == (person.account_id, "After@romashka.ru")
+    _vouched(issuer, "before@romashka.ru")
+    refused(sign_in(Browser(here, HERE)), 403, "no-account")
+    _vouched(issuer, "after@Romashka.ru")
+    assert _signed_in_as(here) == person.account_id
+
+
+def test_an_address_that_was_taken_away_links_nobody(here: Company, issuer: Issuer) -> None:
+    person = _with_email(here, "gone@romashka.ru")
+    answer = here.admin.do(f"/v1/accounts/{person.account_id}/email", {"email": None})
+    assert answer["email"] is None
+    _vouched(issuer, "gone@romashka.ru")
+    refused(sign_in(Browser(here, HERE)), 403, "no-account")
+
+
+@pytest.mark.parametrize("email", ["\u212aate@romashka.ru", "kate@romashka.ru\u0000", "", 7, ["x"]])
+def test_an_address_that_only_looks_alike_is_another(
+    here: Company, issuer: Issuer, email: object
+) -> None:
+    """The sign of the kelvin is a k, in lower case."""
+    _with_email(here, f"kate{next(_subjects)}@romashka.ru")
+    _with_email(here, "kate@romashka.ru")
+    issuer.person |= {"email": email, "email_verified": True}
+    refused(sign_in(Browser(here, HERE)), 403, "no-account")
+
+
+def test_an_address_is_shown_to_administrators_alone_and_forgotten_with_the_rest(
+    here: Company, issuer: Issuer, shared_database: str
+) -> None:
+    before = here.position
+    person = _with_email(here, "secret-one@romashka.ru")
+    path = f"/v1/accounts/{person.account_id}/email"
+    here.admin.do(path, {"email": "secret-two@romashka.ru"})
+    events = here.director.ask("/v1/events", after=before)["events"]
+    kinds = [(event["type"], event["data"].get("means")) for event in events]
+    assert kinds == [
+        ("RoleGranted", None), ("SignInSet", "email"), ("KeyIssued", None), ("SignInSet", "email"),
+    ]  # fmt: skip
+    for one in ("/v1/events", "/v1/managers", "/v1/reads", "/v1/teams"):
+        for page in here.director.pages(one):
+            assert "secret-" not in str(page), one
+    listed = {
+        one["account_id"]: one for one in here.admin.ask("/v1/accounts", limit=1_000)["accounts"]
+    }
+    assert listed[person.account_id]["email"] == "secret-two@romashka.ru"
+    for other in (here.director, person):
+        refused(other.get("/v1/accounts"), 403, "forbidden")
+        refused(other.post(path, {"email": "mine@romashka.ru"}), 403, "forbidden")
+    Accounts(here.service).forget(person.account_id)
+    with psycopg.connect(shared_database) as connection:
+        kept = connection.execute("SELECT FROM books.people WHERE email LIKE 'secret-%'")
+        assert kept.fetchall() == []
+    refused(here.admin.post(path, {"email": "again@romashka.ru"}), 404, "not-found")
+    _vouched(issuer, "secret-two@romashka.ru")
     refused(sign_in(Browser(here, HERE)), 403, "no-account")
 
 
@@ -573,7 +655,7 @@ def test_a_group_gives_a_newcomer_a_role_once_and_the_log_says_so(
     assert {event["data"]["account_id"] for event in events} == {said["account_id"]}
     (made,) = [
         one
-        for one in here.admin.ask("/v1/accounts")["accounts"]
+        for one in here.admin.ask("/v1/accounts", limit=1_000)["accounts"]
         if one["account_id"] == said["account_id"]
     ]
     assert made["name"] == "Пётр Волков"
@@ -680,6 +762,10 @@ def test_by_default_neither_addresses_nor_groups_give_anything(
         {"oidc_issuer": "http://sso.romashka.ru"},
         {"oidc_issuer": "https://sso.romashka.ru?x"},
         {"oidc_issuer": "https://"},
+        {"oidc_issuer": "https://sso.romashka.ru; script-src *"},
+        {"oidc_issuer": "https://sso.romashka.ru;script-src"},
+        {"oidc_issuer": "https://anna@sso.romashka.ru"},
+        {"oidc_issuer": "https://вход.ромашка.рф"},
         {"oidc_client_id": ""},
         {"public_url": None},
         {"public_url": "http://dealfolio.romashka.ru"},

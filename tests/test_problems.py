@@ -7,6 +7,7 @@ turn these tests red.
 import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from pathlib import Path
 from string import Formatter
 from typing import Any, get_args
 from uuid import UUID
@@ -15,11 +16,6 @@ import pytest
 
 from api.inputs import Flaw
 from api.problems import (
-    FIELDS,
-    KINDS,
-    OTHERWISE,
-    WHY,
-    Language,
     Problem,
     describe,
     explain,
@@ -28,6 +24,7 @@ from api.problems import (
     slug_of,
     to_problem,
 )
+from api.words import FIELDS, KINDS, OTHERWISE, THINGS, WHY, Language
 from domain.errors import (
     ActionLimitReached,
     ActionTypeNotInForce,
@@ -202,6 +199,17 @@ def test_every_obstacle_has_its_words(obstacle: Obstacle, language: Language) ->
 def test_no_words_are_left_of_an_obstacle_that_is_gone() -> None:
     assert set(WHY) == set(Obstacle)
     assert len(set(WHY.values())) == len(WHY)
+
+
+def test_whatever_may_not_be_found_has_its_name_in_both_languages() -> None:
+    root = Path(__file__).parent.parent
+    sources = "".join(
+        file.read_text(encoding="utf-8")
+        for folder in ("domain", "application", "projections", "api")
+        for file in (root / folder).glob("*.py")
+    )
+    named = r'(?:NotFound|require_known)\("([a-z ]+)"'
+    assert set(re.findall(named, sources)) == set(THINGS)
 
 
 @in_both

@@ -5,13 +5,12 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from api.accounts import OPERATOR
+from api.accounts import Accounts
 from api.questions import QUESTIONS
-from application.orders import Order, Unavailable
+from application.orders import Unavailable
 from domain.access import Task
-from domain.access_commands import ForgetPerson
-from domain.errors import NotFound
-from domain.values import ManagerId
+from domain.errors import NotAllowedNow, NotFound, Obstacle
+from tests.browser import Browser
 from tests.over_http import Company, Person, company, refused
 
 
@@ -79,6 +78,25 @@ def test_an_attempt_is_noted_too_with_what_came_of_it(here: Company) -> None:
     assert lines(here, deal_id=deal) == [("getDeal", 404, None, deal)]
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/portfolios?as_of=%00",
+        "/v1/portfolios?%00=1",
+        "/v1/portfolios/movement?from=2026-01-01&to=2026-02-01&manager_id=%00",
+        "/v1/managers/%00/portfolio",
+        "/v1/deals/%00",
+    ],
+)
+def test_a_question_that_cannot_be_stored_as_it_was_asked_keeps_no_other_from_being_noted(
+    here: Company, path: str
+) -> None:
+    assert here.director.get(path).status_code in {404, 422}
+    here.director.ask("/v1/portfolios")
+    assert [line[0] for line in lines(here)][1:] == ["getPortfolios"]
+    assert here.director.get("/v1/reads?manager_id=%00").status_code == 422
+
+
 def test_the_catalogue_and_the_names_of_people_leave_no_line(here: Company) -> None:
     for path in ("/v1/action-types", "/v1/managers", "/v1/teams", "/v1/periods", "/v1/rules"):
         here.director.ask(path)
@@ -132,29 +150,144 @@ def test_nobody_rewrites_who_read_what(here: Company, database: str) -> None:
 # ---------------------------------------------------------------------------- forgetting
 
 
-def forget(here: Company, manager: str) -> int:
-    order = Order(ForgetPerson(ManagerId(manager)), OPERATOR)
-    return here.service.dealfolio.transactor.submit(order).result(10).position
+def forget(here: Company, person: str) -> int:
+    """The position at which the log says so."""
+    return Accounts(here.service).forget(person)
+
+
+def traces(database: str, *ids: str) -> list[str]:
+    """The tables, of those that name people, in which one of `ids` still stands."""
+    named = {"people": "person_id", "passwords": "account_id", "sessions": "account_id",
+             "identities": "account_id"}  # fmt: skip
+    with psycopg.connect(database) as connection:
+        return [
+            table
+            for table, column in named.items()
+            if connection.execute(
+                f"SELECT 1 FROM books.{table} WHERE {column}::text = ANY(%s)", [list(ids)]
+            ).fetchone()
+        ]
+
+
+def signs_in(here: Company, person: Person) -> Browser:
+    """With everything that beside the name says who somebody is."""
+    path = f"/v1/accounts/{person.account_id}"
+    code = here.admin.do(f"{path}/password", {"login": f"p-{person.account_id}"})["code"]
+    browser = Browser(here)
+    body = {"code": code, "password": "seven tall glass doors"}
+    assert browser.post("/auth/setup", body).status_code == 204
+    with here.service.asking() as cursor:
+        link = "INSERT INTO books.identities VALUES ('https://sso', %s, %s)"
+        cursor.execute(link, [f"s-{person.account_id}", person.account_id])
+    return browser
 
 
 def test_who_is_forgotten_is_an_id_and_every_figure_stays(here: Company, database: str) -> None:
     anna = here.manager("Анна Соколова")
     own: Person = here.hire("manager", manager_id=anna)
+    signs_in(here, own)
     here.act(here.deal(anna), anna, here.kind("5.00"), "2026-02-03")
     before = here.director.ask(f"/v1/managers/{anna}/portfolio")
+    assert traces(database, anna, own.account_id) == [
+        "people", "passwords", "sessions", "identities",
+    ]  # fmt: skip
     position = forget(here, anna)
     after = here.director.ask(f"/v1/managers/{anna}/portfolio")
     assert (before["name"], after["name"]) == ("Анна Соколова", None)
     assert after["currencies"] == before["currencies"]
     assert after["currencies"][0]["active"] == "20000000.00"
     event = here.director.ask("/v1/events", after=position - 1)["events"][0]
-    assert (event["type"], event["data"]) == ("PersonForgotten", {"manager_id": anna})
-    with psycopg.connect(database) as connection:
-        people = {who for (who,) in connection.execute("SELECT person_id FROM books.people")}
-    assert not people & {anna, own.account_id}
-    assert here.director.account_id in people
+    assert event["type"] == "PersonForgotten"
+    assert event["data"] == {"manager_id": anna, "account_ids": [own.account_id]}
+    assert traces(database, anna, own.account_id) == []
+    assert traces(database, here.director.account_id) == ["people"]
 
 
-def test_nobody_who_is_not_there_is_forgotten(here: Company) -> None:
+@pytest.mark.parametrize("role", ["director", "auditor", "admin"])
+def test_who_is_no_manager_is_forgotten_by_their_account(
+    here: Company, database: str, role: str
+) -> None:
+    person, other = here.hire(role), here.hire(role)
+    browser = signs_in(here, person)
+    assert browser.get("/v1/action-types").status_code == 200
+    position = forget(here, person.account_id)
+    event = here.director.ask("/v1/events", after=position - 1)["events"][0]
+    assert event["data"] == {"account_ids": [person.account_id]}
+    assert traces(database, person.account_id) == []
+    refused(browser.get("/v1/action-types"), 401, "unauthenticated")
+    refused(person.get("/v1/action-types"), 401, "unauthenticated")
+    assert other.get("/v1/action-types").status_code == 200
+    listed = {one["account_id"] for one in here.admin.ask("/v1/accounts")["accounts"]}
+    assert other.account_id in listed
+    assert person.account_id not in listed
+
+
+def test_by_whichever_id_a_person_is_named_they_are_forgotten_wholly(
+    here: Company, database: str
+) -> None:
+    anna = here.manager("Анна Соколова")
+    first, second = (here.hire("manager", manager_id=anna) for _ in range(2))
+    assert here.admin.http.delete(f"/v1/accounts/{first.account_id}").status_code == 204
+    ids = (anna, first.account_id, second.account_id)
+    forget(here, first.account_id)
+    assert traces(database, *ids) == []
+    for one in ids:
+        with pytest.raises(NotAllowedNow):
+            forget(here, one)
+
+
+def test_a_closed_account_can_be_forgotten_too(here: Company, database: str) -> None:
+    person = here.hire("auditor")
+    assert here.admin.http.delete(f"/v1/accounts/{person.account_id}").status_code == 204
+    assert traces(database, person.account_id) == ["people"]
+    forget(here, person.account_id)
+    assert traces(database, person.account_id) == []
+
+
+def test_forgetting_again_changes_nothing_and_says_so(here: Company) -> None:
+    anna, auditor = here.manager(), here.hire("auditor")
+    for person in (anna, auditor.account_id):
+        position = forget(here, person)
+        with pytest.raises(NotAllowedNow) as refusal:
+            forget(here, person)
+        assert refusal.value.obstacle is Obstacle.ALREADY_FORGOTTEN
+        assert here.position == position
+
+
+def test_an_account_made_after_its_manager_was_forgotten_is_forgotten_in_its_turn(
+    here: Company, database: str
+) -> None:
+    anna = here.manager()
+    forget(here, anna)
+    later = here.hire("manager", manager_id=anna)
+    forget(here, anna)
+    assert traces(database, later.account_id) == []
+
+
+@pytest.mark.parametrize("stranger", ["nobody", "", "00000000-0000-0000-0000-000000000000"])
+def test_nobody_who_is_not_there_is_forgotten(here: Company, stranger: str) -> None:
+    before = here.position
     with pytest.raises(NotFound):
-        forget(here, "nobody")
+        forget(here, stranger)
+    assert here.position == before
+
+
+def test_the_last_administrator_is_not_forgotten(here: Company) -> None:
+    (account,) = here.admin.ask("/v1/accounts", limit=1)["accounts"]
+    with pytest.raises(NotAllowedNow) as refusal:
+        forget(here, account["account_id"])
+    assert refusal.value.obstacle is Obstacle.LAST_ADMIN
+    assert here.admin.get("/v1/accounts").status_code == 200
+
+
+def test_no_manager_takes_the_place_of_an_account(here: Company, database: str) -> None:
+    """Else the manager's name would be written over the account's, and forgotten with it."""
+    closed, gone = here.hire("auditor"), here.hire("auditor")
+    assert here.admin.http.delete(f"/v1/accounts/{closed.account_id}").status_code == 204
+    forget(here, gone.account_id)
+    for person in (here.director, closed, gone):
+        body = {"name": "Самозванец", "manager_id": person.account_id}
+        refused(here.director.post("/v1/managers", body), 409, "not-allowed-now")
+    with psycopg.connect(database) as connection:
+        names = connection.execute("SELECT FROM books.people WHERE name = 'Самозванец'").fetchall()
+    assert names == []

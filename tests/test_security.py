@@ -31,7 +31,7 @@ from tests.test_cli import run, serving
 NOTHING_AT_ALL = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 EVERYWHERE = {
     "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
+    "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
@@ -106,6 +106,25 @@ def test_a_page_that_may_be_stored_is_still_a_page() -> None:
     assert [value for name, value in headers if name == b"cache-control"] == [b"max-age=60"]
     (policy,) = (value for name, value in headers if name == b"content-security-policy")
     assert b"script-src 'self'" in policy
+
+
+@pytest.mark.parametrize(
+    ("issuer", "forms"),
+    [
+        (None, "'self'"),
+        ("https://sso.romashka.ru/realms/main", "'self' https://sso.romashka.ru"),
+        ("http://127.0.0.1:9000", "'self' http://127.0.0.1:9000"),
+    ],
+)
+def test_a_form_leads_to_us_and_by_way_of_sign_in_to_the_issuer(
+    issuer: str | None, forms: str
+) -> None:
+    of_the_issuer = {"oidc_issuer": issuer, "oidc_client_id": "dealfolio"}
+    ours: dict[str, Any] = {"public_url": "https://dealfolio.romashka.ru", **of_the_issuer}
+    policies = dict(Guard(Settings(**ours)).page)[b"content-security-policy"].decode("ascii")
+    assert f"; form-action {forms};" in policies
+    data = dict(Guard(Settings(**ours)).data)[b"content-security-policy"].decode("ascii")
+    assert data == NOTHING_AT_ALL
 
 
 def test_behind_tls_browsers_are_told_to_come_by_tls_alone(database: str) -> None:

@@ -25,9 +25,8 @@ from api.sessions import Sessions
 from api.settings import Settings
 from api.signing_in import HASHING, WAITING, SigningIn
 from api.throttle import Attempts, Throttle
-from application.orders import Order
-from domain.access_commands import ForgetPerson, RevokeRole
-from domain.values import AccountId, ManagerId
+from domain.access_commands import RevokeRole
+from domain.values import AccountId
 from tests.browser import COOKIE, Browser
 from tests.over_http import AUTUMN, Company, Person, company, refused, serving
 
@@ -332,10 +331,23 @@ def test_nobody_is_signed_in_by_another_site(here: Company, how: str) -> None:
         assert browser.jar == {}
 
 
-def test_a_page_by_tls_is_ours_where_a_proxy_speaks_it(here: Company) -> None:
-    browser, _, _ = signed_in(here)
-    secure = browser.origin.replace("http:", "https:")
-    assert browser.post("/v1/teams", {"name": "Юг"}, origin=secure).status_code == 201
+@pytest.mark.parametrize("behind_tls", [False, True])
+def test_a_page_is_ours_by_tls_where_the_settings_say_so_and_else_in_the_clear(
+    database: str, behind_tls: bool
+) -> None:
+    with company(database, settings=Settings(behind_tls=behind_tls)) as here:
+        clear, secure = here.address, here.address.replace("http:", "https:")
+        ours, other = (secure, clear) if behind_tls else (clear, secure)
+        _, login = _set_up_from(here, ours)
+        browser = Browser(here, ours)
+        assert browser.sign_in(login, PASSWORD).status_code == 204
+        assert browser.post("/v1/teams", {"name": "Юг"}).status_code == 201
+        by_page = {"origin": None, "referer": f"{ours}/deals"}
+        assert browser.post("/v1/teams", {"name": "Юг"}, **by_page).status_code == 201
+        refused(browser.post("/v1/teams", {"name": "Юг"}, origin=other), 403, "cross-site")
+        by_page["referer"] = f"{other}/deals"
+        refused(browser.post("/v1/teams", {"name": "Юг"}, **by_page), 403, "cross-site")
+        refused(Browser(here, other).sign_in(login, PASSWORD), 403, "cross-site")
 
 
 def test_where_the_service_is_found_is_the_settings_word(database: str) -> None:
@@ -472,19 +484,6 @@ def test_only_administrators_invite_and_a_login_is_one_persons(here: Company) ->
     taken = here.admin.post(f"/v1/accounts/{other.account_id}/password", {"login": "TAKEN"})
     refused(taken, 409, "not-allowed-now")
     invite(here, person, "taken")
-
-
-def test_whoever_is_forgotten_has_no_login_and_no_identity(here: Company) -> None:
-    anna = here.manager()
-    person = here.hire("manager", manager_id=anna)
-    invite(here, person, "anna-who-leaves")
-    link = "INSERT INTO books.identities VALUES ('https://sso', 'subject', %s) RETURNING 1"
-    assert rows(here, link, person.account_id)
-    order = Order(ForgetPerson(ManagerId(anna)), "operator")
-    here.service.dealfolio.transactor.submit(order).result(10)
-    for table in ("books.passwords", "books.identities"):
-        left = rows(here, f"SELECT 1 FROM {table} WHERE account_id = %s", person.account_id)
-        assert left == [], table
 
 
 @pytest.mark.parametrize("login", ["", " ", "a b", "a\x00b", "a\u202eb", "a" * 101, 7, None, "a/b"])

@@ -1,0 +1,33 @@
+-- What managers have, added up at times and positions that will be asked about, so that a question
+-- adds up little, however long the history (projections/snapshots.py). Dropping the rows changes
+-- no answer.
+
+CREATE TABLE IF NOT EXISTS cuts (
+    position  bigint PRIMARY KEY,  -- all that is known up to it, inclusive, is in its snapshots
+    last_mark date   NOT NULL      -- and all of that is effective by then
+);
+
+CREATE TABLE IF NOT EXISTS snapshots (
+    manager_id text    NOT NULL,
+    currency   text    NOT NULL,
+    mark       date    NOT NULL,  -- at the end of this day
+    cut        bigint  NOT NULL,  -- as known at this position
+    active     numeric NOT NULL,  -- value by account, 1/10 000 of a kopeck
+    claimed    numeric NOT NULL,
+    suspended  numeric NOT NULL,
+    lost       numeric NOT NULL,
+    won        numeric NOT NULL,
+    credit     bigint  NOT NULL,
+    progress   bigint  NOT NULL,
+    actions    bigint  NOT NULL,
+    deals      bigint  NOT NULL,
+    PRIMARY KEY (manager_id, currency, mark, cut)
+);
+
+CREATE TABLE IF NOT EXISTS holders (  -- whoever is in a snapshot
+    manager_id text NOT NULL,
+    currency   text NOT NULL,
+    PRIMARY KEY (manager_id, currency)
+);
+
+GRANT SELECT, INSERT ON cuts, snapshots, holders TO dealfolio_app;

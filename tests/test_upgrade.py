@@ -1,0 +1,195 @@
+"""A database as version 0.1 left it: accounts have their roles in a table, and none in the log."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import psycopg
+import pytest
+
+from api import schema, upgrade
+from api.accounts import Accounts
+from api.service import Service
+from api.settings import Settings
+from domain.access import Grant
+from domain.access_commands import RevokeRole
+from domain.errors import NotAllowedNow
+from domain.events import ManagerRegistered, Recorded, encode
+from domain.values import AccountId, ManagerId, Role, stream_of
+from projections.point import BEYOND
+from tests.conftest import new_database
+from tests.test_cli import serving
+
+ANNA, STRANGER = ManagerId("anna"), ManagerId("nobody")
+PEOPLE: dict[str, tuple[Role, ManagerId | None]] = {
+    "Ольга": (Role.ADMIN, None),
+    "Дина": (Role.DIRECTOR, None),
+    "Анна": (Role.MANAGER, ANNA),
+}
+IDS = {name: AccountId(uuid4()) for name in (*PEOPLE, "Фёдор", "Ушедшая")}
+_ACCOUNT = """
+INSERT INTO books.accounts (account_id, name, role, manager_id, token_hash, closed_at)
+VALUES (%s, %s, %s, %s, %s, %s)
+"""
+_EVENT = """
+INSERT INTO books.events
+    (originator_id, originator_version, topic, state, notification_id, recorded_at)
+VALUES (%s, 1, %s, %s, 1, %s)
+"""
+
+
+def token(name: str) -> str:
+    return f"df_of-{IDS[name]}"
+
+
+@pytest.fixture
+def old(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """With an administrator, a director, and somebody whose account was closed."""
+    with new_database(server, "template1") as database:
+        with monkeypatch.context() as patched:
+            patched.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
+            assert schema.migrate(database) == ["books"]
+        with psycopg.connect(database) as connection:
+            for name in ("Ольга", "Дина"):
+                add(connection, name, *PEOPLE[name])
+            add(connection, "Ушедшая", Role.DIRECTOR, None, datetime(2026, 1, 1, tzinfo=UTC))
+        yield database
+
+
+@pytest.fixture
+def selling(old: str) -> str:
+    """And with a manager."""
+    with psycopg.connect(old) as connection:
+        at = datetime(2026, 2, 2, 9, tzinfo=UTC)
+        event = ManagerRegistered(manager_id=ANNA)
+        recorded = Recorded(stream_of("manager", ANNA), 1, 1, at, "old", None, event)
+        row = [recorded.originator_id, recorded.type, encode(recorded), at]
+        connection.execute(_EVENT, row)
+        add(connection, "Анна", *PEOPLE["Анна"])
+    return old
+
+
+def add(
+    connection: psycopg.Connection[Any],
+    name: str,
+    role: Role,
+    manager: ManagerId | None,
+    closed_at: datetime | None = None,
+) -> None:
+    hashed = None if closed_at else sha256(token(name).encode()).digest()
+    connection.execute(_ACCOUNT, [IDS[name], name, role.value, manager, hashed, closed_at])
+
+
+def grants(database: str) -> dict[AccountId, Grant]:
+    with closing(Service(database, Settings())) as service, service.asking() as cursor:
+        return dict(service.directory.at(cursor, BEYOND).access.grants)
+
+
+def granted(database: str) -> Counter[UUID]:
+    """How often the log gives each account a role."""
+    with psycopg.connect(database) as connection:
+        given = "SELECT originator_id FROM books.events WHERE topic = 'RoleGranted'"
+        return Counter(account for (account,) in connection.execute(given))
+
+
+def waiting(database: str) -> list[UUID]:
+    with psycopg.connect(database) as connection:
+        left = "SELECT account_id FROM books.roles_before_the_log"
+        return [account for (account,) in connection.execute(left)]
+
+
+def test_everybody_has_the_role_they_had_and_the_log_says_so_once(selling: str) -> None:
+    expected = {IDS[name]: Grant(*given) for name, given in PEOPLE.items()}
+    for _ in range(2):
+        upgrade.prepare(selling, Settings())
+        assert grants(selling) == expected
+        assert granted(selling) == Counter(expected.keys())
+        assert waiting(selling) == []
+
+
+def test_two_starts_at_once_grant_each_role_once(
+    selling: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both_have_looked, look = Barrier(2), upgrade._waiting
+
+    def looked(service: Service) -> list[Any]:
+        rows = look(service)
+        both_have_looked.wait(20)
+        return rows
+
+    monkeypatch.setattr(upgrade, "_waiting", looked)
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(upgrade.prepare, selling, Settings()) for _ in range(2)]:
+            done.result(30)
+    assert granted(selling) == Counter(IDS[name] for name in PEOPLE)
+    assert waiting(selling) == []
+
+
+def test_a_start_that_was_broken_off_gives_nobody_back_what_was_taken_since(selling: str) -> None:
+    schema.migrate(selling)
+    with psycopg.connect(selling) as connection:
+        before = connection.execute("SELECT * FROM books.roles_before_the_log").fetchall()
+    upgrade.prepare(selling, Settings())
+    with closing(Service(selling, Settings())) as service:
+        Accounts(service).grant(None, IDS["Анна"], Grant(Role.AUDITOR))
+        Accounts(service)._do(None, RevokeRole(IDS["Дина"]))
+    with psycopg.connect(selling) as connection:  # as if nothing had been struck off the list
+        row = "INSERT INTO books.roles_before_the_log VALUES (%s, %s, %s, %s)"
+        connection.cursor().executemany(row, before)
+    upgrade.prepare(selling, Settings())
+    assert grants(selling) == {
+        IDS["Ольга"]: Grant(Role.ADMIN), IDS["Анна"]: Grant(Role.AUDITOR),
+    }  # fmt: skip
+    assert waiting(selling) == []
+
+
+def test_who_stands_for_a_manager_that_is_not_there_keeps_waiting_and_holds_up_nobody(
+    old: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with psycopg.connect(old) as connection:
+        add(connection, "Фёдор", Role.MANAGER, STRANGER)
+    with caplog.at_level(logging.WARNING, "dealfolio"):
+        upgrade.prepare(old, Settings())
+    assert set(grants(old)) == {IDS["Ольга"], IDS["Дина"]}
+    assert waiting(old) == [IDS["Фёдор"]]
+    assert str(IDS["Фёдор"]) in caplog.text
+    assert STRANGER in caplog.text
+
+
+def test_whom_0_1_had_closed_can_be_forgotten_though_the_log_never_knew_them(old: str) -> None:
+    upgrade.prepare(old, Settings())
+    gone = str(IDS["Ушедшая"])
+    with closing(Service(old, Settings())) as service:
+        Accounts(service).forget(gone.upper())
+        with pytest.raises(NotAllowedNow):
+            Accounts(service).forget(gone)
+    with psycopg.connect(old) as connection:
+        names = {name for (name,) in connection.execute("SELECT name FROM books.people")}
+    assert names == {"Ольга", "Дина"}
+
+
+@pytest.mark.parametrize(("command", "workers"), [("serve", "1"), ("serve", "2"), ("demo", "2")])
+def test_whoever_had_a_key_has_it_after_the_upgrade_however_it_is_started(
+    old: str, tmp_path: Path, command: str, workers: str
+) -> None:
+    environment = {"DATABASE_URL": old, "DEALFOLIO_WORKERS": workers}
+    for _ in range(2):
+        with serving(command, tmp_path, **environment) as (address, _):
+            for name, path in {"Ольга": "/v1/accounts", "Дина": "/v1/portfolios"}.items():
+                headers = {"Authorization": f"Bearer {token(name)}"}
+                for _ in range(2 * int(workers)):  # a connection each: every worker gets some
+                    answer = httpx.get(address + path, headers=headers)
+                    assert answer.status_code == 200, answer.text
+            gone = {"Authorization": f"Bearer {token('Ушедшая')}"}
+            assert httpx.get(f"{address}/v1/portfolios", headers=gone).status_code == 401
+        given = granted(old)
+        assert (given[IDS["Ольга"]], given[IDS["Дина"]], given[IDS["Ушедшая"]]) == (1, 1, 0)
