@@ -41,6 +41,12 @@ class Recorded(Out):
     recorded_at: Moment = Field(examples=["2026-11-23T09:15:02.123456Z"])
 
 
+class RecordedBatch(Out):
+    """In the order of the commands."""
+
+    results: list[Recorded]
+
+
 class Values(Out):
     """Value by account, in major units."""
 
@@ -557,4 +563,25 @@ COMMAND: dict[str, Any] = {
 CREATED: dict[str, Any] = COMMAND | {
     "status_code": 201,
     "responses": {201: VERSIONED, **REFUSALS},
+}
+BATCH: dict[str, Any] = {
+    "status_code": 201,
+    "response_model": RecordedBatch,
+    "response_model_exclude_none": True,
+    "responses": {
+        200: {"model": RecordedBatch, "description": "Recorded, and nothing new was made."},
+        **problems(
+            [
+                "validation",
+                "unauthenticated",
+                "rate-limited",
+                "malformed-json",
+                "payload-too-large",
+                "unsupported-media-type",
+                "idempotency-key-reused",
+                "batch-refused",
+                *EVERYWHERE,
+            ]
+        ),
+    },
 }

@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from api import (
     admin,
+    batches,
     credentials,
     deal_commands,
     deals,
@@ -60,6 +61,7 @@ _ROUTERS = tuple(
         lists,
         admin,
         credentials,
+        batches,
     )
 )
 

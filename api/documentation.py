@@ -74,6 +74,7 @@ _CSRF_PARAMETER = {
     "schema": {"type": "string"},
     "description": "The session's token, which GET /auth/session tells.",
 }
+_OF_MANY_VERSIONS = frozenset({"recordBatch"})
 _IN_SESSION = frozenset({"getSession", "signOut", "changePassword"})
 _PROBLEM = {
     "title": "Problem",
@@ -118,7 +119,8 @@ def _describe_door(schema: dict[str, Any]) -> None:
             elif path.startswith("/v1"):
                 operation["security"] = [{"token": []}]
                 if method == "post" and name not in QUESTIONS:
-                    operation["parameters"] = [*parameters, *_KEY_PARAMETERS]
+                    known = _KEY_PARAMETERS[:1] if name in _OF_MANY_VERSIONS else _KEY_PARAMETERS
+                    operation["parameters"] = [*parameters, *known]
 
 
 def _never_null(schema: dict[str, Any]) -> dict[str, Any]:

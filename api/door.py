@@ -7,43 +7,62 @@ questions is one place where it is said who asks, and whether what they send mea
 
 import asyncio
 import json
+import re
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 from inspect import Parameter, signature
-from typing import Any, cast, get_args, get_type_hints
+from typing import Any, TypeVar, cast, get_args, get_type_hints
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, FastAPI, Request, Response, params
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import to_json
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.accounts import Accounts
+from api.answered import Answered, AnsweredAll
 from api.forgery import require_no_forgery
 from api.inputs import MOST_BYTES, MalformedJson, read_json
 from api.limits import RateLimit, too_often
-from api.problems import Problem, language_of, problem_of, respond
+from api.problems import Problem, language_of, problem_of, respond, to_problem
 from api.questions import QUESTIONS
 from api.reads import Read
 from api.service import READERS, Service
 from api.sessions import Sessions, session_cookie_of
 from api.unexpected import unexpected
 from application.orders import PATIENCE_SECONDS, Answer, Caller, Order, Unavailable
+from application.transactor import Outcome
 from domain.access import Task
+from domain.deal_commands import OpenDeal, PerformAction
 from domain.decisions import Command
-from domain.events import instant_text
+from domain.directory_commands import CreateTeam, DefineActionType, RegisterManager
+from domain.errors import IdempotencyKeyReused, Refusal, SignedOut
 
 READ_LOGGED = frozenset({Task.SEE, Task.AUDIT})
 """Questions of these tasks leave a line in the read log."""
 Headers = Mapping[bytes, bytes]
-
-
+T = TypeVar("T")
+Batch = tuple[tuple[str, object], ...]
+"""What an endpoint returns for many commands: the address and the body of each."""
+MOST_BATCH_BYTES = 2**20
+_REFERENCE = re.compile(r"\{([0-9]{1,4})\}")
+_MADE: Mapping[type, str] = {
+    OpenDeal: "deal_id",
+    PerformAction: "action_id",
+    CreateTeam: "team_id",
+    RegisterManager: "manager_id",
+    DefineActionType: "code",
+}
+"""The id that each command makes."""
+_OF_ALL = IdempotencyKeyReused, SignedOut
+"""Refusals that are not of one command of a batch, but of all."""
+_BATCH_KEY = "{key}\x1f{number}"
+"""The key of a command behind the first; no Idempotency-Key from outside has that character."""
 AtOnce = Callable[..., Awaitable[Response | None]]
 _AT_ONCE: dict[Callable[..., Any], AtOnce] = {}
 
@@ -99,11 +118,14 @@ class Door:
         await response(scope, receive, send)
 
     def _find(self, scope: Scope) -> tuple["_Called | None", dict[str, str]]:
-        if scope["type"] == "http":
-            path: str = scope["path"]
-            for called in self._called.get((scope["method"], path.count("/")), ()):
-                if found := called.pattern.match(path):
-                    return called, found.groupdict()
+        return (
+            self._find_at(scope["method"], scope["path"]) if scope["type"] == "http" else (None, {})
+        )
+
+    def _find_at(self, method: str, path: str) -> tuple["_Called | None", dict[str, str]]:
+        for called in self._called.get((method, path.count("/")), ()):
+            if found := called.pattern.match(path):
+                return called, found.groupdict()
         return None, {}
 
     async def _answer(
@@ -119,9 +141,11 @@ class Door:
         if scope["method"] == "POST":
             for name in asked:  # a command says everything in its body: ?dry_run=1 must not record
                 raise Problem("validation", errors=((name, "extra_forbidden", {}),))
-            body = await read_body(receive, headers)
+            body = await read_body(receive, headers, called.most_bytes)
             given = parsed_json(body, headers, required=called.body_required)
         values = called.read(scope, names, asked, given)
+        if called.is_batch:
+            return await self._answer_batch(called.call(values), caller, scope, headers, given)
         if not called.is_command:
             if called.at_once and (response := await called.at_once(**values)):
                 return response
@@ -138,6 +162,49 @@ class Door:
         )
         submitted = _service(scope).dealfolio.transactor.submit(order)
         return Answered(await self._replies.to(submitted))
+
+    async def _answer_batch(
+        self, batch: Batch, caller: Caller, scope: Scope, headers: Headers, given: object
+    ) -> ASGIApp:
+        key = _key(headers)
+        request = b"" if key is None else _fingerprint(scope, given)
+        if wait := self._rates.admit(caller.account_id, len(batch) - 1):
+            raise too_often(wait)
+        loop = asyncio.get_running_loop()
+        commands = await loop.run_in_executor(self._threads, self._commands, batch, scope)
+        orders = [
+            Order(
+                command,
+                str(caller.account_id),
+                key and (_BATCH_KEY.format(key=key, number=number) if number else key),
+                request,
+                caller=caller,
+            )
+            for number, command in enumerate(commands)
+        ]
+        submitted = _service(scope).dealfolio.transactor.submit_all(orders)
+        outcomes = await self._replies.to(submitted)
+        return AnsweredAll(_answers(outcomes))
+
+    def _commands(self, batch: Batch, scope: Scope) -> list[Command]:
+        """Raises Problem, with all that cannot be read."""
+        commands: dict[int, Command] = {}
+        refused: dict[int, Problem] = {}
+        for number, (path, body) in enumerate(batch):
+            try:
+                commands[number] = self._command(_with_ids(path, commands), body, scope)
+            except (Problem, RequestValidationError) as error:
+                refused[number] = problem_of(error) or unexpected(error, scope)
+        if refused:
+            raise Problem("batch-refused", refused=refused)
+        return list(commands.values())
+
+    def _command(self, path: str, body: object, scope: Scope) -> Command:
+        called, names = self._find_at("POST", path)
+        if called is None or not called.is_command:
+            raise Problem("validation", errors=(("path", "no-command", {}),))
+        values = called.read({**scope, "path_params": names}, names, {}, body)
+        return cast("Command", called.call(values))
 
     def _note(self, called: "_Called", scope: Scope, status: int) -> None:
         """Who looked at portfolios, deals or the log, or tried to."""
@@ -184,6 +251,34 @@ class Door:
         return Caller(session.account_id)
 
 
+def _with_ids(path: str, commands: Mapping[int, Command]) -> str:
+    """`{0}` is the id that the first command of the batch makes. Raises Problem."""
+
+    def made(found: re.Match[str]) -> str:
+        command = commands.get(int(found[1]))
+        name = _MADE.get(type(command))
+        if name is None:
+            raise Problem("validation", errors=(("path", "makes-no-id", {"number": found[1]}),))
+        return str(getattr(command, name))
+
+    return _REFERENCE.sub(made, path)
+
+
+def _answers(outcomes: Sequence[Outcome]) -> list[Answer]:
+    """Raises Problem, with all refusals; what is no refusal is raised as it is."""
+    answers, refused = [], dict[int, Problem]()
+    for number, outcome in enumerate(outcomes):
+        if isinstance(outcome, Answer):
+            answers.append(outcome)
+        elif isinstance(outcome, Refusal) and not isinstance(outcome, _OF_ALL):
+            refused[number] = to_problem(outcome)
+        else:
+            raise outcome
+    if refused:
+        raise Problem("batch-refused", refused=refused)
+    return answers
+
+
 class _Called:
     """One declared route, ready to be called with what its signature asks for.
 
@@ -198,7 +293,10 @@ class _Called:
         self.task = QUESTIONS.get(self.operation)
         self.pattern = route.path_regex
         hints = get_type_hints(route.endpoint, include_extras=True)
-        self.is_command = hints.pop("return") is Command
+        returned = hints.pop("return")
+        self.is_command = returned is Command
+        self.is_batch = returned == Batch
+        self.most_bytes = MOST_BATCH_BYTES if self.is_batch else MOST_BYTES
         given = signature(route.endpoint).parameters
         self.body_required = "body" in given and given["body"].default is Parameter.empty
         self._readers = {name: _reader(name, hint) for name, hint in hints.items()}
@@ -267,25 +365,25 @@ def read_query(scope: Scope) -> dict[str, str]:
     return asked
 
 
-async def read_body(receive: Receive, headers: Headers) -> bytes:
-    """MOST_BYTES at most."""
+async def read_body(receive: Receive, headers: Headers, most: int = MOST_BYTES) -> bytes:
+    """So many bytes at most."""
     declared = headers.get(b"content-length", b"0")
-    if declared.isdigit() and int(declared) > MOST_BYTES:
-        raise _too_large()
+    if declared.isdigit() and int(declared) > most:
+        raise _too_large(most)
     body = b""
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         body += cast("bytes", message.get("body", b""))
-        if len(body) > MOST_BYTES:
-            raise _too_large()
+        if len(body) > most:
+            raise _too_large(most)
         if not message.get("more_body", False):
             return body
 
 
-def _too_large() -> Problem:
-    return Problem("payload-too-large", most=MOST_BYTES)
+def _too_large(most: int) -> Problem:
+    return Problem("payload-too-large", most=most)
 
 
 def parsed_json(body: bytes, headers: Headers, *, required: bool) -> object:
@@ -311,15 +409,15 @@ class _Replies:
     """Answers on their way from the writer's thread to the loop: all of a transaction in one."""
 
     def __init__(self) -> None:
-        self._settled: deque[tuple[asyncio.Future[Answer], Future[Answer]]] = deque()
+        self._settled: deque[tuple[asyncio.Future[Any], Future[Any]]] = deque()
         self._called = False
 
-    async def to(self, future: "Future[Answer]") -> Answer:
+    async def to(self, future: "Future[T]") -> T:
         """Raises Refusal; Unavailable when the answer does not come in time."""
         loop = asyncio.get_running_loop()
-        reply: asyncio.Future[Answer] = loop.create_future()
+        reply: asyncio.Future[T] = loop.create_future()
 
-        def settled(future: "Future[Answer]") -> None:
+        def settled(future: "Future[T]") -> None:
             self._settled.append((reply, future))
             if not self._called:
                 self._called = True
@@ -347,32 +445,6 @@ class _Replies:
                 reply.set_exception(error)
             else:
                 reply.set_result(future.result())
-
-
-class Answered:
-    """ASGI: a command's answer, sent as it is."""
-
-    def __init__(self, answer: Answer) -> None:
-        self._status = 201 if answer.created else 200
-        self._version = answer.version
-        self._body = to_json(
-            {
-                **answer.ids,
-                "version": answer.version,
-                "position": answer.position,
-                "recorded_at": instant_text(answer.recorded_at),
-            }
-        )
-
-    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", b"%d" % len(self._body)),
-            (b"etag", b'"%d"' % self._version),
-        ]
-        start = {"type": "http.response.start", "status": self._status, "headers": headers}
-        await send(start)
-        await send({"type": "http.response.body", "body": self._body})
 
 
 def _key(headers: Headers) -> str | None:

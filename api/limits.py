@@ -28,13 +28,14 @@ class RateLimit:
         self._now = now
         self._full_at: dict[int, float] = {}
 
-    def admit(self, account_id: UUID) -> float:
+    def admit(self, account_id: UUID, requests: int = 1) -> float:
         """0.0 when it may; else the seconds until it may, and nothing is counted."""
         if not self._cost:
             return 0.0
+        cost = self._cost * requests
         now, account = self._now(), account_id.int  # whose hash is made in a tenth of a UUID's time
         full_at = self._full_at.get(account, now)
-        full_at = (full_at if full_at > now else now) + self._cost  # noqa: FURB136 - max() takes longer
+        full_at = (full_at if full_at > now else now) + cost  # noqa: FURB136 - max() takes longer
         wait = full_at - now - self._reserve
         if wait > 1e-9:  # less is what the arithmetic of fractions leaves
             return wait

@@ -38,11 +38,13 @@ class Problem(Exception):
         *,
         errors: tuple[tuple[str, str, Mapping[str, Any]], ...] = (),
         headers: Mapping[str, str] | None = None,
+        refused: "Mapping[int, Problem] | None" = None,
         **facts: object,
     ) -> None:
         super().__init__(slug)
         self.slug = slug
         self.errors = errors
+        self.refused = refused or {}
         self.headers = dict(headers or {})
         self.facts = facts
 
@@ -119,6 +121,7 @@ def describe(problem: Problem, language: Language) -> dict[str, Any]:
         for where, what, facts in problem.errors
     ]
     words = dict(problem.facts)
+    words["count"] = len(problem.refused)
     words["fields"] = "; ".join(f"{error['field']}: {error['detail']}" for error in errors)
     members = _members(problem, words, language)
     body = {
@@ -127,6 +130,10 @@ def describe(problem: Problem, language: Language) -> dict[str, Any]:
         "status": kind.status,
         "detail": _capital(detail.format_map(_Facts(words))),
     }
+    if problem.refused:
+        members["refused"] = [
+            {"number": number} | describe(one, language) for number, one in problem.refused.items()
+        ]
     return body | members | ({"errors": errors} if errors else {})
 
 

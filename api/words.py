@@ -179,6 +179,19 @@ KINDS: Mapping[str, Kind] = {
             " repeat the command if you still mean it.",
         ),
     ),
+    "batch-refused": Kind(
+        409,
+        (
+            "Из пакета ничего не записано",
+            "Отказано командам пакета: {count}. Почему, сказано в refused у каждой под её номером"
+            " (с нуля). Исправьте их и отправьте пакет целиком.",
+        ),
+        (
+            "Nothing of the batch was recorded",
+            "Commands of the batch that are refused: {count}. Why, is told in refused for each by"
+            " its number (from 0). Mend them and send the whole batch again.",
+        ),
+    ),
     "payload-too-large": Kind(
         413,
         ("Слишком большой запрос", "Тело запроса больше {most} байт. Ничего не записано."),
@@ -514,6 +527,14 @@ FIELDS: Mapping[str, tuple[str, str]] = {
     "month": ("месяц — ГГГГ-ММ, с 2000 по 2100 год", "a month is YYYY-MM, from 2000 to 2100"),
     "position": ("позиция — целое число от 0", "a position is an integer from 0"),
     "limit": ("целое число от 1 до 1000", "an integer from 1 to 1000"),
+    "no-command": (
+        "по этому адресу нет команды, которую можно дать в пакете",
+        "is not the address of a command that a batch may have",
+    ),
+    "makes-no-id": (
+        "команда {number} не создаёт ничего с id или сама не принята",
+        "command {number} makes nothing that has an id, or was itself refused",
+    ),
     "given-twice": ("параметр указан дважды", "is given twice"),
     "uuid": ("это не UUID", "is not a UUID"),
     "currency": ("код валюты по ISO 4217: RUB", "an ISO 4217 currency code: RUB"),

@@ -40,7 +40,7 @@ HOMES = {
     ("get", "rules"): "manager", ("post", "deals"): "director", ("post", "people"): "director",
     ("post", "catalogue"): "director", ("post", "periods"): "director",
     ("post", "rules"): "director", ("get", "accounts"): "admin", ("post", "accounts"): "admin",
-    ("delete", "accounts"): "admin",
+    ("delete", "accounts"): "admin", ("post", "batches"): "director",
 }  # fmt: skip
 """Who covers an operation under /v1 in full in a default run, by method and tag; what is outside,
 nobody does.

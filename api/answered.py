@@ -1,0 +1,47 @@
+"""What commands are answered, ready to be sent: ASGI, without a framework on the way."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic_core import to_json
+from starlette.types import Receive, Scope, Send
+
+from application.orders import Answer
+from domain.events import instant_text
+
+
+def told(answer: Answer) -> dict[str, Any]:
+    return {
+        **answer.ids,
+        "version": answer.version,
+        "position": answer.position,
+        "recorded_at": instant_text(answer.recorded_at),
+    }
+
+
+class Answered:
+    """A command's answer."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._status = 201 if answer.created else 200
+        self._body = to_json(told(answer))
+        self._more = [(b"etag", b'"%d"' % answer.version)]
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(self._body)),
+            *self._more,
+        ]
+        start = {"type": "http.response.start", "status": self._status, "headers": headers}
+        await send(start)
+        await send({"type": "http.response.body", "body": self._body})
+
+
+class AnsweredAll(Answered):
+    """The answers to a batch: 201 when one of its commands made something."""
+
+    def __init__(self, answers: Sequence[Answer]) -> None:
+        self._status = 201 if any(answer.created for answer in answers) else 200
+        self._body = to_json({"results": [told(answer) for answer in answers]})
+        self._more = []
