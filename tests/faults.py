@@ -1062,8 +1062,7 @@ FAULTS = (
     Fault(
         "a role that was taken away still counts",
         "domain/access.py",
-        "                kept = {who: grant for who, grant in self.grants.items()"
-        " if who != event.account_id}\n",
+        "                kept = _without(gone, self.grants)\n",
         "                kept = self.grants\n",
         _TAKEN_AWAY,
     ),
@@ -1141,8 +1140,8 @@ FAULTS = (
     Fault(
         "a request may come from any page",
         "api/forgery.py",
-        "    if given is not None and given not in _own_origins(scope, headers, public_url):\n",
-        "    if given is None:\n",
+        "    if given is not None and given != _own_origin(headers, settings):\n",
+        "    if given is None and not settings:\n",
         _FORGED,
     ),
     Fault(
@@ -1205,8 +1204,15 @@ FAULTS = (
     Fault(
         "the account of whoever is forgotten keeps the name",
         "domain/access_commands.py",
-        "forgets=(self.manager_id, *accounts)",
-        "forgets=(self.manager_id,)",
+        '{"manager_id": manager_id}, forgets=tuple(ids))',
+        '{"manager_id": manager_id}, forgets=(manager_id,))',
+        _FORGOTTEN,
+    ),
+    Fault(
+        "whoever is forgotten stays signed in",
+        "application/log.py",
+        "DELETE FROM books.sessions USING gone WHERE account_id::text = id",
+        "SELECT FROM books.sessions, gone WHERE account_id::text = id",
         _FORGOTTEN,
     ),
     Fault(
@@ -1214,7 +1220,7 @@ FAULTS = (
         "application/log.py",
         "DELETE FROM books.passwords USING gone WHERE account_id::text = id",
         "SELECT FROM books.passwords, gone WHERE account_id::text = id",
-        "test_sign_in.py::test_whoever_is_forgotten_has_no_login_and_no_identity",
+        _FORGOTTEN,
     ),
     Fault(
         "whoever is forgotten is forgotten also by the log",
