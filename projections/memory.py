@@ -22,6 +22,8 @@ from projections.portfolio import Show
 from projections.timeline import day_of
 
 MOST_BYTES = 128 * 2**20
+LATEST = 2**16, 2**62
+"""A day and a position behind all others."""
 FAR = 5_000
 """So many events at most are caught up; behind more of them it is quicker to begin anew."""
 MANY = 10_000
@@ -195,6 +197,7 @@ class Memory(Generic[Shown, Told]):
         if not _is(cursor, end.ledger):  # also a first statement that is answered soon
             return
         book = read_book(cursor, manager, end.position, self._show, self._tell)
+        book.told(*LATEST)  # most deals are over on most days that are asked about
         if book.size > self._most_bytes // 2 or not _is(cursor, end.ledger):
             return
         own = {manager: book}
