@@ -174,6 +174,17 @@ class Memory(Generic[Shown, Told]):
             self._books.move_to_end(manager)
         return book.told(day_of(point.as_of), point.position)
 
+    def prepare(self, manager: ManagerId, as_of: date, knowledge: Knowledge) -> None:
+        """Have ready what `at_hand` will probably be asked for, while the point is looked up: the
+        answer by the position that is named, or by all that is known here if none is.
+        """
+        with self._lock:
+            book, end = self._books.get(manager), self._end.position
+        if book is not None and knowledge.known_at is None:
+            position = end if knowledge.position is None else knowledge.position
+            if position <= end:
+                book.told(day_of(as_of), position)
+
     def knows(self, manager: ManagerId) -> bool:
         return manager in self._books
 
