@@ -1,4 +1,4 @@
-"""What commands are answered, ready to be sent: ASGI, without a framework on the way."""
+"""Answers that are sent as they are: ASGI, without a framework on the way."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,13 +19,13 @@ def told(answer: Answer) -> dict[str, Any]:
     }
 
 
-class Answered:
-    """A command's answer."""
+class Ready:
+    """JSON that is there already."""
 
-    def __init__(self, answer: Answer) -> None:
-        self._status = 201 if answer.created else 200
-        self._body = to_json(told(answer))
-        self._more = [(b"etag", b'"%d"' % answer.version)]
+    def __init__(
+        self, body: bytes, status: int = 200, more: Sequence[tuple[bytes, bytes]] = ()
+    ) -> None:
+        self._body, self._status, self._more = body, status, more
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         headers = [
@@ -38,10 +38,13 @@ class Answered:
         await send({"type": "http.response.body", "body": self._body})
 
 
-class AnsweredAll(Answered):
-    """The answers to a batch: 201 when one of its commands made something."""
+def answered(answer: Answer) -> Ready:
+    """A command's answer."""
+    status = 201 if answer.created else 200
+    return Ready(to_json(told(answer)), status, [(b"etag", b'"%d"' % answer.version)])
 
-    def __init__(self, answers: Sequence[Answer]) -> None:
-        self._status = 201 if any(answer.created for answer in answers) else 200
-        self._body = to_json({"results": [told(answer) for answer in answers]})
-        self._more = []
+
+def answered_all(answers: Sequence[Answer]) -> Ready:
+    """The answers to a batch: 201 when one of its commands made something."""
+    status = 201 if any(answer.created for answer in answers) else 200
+    return Ready(to_json({"results": [told(answer) for answer in answers]}), status)

@@ -25,7 +25,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.accounts import Accounts
-from api.answered import Answered, AnsweredAll
+from api.answered import Ready, answered, answered_all
 from api.forgery import require_no_forgery
 from api.inputs import MOST_BYTES, MalformedJson, read_json
 from api.limits import RateLimit, too_often
@@ -63,7 +63,7 @@ _OF_ALL = IdempotencyKeyReused, SignedOut
 """Refusals that are not of one command of a batch, but of all."""
 _BATCH_KEY = "{key}\x1f{number}"
 """The key of a command behind the first; no Idempotency-Key from outside has that character."""
-AtOnce = Callable[..., Awaitable[Response | None]]
+AtOnce = Callable[..., Awaitable[Ready | None]]
 _AT_ONCE: dict[Callable[..., Any], AtOnce] = {}
 
 
@@ -161,7 +161,7 @@ class Door:
             caller=caller,
         )
         submitted = _service(scope).dealfolio.transactor.submit(order)
-        return Answered(await self._replies.to(submitted))
+        return answered(await self._replies.to(submitted))
 
     async def _answer_batch(
         self, batch: Batch, caller: Caller, scope: Scope, headers: Headers, given: object
@@ -184,7 +184,7 @@ class Door:
         ]
         submitted = _service(scope).dealfolio.transactor.submit_all(orders)
         outcomes = await self._replies.to(submitted)
-        return AnsweredAll(_answers(outcomes))
+        return answered_all(_answers(outcomes))
 
     def _commands(self, batch: Batch, scope: Scope) -> list[Command]:
         """Raises Problem, with all that cannot be read."""

@@ -12,6 +12,7 @@ from pydantic import Field
 from pydantic_core import to_json
 from starlette.background import BackgroundTask
 
+from api.answered import Ready
 from api.answers import (
     QUESTION_REFUSALS,
     CurrencyPortfolios,
@@ -162,7 +163,7 @@ def manager_portfolio(
     learning, service = None, asking.service
     with service.asking() as cursor:
         opened = opening(cursor, service.clock, question.as_of, question.knowledge, manager)
-        now = service.directory.now(cursor, opened.directory_end)
+        now = service.directory.now(cursor, opened.end.position)
         asking.at(cursor, now).require_manager(manager, opened.point.as_of)
         figures = service.memory.told(cursor, manager, opened.end, opened.point)
         if figures is None:
@@ -173,13 +174,14 @@ def manager_portfolio(
             figures = portfolio_figures(lines, service.settings.currency)
             if service.memory.asks_again(manager):
                 learning = BackgroundTask(service.learn, manager)
-    return _manager_portfolio(manager, opened, figures, learning)
+    body = _manager_portfolio(manager, opened, figures)
+    return Response(body, media_type="application/json", background=learning)
 
 
 @at_once(manager_portfolio)
 async def manager_portfolio_at_once(
     manager_id: Manager, question: PointQuestion, asking: Asking
-) -> Response | None:
+) -> Ready | None:
     """The same, if it is in memory with everything recorded so far; otherwise None."""
     manager, service, clock = ManagerId(manager_id), asking.service, asking.service.clock
     if not service.memory.knows(manager):
@@ -192,20 +194,17 @@ async def manager_portfolio_at_once(
     if row is None:
         return None
     opened = opening_from(row, clock, question.as_of, question.knowledge)
-    now = service.directory.at_hand(opened.directory_end)
+    now = service.directory.at_hand(opened.end.position)
     if now is None:
         return None
     asking.viewer(now).require_manager(manager, opened.point.as_of)
     figures = service.memory.at_hand(manager, opened.end, opened.point)
-    return None if figures is None else _manager_portfolio(manager, opened, figures)
+    return None if figures is None else Ready(_manager_portfolio(manager, opened, figures))
 
 
-def _manager_portfolio(
-    manager: ManagerId, opened: Opening, figures: bytes, learning: BackgroundTask | None = None
-) -> Response:
+def _manager_portfolio(manager: ManagerId, opened: Opening, figures: bytes) -> bytes:
     head = to_json({**asked(opened.point), "manager_id": manager, "name": opened.name})
-    body = head[:-1] + b"," + figures[1:]
-    return Response(body, media_type="application/json", background=learning)
+    return head[:-1] + b"," + figures[1:]
 
 
 @router.get(

@@ -27,21 +27,24 @@ A_DEAL, A_POSTING, A_STATE = 3_200, 37, 23
 class Deal(Generic[Shown]):
     """One deal as one manager has it, with the last lines that were told of it. Never changes."""
 
-    __slots__ = ("_currency", "_first", "_last", "_part", "_postings", "_show", "_states", "_whole")
+    __slots__ = (
+        "_currency", "_first", "_held", "_last", "_part", "_postings", "_show", "_states",
+        "_stood", "_whole",
+    )  # fmt: skip
 
     def __init__(
         self, currency: str, show: ShowDeal[Shown], postings: Postings, states: States
     ) -> None:
         self._currency, self._show = currency, show
         self._postings, self._states = postings, states
-        held, stood = postings.order, states.order
+        self._held, self._stood = held, stood = postings.order, states.order
         self._first = held.oldest[0], held.positions[0]
         self._last = (
             max(held.newest[-1], stood.newest[-1]),
             max(held.positions[-1], stood.positions[-1]),
         )
         self._whole: tuple[Line[Shown] | None] | None = None
-        self._part: tuple[tuple[Seen, int], Line[Shown] | None] | None = None
+        self._part: tuple[tuple[int, int], Line[Shown] | None] | None = None
 
     @property
     def size(self) -> int:
@@ -67,21 +70,23 @@ class Deal(Generic[Shown]):
             if self._whole is None:
                 self._whole = (self._told(*self._seen(day, position)),)
             return self._whole[0]
-        seen, part = self._seen(day, position), self._part
+        held, stood = self._held.prefix(day, position), self._stood.prefix(day, position)
+        if held is None or stood is None:
+            return self._told(*self._seen(day, position))
+        seen, part = (held, stood), self._part
         if part is None or part[0] != seen:
-            self._part = part = seen, self._told(*seen)
+            self._part = part = seen, self._told(Seen(held, ()), Seen(stood, ()))
         return part[1]
 
-    def _seen(self, day: int, position: int) -> tuple[Seen, int]:
-        """The postings, and the place of the state."""
-        state = self._states.last(self._states.order.seen(day, position))
-        return self._postings.order.seen(day, position), state
+    def _seen(self, day: int, position: int) -> tuple[Seen, Seen]:
+        return self._held.seen(day, position), self._stood.seen(day, position)
 
-    def _told(self, seen: Seen, state: int) -> Line[Shown] | None:
-        figures = self._postings.figures(seen)
+    def _told(self, held: Seen, stood: Seen) -> Line[Shown] | None:
+        figures = self._postings.figures(held)
         if not any(figures):
             return None
-        return Line(self._currency, figures, self._show(self._states.at(state), figures))
+        state = self._states.at(self._states.last(stood))
+        return Line(self._currency, figures, self._show(state, figures))
 
 
 class Book(Generic[Shown, Told]):

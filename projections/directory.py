@@ -50,20 +50,22 @@ class DirectoryView:
         self._lock = Lock()
         self._events: tuple[Recorded[DirectoryEvent], ...] = ()
         self._latest = Directory()
+        self._complete = -1  # up to this position, at least, nothing is missing
 
     def now(self, cursor: Cursor[Any], end: int) -> Directory:
-        """Everything known, when the directory's last event stands at position `end`."""
+        """Everything known, when the log ends at position `end` at least."""
         known = self.at_hand(end)
         if known is None:
             self._caught_up(cursor)
-            known = self._latest
+            with self._lock:
+                self._complete = max(self._complete, end)
+                known = self._latest
         return known
 
     def at_hand(self, end: int) -> Directory | None:
-        """The same; None when there is something to catch up."""
+        """The same; None when it must be looked whether there is something to catch up."""
         with self._lock:
-            is_known = self._events and self._events[-1].position >= end
-            return self._latest if is_known else None
+            return self._latest if self._complete >= end else None
 
     def at(self, cursor: Cursor[Any], position: int) -> Directory:
         """What was known at `position`."""

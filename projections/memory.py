@@ -46,14 +46,11 @@ class Opening(NamedTuple):
     point: Point
     end: End
     name: str | None
-    directory_end: int
 
 
 _LEDGER: LiteralString = "to_regnamespace('ledger')::oid, pg_postmaster_start_time()::text"
 OPENING: LiteralString = f"""
-SELECT {POINT}, {_LEDGER}, person.name, (
-    SELECT coalesce(max(notification_id), 0) FROM books.events WHERE of_the_directory
-)
+SELECT {POINT}, {_LEDGER}, person.name
 FROM {LAST} LEFT JOIN books.people AS person ON person.person_id = %(manager)s
 """
 """One row for `opening_from`; its parameters are those of `asked_for`, and the manager."""
@@ -62,12 +59,12 @@ FROM {LAST} LEFT JOIN books.people AS person ON person.person_id = %(manager)s
 def opening_from(
     row: Sequence[Any], clock: Clock, as_of: date | None, knowledge: Knowledge
 ) -> Opening:
-    """`name` is None where it was erased; whether the manager is known at all, the directory tells,
-    whose last event stands at `directory_end`. Raises InTheFuture.
+    """`name` is None where it was erased; whether the manager is known at all, the directory tells.
+    Raises InTheFuture.
     """
-    *columns, oid, started, name, directory_end = row
+    *columns, oid, started, name = row
     point = point_from(columns, clock, as_of, knowledge)
-    return Opening(point, End((oid, started), columns[0] or 0), name, directory_end)
+    return Opening(point, End((oid, started), columns[0] or 0), name)
 
 
 def opening(

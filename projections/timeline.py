@@ -64,12 +64,18 @@ class Order(NamedTuple):
         days = self.days + other.days
         return Order.of(self.positions + other.positions, days)
 
-    def seen(self, day: int, position: int) -> Seen:
-        """Rows learnt up to `position` and effective by `day`, both inclusive."""
+    def prefix(self, day: int, position: int) -> int | None:
+        """Rows learnt up to `position` and effective by `day`, both inclusive, where they are the
+        first so many. None where there are late ones behind.
+        """
         learnt = bisect_right(self.positions, position)
         first = bisect_right(self.newest, day, 0, learnt)
-        if first == learnt or self.oldest[first] > day:
-            return Seen(first, ())
+        return first if first == learnt or self.oldest[first] > day else None
+
+    def seen(self, day: int, position: int) -> Seen:
+        """Those rows, wherever they are."""
+        learnt = bisect_right(self.positions, position)
+        first = bisect_right(self.newest, day, 0, learnt)
         behind = self.days[first:learnt]
         return Seen(first, tuple(compress(range(first, learnt), map(day.__ge__, behind))))
 

@@ -367,8 +367,12 @@ FAULTS = (
     Fault(
         "memory ends before the position asked about",
         "projections/timeline.py",
-        "        learnt = bisect_right(self.positions, position)\n",
-        "        learnt = bisect_right(self.positions, position - 1)\n",
+        "bisect_right(self.positions, position)\n"
+        "        first = bisect_right(self.newest, day, 0, learnt)\n"
+        "        return",
+        "bisect_right(self.positions, position - 1)\n"
+        "        first = bisect_right(self.newest, day, 0, learnt)\n"
+        "        return",
         _SEEN,
     ),
     Fault(
@@ -460,13 +464,6 @@ FAULTS = (
         "projections/memory.py",
         " or self._end.ledger != end.ledger or self._end.position < end.position:\n",
         " or self._end.ledger != end.ledger:\n",
-        _AT_ONCE,
-    ),
-    Fault(
-        "who may see whom is told at once as it was",
-        "projections/directory.py",
-        "            is_known = self._events and self._events[-1].position >= end\n",
-        "            is_known = self._events\n",
         _AT_ONCE,
     ),
     Fault(

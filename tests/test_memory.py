@@ -236,10 +236,12 @@ def test_a_point_sees_each_row_learnt_and_effective_by_then_and_no_other(
     rows: list[tuple[int, int]], day: int, position: int
 ) -> None:
     positions, days = zip(*rows, strict=True)
-    seen = Learnt.of(positions, days).seen(day, position)
+    learnt = Learnt.of(positions, days)
+    seen = learnt.seen(day, position)
     assert [*range(seen.first), *seen.late] == [
         place for place, row in enumerate(rows) if row[0] <= position and row[1] <= day
     ]
+    assert learnt.prefix(day, position) == (None if seen.late else seen.first)
 
 
 # ---------------------------------------------------------------------------- the bounds
