@@ -467,6 +467,8 @@ def test_what_is_in_memory_with_all_that_was_recorded_is_told_at_once(here: Comp
     deal, kind = here.deal(anna), here.kind()
     learnt = by_heart(here, anna)
     here.act(deal, anna, kind, "2026-02-03")
+    with here.service.asking() as cursor:  # another question has looked who is who meanwhile
+        here.service.directory.now(cursor, last(here.service))
     assert at_once(here, anna) is None
     told = asked(here, anna)
     assert at_once(here, anna) == told == in_threads(here, anna) != learnt
