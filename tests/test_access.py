@@ -339,7 +339,7 @@ def test_lists_and_sums_hold_what_one_may_see_and_no_more(cast: Cast) -> None:
         assert rub["managers"] == [one for one in everything if one["manager_id"] in who]
         total = sum(float(one["active"]) for one in rub["managers"])
         assert float(rub["total"]["active"]) == total > 0
-        moved = person.ask("/v1/portfolios/movement", from_="2026-01-01", to=TODAY)
+        moved = person.ask("/v1/portfolios/movement", from_=LONG_AGO, to=TODAY)
         assert moved["closing"]["active"] == rub["total"]["active"]
         series = person.ask("/v1/portfolios/series", from_=TODAY, to=TODAY)
         assert series["points"][-1]["active"] == rub["total"]["active"]
