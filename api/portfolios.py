@@ -1,5 +1,6 @@
 """Questions about portfolios, each at a business date and a point of knowledge."""
 
+import asyncio
 from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any
@@ -184,7 +185,10 @@ async def manager_portfolio_at_once(
     if not service.memory.knows(manager):
         return None
     asked_at = asked_for(clock, question.knowledge) | {"manager": manager}
-    row = await service.glance.row(OPENING, asked_at)
+    looking = asyncio.create_task(service.glance.row(OPENING, asked_at))
+    await asyncio.sleep(0)  # it is sent
+    service.memory.prepare(manager, question.as_of or clock.today, question.knowledge)
+    row = await looking
     if row is None:
         return None
     opened = opening_from(row, clock, question.as_of, question.knowledge)

@@ -22,6 +22,8 @@ from projections.portfolio import Show
 from projections.timeline import day_of
 
 MOST_BYTES = 128 * 2**20
+LATEST = 2**16, 2**62
+"""A day and a position behind all others."""
 FAR = 5_000
 """So many events at most are caught up; behind more of them it is quicker to begin anew."""
 MANY = 10_000
@@ -172,6 +174,17 @@ class Memory(Generic[Shown, Told]):
             self._books.move_to_end(manager)
         return book.told(day_of(point.as_of), point.position)
 
+    def prepare(self, manager: ManagerId, as_of: date, knowledge: Knowledge) -> None:
+        """Have ready what `at_hand` will probably be asked for, while the point is looked up: the
+        answer by the position that is named, or by all that is known here if none is.
+        """
+        with self._lock:
+            book, end = self._books.get(manager), self._end.position
+        if book is not None and knowledge.known_at is None:
+            position = end if knowledge.position is None else knowledge.position
+            if position <= end:
+                book.told(day_of(as_of), position)
+
     def knows(self, manager: ManagerId) -> bool:
         return manager in self._books
 
@@ -195,6 +208,7 @@ class Memory(Generic[Shown, Told]):
         if not _is(cursor, end.ledger):  # also a first statement that is answered soon
             return
         book = read_book(cursor, manager, end.position, self._show, self._tell)
+        book.told(*LATEST)  # most deals are over on most days that are asked about
         if book.size > self._most_bytes // 2 or not _is(cursor, end.ledger):
             return
         own = {manager: book}
