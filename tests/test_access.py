@@ -25,6 +25,7 @@ from domain.decisions import Command
 from domain.values import ManagerId, Role
 from projections.point import BEYOND
 from tests.over_http import Company, Person, company, refused
+from tests.test_memory import by_heart
 
 NOON = datetime(2026, 10, 20, 9, tzinfo=UTC)
 """Tuesday; five working days back is Tuesday, 13 October."""
@@ -311,8 +312,7 @@ def test_a_filter_shows_nobody_more(cast: Cast, role: str, name: str, path: str)
 def test_what_is_in_memory_is_told_to_nobody_else(cast: Cast) -> None:
     here, path = cast.here, "/v1/managers/vera/portfolio"
     first = cast.people["director"].ask(path)
-    here.service.learn(ManagerId("vera"))
-    assert here.service.memory.knows(ManagerId("vera"))
+    by_heart(here, "vera")
     for role in ROLES:
         check(cast.people[role].get(path), 200 if "foreign" in SEES[role] else 404)
     again = cast.people["director"].ask(path)
