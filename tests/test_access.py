@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count, product
-from time import monotonic
 from typing import Any
 from uuid import uuid4
 
@@ -26,6 +25,7 @@ from domain.decisions import Command
 from domain.values import ManagerId, Role
 from projections.point import BEYOND
 from tests.over_http import Company, Person, company, refused
+from tests.test_memory import by_heart
 
 NOON = datetime(2026, 10, 20, 9, tzinfo=UTC)
 """Tuesday; five working days back is Tuesday, 13 October."""
@@ -312,10 +312,7 @@ def test_a_filter_shows_nobody_more(cast: Cast, role: str, name: str, path: str)
 def test_what_is_in_memory_is_told_to_nobody_else(cast: Cast) -> None:
     here, path = cast.here, "/v1/managers/vera/portfolio"
     first = cast.people["director"].ask(path)
-    until = monotonic() + 30
-    while not here.service.memory.knows(ManagerId("vera")):
-        here.service.learn(ManagerId("vera"))  # or somebody else is about to
-        assert monotonic() < until
+    by_heart(here, "vera")
     for role in ROLES:
         check(cast.people[role].get(path), 200 if "foreign" in SEES[role] else 404)
     again = cast.people["director"].ask(path)
@@ -342,7 +339,7 @@ def test_lists_and_sums_hold_what_one_may_see_and_no_more(cast: Cast) -> None:
         assert rub["managers"] == [one for one in everything if one["manager_id"] in who]
         total = sum(float(one["active"]) for one in rub["managers"])
         assert float(rub["total"]["active"]) == total > 0
-        moved = person.ask("/v1/portfolios/movement", from_="2026-01-01", to=TODAY)
+        moved = person.ask("/v1/portfolios/movement", from_=LONG_AGO, to=TODAY)
         assert moved["closing"]["active"] == rub["total"]["active"]
         series = person.ask("/v1/portfolios/series", from_=TODAY, to=TODAY)
         assert series["points"][-1]["active"] == rub["total"]["active"]
