@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -185,6 +186,21 @@ def doctor(data: Data = None) -> None:
     show_findings(findings)
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
+
+
+@app.command(
+    context_settings={
+        "ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": [],
+    }
+)  # fmt: skip
+def bench(context: typer.Context) -> None:
+    """Measure the speeds that are promised; in a checkout, with what tests need."""
+    try:
+        run = import_module("tests.benchmarks.run")
+    except ImportError as error:
+        _fail(f"The benchmarks are in a checkout, with what its tests need ({error}).")
+    sys.argv = ["dealfolio bench", *context.args]
+    run.main()
 
 
 def main() -> None:

@@ -27,8 +27,10 @@ def request(method: str, path: str, token: str, body: bytes = b"") -> bytes:
     return head.encode() + b"\r\n" + body
 
 
-async def run(port: int, requests: Sequence[bytes], clients: int) -> Load:
-    """Send all `requests`, `clients` at a time."""
+async def run(port: int, requests: Sequence[bytes], clients: int, rate: float | None) -> Load:
+    """Send all `requests`, `clients` at a time; with `rate`, so many a second, and who has to wait
+    for a client waits from the moment on when it was their turn.
+    """
     waiting = list(reversed(requests))
     seconds: list[float] = []
     statuses: dict[int, int] = {}
@@ -37,7 +39,12 @@ async def run(port: int, requests: Sequence[bytes], clients: int) -> Load:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         while waiting:
             started = perf_counter()
-            writer.write(waiting.pop())
+            given = waiting.pop()
+            if rate is not None:
+                due = begun + (len(requests) - len(waiting)) / rate
+                await asyncio.sleep(due - started)
+                started = due
+            writer.write(given)
             head = await reader.readuntil(b"\r\n\r\n")
             length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
             await reader.readexactly(length)
@@ -47,10 +54,10 @@ async def run(port: int, requests: Sequence[bytes], clients: int) -> Load:
         writer.close()
         await writer.wait_closed()
 
-    started = perf_counter()
+    begun = perf_counter()
     await asyncio.gather(*(client() for _ in range(clients)))
-    return Load(len(requests) / (perf_counter() - started), seconds, statuses)
+    return Load(len(requests) / (perf_counter() - begun), seconds, statuses)
 
 
-def apply(port: int, requests: Sequence[bytes], clients: int) -> Load:
-    return uvloop.run(run(port, requests, clients))
+def apply(port: int, requests: Sequence[bytes], clients: int, rate: float | None = None) -> Load:
+    return uvloop.run(run(port, requests, clients, rate))

@@ -1,7 +1,7 @@
 """The speeds that are promised, each as a ratio to its limit, measured in the same run.
 
-    .venv/bin/python -m tests.benchmarks.run [--deals 14000] [--rounds 5] [--only commands,reads]
-    .venv/bin/python -m tests.benchmarks.run --database CONNINFO  # reads, of books made before
+    .venv/bin/dealfolio bench [--deals 14000] [--rounds 5] [--only commands,batches,reads,rebuild]
+    .venv/bin/dealfolio bench --database CONNINFO  # reads, of books made before
 
 A durable embedded PostgreSQL in a temporary directory, a server process as `dealfolio serve` starts
 it, and this process as the client; all on one machine, which should have nothing else to do.
@@ -19,15 +19,23 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import httpx
 import psycopg
+from eventsourcing.application import Application
+from eventsourcing.domain import Aggregate
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from api.embedded import postgres
 from api.schema import migrate
+from domain.values import ManagerId
+from projections.series import Step, dates
+from projections.snapshots import standings, standings_on
 from tests.benchmarks.company import fill
 from tests.benchmarks.load import apply, request
 
@@ -40,7 +48,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--deals", type=int, default=14_000, help="70 actions each")
     options.add_argument("--rounds", type=int, default=5)
-    options.add_argument("--only", default="commands,reads,rebuild")
+    options.add_argument("--only", default="commands,batches,reads,rebuild")
     options.add_argument("--database", help="of an earlier run, with the token of one")
     given = options.parse_args()
     only = given.only.split(",")
@@ -52,6 +60,8 @@ def main() -> None:
         with postgres(Path(directory) / "data") as server:
             if "commands" in only:
                 commands(server, given.rounds)
+            if "batches" in only:
+                batches(server, given.rounds)
             if "reads" in only or "rebuild" in only:
                 books(server, given.deals, given.rounds, only)
 
@@ -74,7 +84,49 @@ def commands(server: str, rounds: int) -> None:
                 f"   p50 {load.percentile(0.5) * 1000:5.1f} ms"
                 f"   p99 {load.percentile(0.99) * 1000:5.1f} ms"
             )
-    report("commands over HTTP, of pgbench's inserts", ratios, ">= 0.15")
+        half = statistics.median(rates) / 2
+        paced = apply(port, [requests() for _ in range(4_000)], CLIENTS, half)
+        calm = [paced.percentile(0.99) / paced.percentile(0.5)]
+    report("commands over HTTP, of pgbench's inserts", ratios, ">= 0.25")
+    report("p99 of a command at half of that load, of its p50", calm, "<= 5")
+
+
+def batches(server: str, rounds: int) -> None:
+    """Actions over HTTP in batches of 500, of the eventsourcing library's own `save` one by one."""
+    conninfo = new_database(server, "batches")
+    ratios = []
+    with serving(conninfo) as (port, _):
+        one = setting(port, alone=False)
+        for _ in range(rounds):
+            saved = saves(server)
+            body = [json.dumps({"commands": [one() for _ in range(500)]}).encode() for _ in "1234"]
+            load = apply(port, [request("POST", "/v1/batches", TOKEN, whole) for whole in body], 1)
+            assert set(load.statuses) == {201}, load.statuses
+            ratios.append(load.rate * 500 / saved)
+            print(f"  save {saved:7.0f}/s   in batches {load.rate * 500:7.0f} events/s")
+    report("events a second in batches, of the library's own save", ratios, ">= 30")
+
+
+def saves(server: str) -> float:
+    """Events a second that the library's application saves, each in a transaction of its own."""
+    given = conninfo_to_dict(server)
+    names = {"user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
+    application = Application[UUID](
+        env={
+            "PERSISTENCE_MODULE": "eventsourcing.postgres",
+            "POSTGRES_DBNAME": str(given["dbname"]),
+            **{f"POSTGRES_{name}": str(given.get(key, "")) for key, name in names.items()},
+        }
+    )
+    thing = Aggregate()
+    application.save(thing)
+    started = time.perf_counter()
+    for _ in range(300):
+        thing.trigger_event(Aggregate.Event)
+        application.save(thing)
+    seconds = time.perf_counter() - started
+    application.close()
+    return 300 / seconds
 
 
 def books(server: str, deals: int, rounds: int, only: list[str]) -> None:
@@ -84,16 +136,42 @@ def books(server: str, deals: int, rounds: int, only: list[str]) -> None:
     print(f"{events} events written in {time.perf_counter() - started:.0f} s")
     wall, cpu, memory = rebuilding(conninfo)
     with psycopg.connect(conninfo, autocommit=True) as connection:
-        row = connection.execute("SELECT count(*) FROM ledger.postings").fetchone()
-        connection.execute("VACUUM ANALYZE ledger.postings")
-        connection.execute("VACUUM ANALYZE ledger.deal_states")
+        for table in ("postings", "deal_states", "snapshots", "cuts", "holders"):
+            connection.execute(f"VACUUM ANALYZE ledger.{table}")
+        row = connection.execute(
+            "SELECT count(*), (SELECT sum(pg_total_relation_size(oid)) FROM pg_class"
+            " WHERE relnamespace = 'ledger'::regnamespace AND relname IN ('postings', 'snapshots'))"
+            " FROM ledger.postings"
+        ).fetchone()
+    assert row is not None
+    postings, size = map(int, row)
     print(
         f"rebuild: {events / wall:.0f} events/s ({events / cpu:.0f} by this process's CPU time),"
-        f" {row[0] if row else 0} postings; must be >= 20000"
+        f" {postings} postings; must be >= 20000"
     )
     print(f"  memory of the rebuilding process: {memory:.0f} MB")
+    report(
+        "rebuild, of a raw binary COPY of the same postings", [copying(conninfo) / wall], ">= 0.10"
+    )
+    print(f"bytes a posting, with indexes and snapshots: {size / postings:.0f}; must be <= 180")
     if "reads" in only:
         reads(conninfo, rounds)
+
+
+def copying(conninfo: str) -> float:
+    """Seconds in which the postings are copied, binary, into a table without indexes."""
+    with psycopg.connect(conninfo) as source, psycopg.connect(conninfo) as target:
+        target.execute("CREATE TABLE ledger.copied (LIKE ledger.postings)")
+        started = time.perf_counter()
+        with (
+            source.cursor().copy("COPY ledger.postings TO STDOUT (FORMAT binary)") as given,
+            target.cursor().copy("COPY ledger.copied FROM STDIN (FORMAT binary)") as taken,
+        ):
+            for data in given:
+                taken.write(data)
+        seconds = time.perf_counter() - started
+        target.rollback()
+    return seconds
 
 
 def reads(conninfo: str, rounds: int) -> None:
@@ -102,6 +180,7 @@ def reads(conninfo: str, rounds: int) -> None:
     The first question about a manager is asked of the ledger, and all later ones of memory, once
     the manager is learnt by heart; so they are measured apart.
     """
+    in_the_database(conninfo, rounds)
     chance = random.Random(7)
     empty = [request("GET", "/v1/nothing", TOKEN)] * 400
 
@@ -136,16 +215,72 @@ def reads(conninfo: str, rounds: int) -> None:
                 ratio(port, [portfolio_of(chance.randrange(MANAGERS), ask()) for _ in range(400)])
                 for _ in range(rounds)
             ]
-            report(f"one manager's portfolio {name}, of an empty endpoint", ratios, "<= 2")
-        print(f"memory of the server: {memory_mb(pid):.0f} MB; must be < 300")
+            report(f"one manager's portfolio {name}, of an empty endpoint", ratios, "<= 1.5")
+        path = "/v1/portfolios"
+        ratios = [
+            ratio(port, [request("GET", path + new(), TOKEN) for _ in range(60)])
+            for _ in range(rounds)
+        ]
+        report(f"the portfolios of all {MANAGERS}, of an empty endpoint", ratios, "<= 25")
+        print(f"memory of the server: {memory_mb(pid):.0f} MB; must be < 400")
+
+
+def in_the_database(conninfo: str, rounds: int) -> None:
+    """Sums by the ledger's snapshots, of `SELECT 1`, by one connection."""
+    chance = random.Random(11)
+    months = dates(date(2016, 1, 1), date(2025, 12, 31), Step.MONTH)
+
+    def somebody() -> list[ManagerId]:
+        return [ManagerId(f"manager-{chance.randrange(MANAGERS)}")]
+
+    def position() -> int:
+        return chance.randrange(500_000, 900_000)
+
+    def day() -> date:
+        return date(chance.randrange(2018, 2026), chance.randrange(1, 13), chance.randrange(1, 29))
+
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        cursor = connection.cursor()
+        asked: dict[str, tuple[Callable[[], object], int, str]] = {
+            "one manager at a point": (
+                lambda: list(standings(cursor, day(), position(), somebody())), 100, "<= 3",
+            ),
+            "120 month ends of one manager": (
+                lambda: list(standings_on(cursor, months, position(), "RUB", somebody())),
+                20, "<= 10",
+            ),
+            f"all {MANAGERS} managers at a point": (
+                lambda: list(standings(cursor, day(), position())), 20, "",
+            ),
+        }  # fmt: skip
+        for what, (ask, times, must) in asked.items():
+            ratios = []
+            for _ in range(rounds):
+                one = timed(lambda: cursor.execute("SELECT 1").fetchone(), 200)
+                many = timed(ask, times)
+                ratios.append(many / one)
+                print(f"  SELECT 1 {one * 1e3:.3f} ms   {what} {many * 1e3:.2f} ms")
+            report(f"{what}, in the database, of SELECT 1", ratios, must)
+
+
+def timed(ask: Callable[[], object], times: int) -> float:
+    """The median of so many, in seconds."""
+    seconds = []
+    for _ in range(times):
+        started = time.perf_counter()
+        ask()
+        seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds)
 
 
 def portfolio_of(number: int, question: str) -> bytes:
     return request("GET", f"/v1/managers/manager-{number}/portfolio{question}", TOKEN)
 
 
-def setting(port: int) -> Callable[[], bytes]:
-    """A company with 400 open deals of two managers each; requests that record an action each."""
+def setting(port: int, *, alone: bool = True) -> Callable[[], Any]:
+    """A company with 400 open deals of two managers each; requests that record an action each, or
+    what a batch has instead.
+    """
     with httpx.Client(
         base_url=f"http://127.0.0.1:{port}/v1", headers={"Authorization": f"Bearer {TOKEN}"}
     ) as http:
@@ -170,7 +305,7 @@ def setting(port: int) -> Callable[[], bytes]:
             for number in range(400)
         ]
 
-    def one() -> bytes:
+    def one() -> Any:
         number = random.randrange(len(deals))
         body = {
             "action_type": "step",
@@ -178,6 +313,8 @@ def setting(port: int) -> Callable[[], bytes]:
             "effective_on": "2026-06-01",
         }
         path = f"/v1/deals/{deals[number]}/actions"
+        if not alone:
+            return {"path": path, "body": body}
         return request("POST", path, TOKEN, json.dumps(body).encode())
 
     return one
