@@ -258,7 +258,7 @@ def _with_ids(path: str, commands: Mapping[int, Command]) -> str:
         command = commands.get(int(found[1]))
         name = _MADE.get(type(command))
         if name is None:
-            raise Problem("validation", errors=(("path", "makes-no-id", {"number": found[1]}),))
+            raise Problem("validation", errors=(("path", "makes-no-id", {}),))
         return str(getattr(command, name))
 
     return _REFERENCE.sub(made, path)

@@ -532,8 +532,8 @@ FIELDS: Mapping[str, tuple[str, str]] = {
         "is not the address of a command that a batch may have",
     ),
     "makes-no-id": (
-        "команда {number} не создаёт ничего с id или сама не принята",
-        "command {number} makes nothing that has an id, or was itself refused",
+        "команда, чей id назван в фигурных скобках, ничего с id не создаёт или сама не принята",
+        "the command named in braces makes nothing that has an id, or was itself refused",
     ),
     "given-twice": ("параметр указан дважды", "is given twice"),
     "uuid": ("это не UUID", "is not a UUID"),

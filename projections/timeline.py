@@ -66,7 +66,7 @@ class Order(NamedTuple):
 
     def prefix(self, day: int, position: int) -> int | None:
         """Rows learnt up to `position` and effective by `day`, both inclusive, where they are the
-        first so many. None where there are late ones behind.
+        first so many. None where some of those behind are effective by then: they may be learnt.
         """
         learnt = bisect_right(self.positions, position)
         first = bisect_right(self.newest, day, 0, learnt)

@@ -56,6 +56,7 @@ STATUSES = {
     "unknown-host": 400,
     "malformed-json": 400,
     "sign-in-broken-off": 400,
+    "batch-refused": 409,
     "unauthenticated": 401,
     "wrong-password": 401,
     "setup-code-spent": 401,
