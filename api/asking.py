@@ -1,10 +1,10 @@
 """Questions: the point at which they are asked, and whom they are about."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, TypeVar, cast
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -20,6 +20,8 @@ from domain.directory import Directory
 from domain.errors import Forbidden, Invalid, NotFound, Restriction
 from domain.values import ManagerId, TeamId
 from projections.point import BEYOND, Knowledge, Point, point_at
+
+T = TypeVar("T")
 
 
 class Question(BaseModel):
@@ -124,6 +126,10 @@ class Desk(Viewer):
     """Where one question is answered: what the viewer may see, and a cursor to read it by."""
 
     cursor: Cursor[Any]
+
+    def read(self, position: int, question: Callable[[Cursor[Any]], T]) -> T:
+        """What is to be added up, at a position that the primary has named: maybe by a standby."""
+        return self.service.standbys.read(self.cursor, position, question)
 
     def point(self, as_of: date | None, knowledge: Knowledge) -> Point:
         """Raises InTheFuture, Invalid."""

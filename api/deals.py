@@ -55,15 +55,19 @@ def deals(
         point = at.point(question.as_of, question.knowledge)
         asked_for = question.manager_id
         owner = None if asked_for is None else at.require_manager(asked_for, point.as_of)
-        lines = deals_from_ledger(
-            at.cursor,
-            point.as_of,
+        seen = at.sight(point.as_of).managers
+        lines = at.read(
             point.position,
-            after=question.cursor,
-            limit=question.limit,
-            status=question.status,
-            owner=owner,
-            seen=at.sight(point.as_of).managers,
+            lambda cursor: deals_from_ledger(
+                cursor,
+                point.as_of,
+                point.position,
+                after=question.cursor,
+                limit=question.limit,
+                status=question.status,
+                owner=owner,
+                seen=seen,
+            ),
         )
     links = next_link(request, lines[-1].position, point) if len(lines) == question.limit else None
     summaries = [
@@ -119,7 +123,9 @@ def deal(deal_id: Deal, question: Annotated[PointQuestion, Query()], asking: Ask
 def _found(at: Desk, deal_id: UUID, question: PointQuestion) -> tuple[Point, DealAtPoint]:
     """A deal that the account may see, at the point or today. Raises NotFound."""
     point = at.point(question.as_of, question.knowledge)
-    found = deal_at(at.cursor, deal_id, point.as_of, point.position)
+    found = at.read(
+        point.position, lambda cursor: deal_at(cursor, deal_id, point.as_of, point.position)
+    )
     if found is None or not _is_seen(at, point, found):
         raise NotFound("deal", deal_id)
     return point, found

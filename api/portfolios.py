@@ -106,7 +106,10 @@ def portfolios(question: Annotated[PortfoliosQuestion, Query()], asking: AskingD
     """Every manager's portfolio, by currency. Whoever stands still is there with zeros."""
     with asking.desk() as at:
         point = at.point(question.as_of, question.knowledge)
-        held = portfolios_from_ledger(at.cursor, point.as_of, point.position)
+        held = at.read(
+            point.position,
+            lambda cursor: portfolios_from_ledger(cursor, point.as_of, point.position),
+        )
         shown = _shown(at, question.team_id, point)
         called = names(at.cursor)
         company = at.service.settings.currency
@@ -164,11 +167,14 @@ def manager_portfolio(
     with service.asking() as cursor:
         opened = opening(cursor, service.clock, question.as_of, question.knowledge, manager)
         now = service.directory.now(cursor, opened.end.position)
-        asking.at(cursor, now).require_manager(manager, opened.point.as_of)
+        at = asking.at(cursor, now)
+        at.require_manager(manager, opened.point.as_of)
         figures = service.memory.told(cursor, manager, opened.end, opened.point)
         if figures is None:
-            rows = manager_portfolio_from_ledger(
-                cursor, manager, opened.point.as_of, opened.point.position
+            as_of, position = opened.point.as_of, opened.point.position
+            rows = at.read(
+                position,
+                lambda cursor: manager_portfolio_from_ledger(cursor, manager, as_of, position),
             )
             lines = [line_of(row, portfolio_deal) for row in rows]
             figures = portfolio_figures(lines, service.settings.currency)
@@ -259,7 +265,10 @@ def _series(
     at: Desk, point: Point, question: SeriesQuestion, days: Sequence[date], members: Members
 ) -> Response:
     currency = at.currency(question.currency)
-    points = series_from_ledger(at.cursor, days, point.position, currency, members)
+    points = at.read(
+        point.position,
+        lambda cursor: series_from_ledger(cursor, days, point.position, currency, members),
+    )
     return answer(
         SeriesAnswer(
             **asked(point),
@@ -282,13 +291,12 @@ def movement(question: Annotated[MovementQuestion, Query()], asking: AskingDep) 
     with asking.desk() as at:
         point = at.between(question.from_, question.to, question.knowledge)
         currency = at.currency(question.currency)
-        moved = movement_from_ledger(
-            at.cursor,
-            question.from_,
-            question.to,
+        who = _who(at, point, question.manager_id, question.team_id, question.from_)
+        moved = at.read(
             point.position,
-            currency,
-            _who(at, point, question.manager_id, question.team_id, question.from_),
+            lambda cursor: movement_from_ledger(
+                cursor, question.from_, question.to, point.position, currency, who
+            ),
         )
     return answer(
         MovementAnswer(
@@ -331,13 +339,12 @@ def restatement(question: Annotated[RestatementQuestion, Query()], asking: Askin
         if earlier.position > later.position:
             raise Invalid("from_position", "from-after-to")
         currency = at.currency(question.currency)
-        restated = restatement_from_ledger(
-            at.cursor,
-            later.as_of,
-            earlier.position,
+        who = _who(at, later, question.manager_id, question.team_id)
+        restated = at.read(
             later.position,
-            currency,
-            _who(at, later, question.manager_id, question.team_id),
+            lambda cursor: restatement_from_ledger(
+                cursor, later.as_of, earlier.position, later.position, currency, who
+            ),
         )
     return answer(
         RestatementAnswer(

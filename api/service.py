@@ -22,6 +22,7 @@ from api.connection import (
 )
 from api.reads import ReadLog
 from api.settings import Settings
+from api.standbys import Standbys
 from application.dealfolio import Dealfolio, utc_now
 from application.orders import Unavailable
 from domain.values import ManagerId
@@ -52,6 +53,7 @@ class Service:
         self._snapshots = Regularly("snapshots", CUTS_EVERY_SECONDS, self._close_cuts)
         self._learning = Lock()
         self._now = now
+        self.standbys = Standbys(settings.standbys, READERS, settings.statement_seconds)
         self.glance = Glance(conninfo, settings.statement_seconds)
         self._pool = ConnectionPool(
             conninfo,
@@ -101,4 +103,5 @@ class Service:
         self.dealfolio.close()
         self.reads.close()
         self.glance.close()
+        self.standbys.close()
         self._pool.close()

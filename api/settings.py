@@ -42,6 +42,10 @@ class Settings(BaseSettings):
 
     database_url: str | None = Field(default=None, validation_alias="DATABASE_URL", repr=False)
     """libpq's connection string; None: an embedded PostgreSQL keeps its data in `data`."""
+    read_database_url: str | None = Field(default=None, repr=False)
+    """Standbys of that database, which questions may be asked of: one connection string, or several
+    URLs with spaces between.
+    """
     data: Path | None = None
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
@@ -95,6 +99,12 @@ class Settings(BaseSettings):
     """Which value of that claim makes somebody what who has no account yet; the first that fits."""
 
     @property
+    def standbys(self) -> tuple[str, ...]:
+        """Connection strings."""
+        given = self.read_database_url or ""
+        return tuple(given.split() if "://" in given else [given] if given.strip() else [])
+
+    @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
 
@@ -109,6 +119,12 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """What stands in front wins."""
         return init_settings, env_settings, _Files(settings_cls)
+
+    @model_validator(mode="after")
+    def _standbys_are_readable(self) -> "Settings":
+        for conninfo in self.standbys:
+            self._readable(conninfo)
+        return self
 
     @field_validator("database_url")
     @classmethod
@@ -172,7 +188,7 @@ class Settings(BaseSettings):
 class _Files(PydanticBaseSettingsSource):
     """A secret may lie in a file, which the variable of its name with _FILE behind it names."""
 
-    secrets = ("DATABASE_URL", "bootstrap_token", "oidc_client_secret")
+    secrets = ("DATABASE_URL", "read_database_url", "bootstrap_token", "oidc_client_secret")
 
     def get_field_value(self, _field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         named = os.environ.get(f"{variable([field_name])}_FILE")
