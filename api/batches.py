@@ -43,6 +43,7 @@ class BatchBody(Body):
                     "action_type": "proposal-presented",
                     "effective_on": "2026-02-03",
                     "manager_id": "anna-sokolova",
+                    "evidence": "Протокол встречи 3 февраля",
                 },
             },
         ]

@@ -363,6 +363,35 @@ FAULTS = (
         "        if end - before < every:\n",
         "test_snapshots.py::test_several_may_close_them_at_once",
     ),
+    # ------------------------------------------------------------------ standbys
+    Fault(
+        "a standby is asked what it does not know yet",
+        "api/standbys.py",
+        "        if end >= position:\n",
+        "        if end:\n",
+        "test_standbys.py::test_what_was_recorded_is_seen_though_the_standbys_do_not_know_it_yet",
+    ),
+    Fault(
+        "a standby that says nothing is asked again at once",
+        "api/standbys.py",
+        "                standby.rests_until = monotonic() + REST_SECONDS\n",
+        "                standby.rests_until = monotonic()\n",
+        "test_standbys.py::test_who_is_gone_is_not_missed",
+    ),
+    Fault(
+        "what is a standby no more is asked on",
+        "api/standbys.py",
+        "        if not is_standby:\n",
+        "        if is_standby is None:\n",
+        "test_standbys.py::test_who_is_a_standby_no_more_is_asked_no_more",
+    ),
+    Fault(
+        "standbys are never asked",
+        "api/asking.py",
+        "        return self.service.standbys.read(self.cursor, position, question)\n",
+        "        return question(self.cursor)\n",
+        "test_standbys.py::test_standbys_answer_byte_for_byte_what_the_primary_answers",
+    ),
     # ------------------------------------------------------------------ what is kept in memory
     Fault(
         "memory ends before the position asked about",
