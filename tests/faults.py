@@ -911,8 +911,8 @@ FAULTS = (
     Fault(
         "the list of deals is everybody's",
         "api/deals.py",
-        "            seen=at.sight(point.as_of).managers,\n",
-        "            seen=None,\n",
+        "        seen = at.sight(point.as_of).managers\n",
+        "        seen = None\n",
         _LISTS,
     ),
     Fault(
