@@ -19,7 +19,7 @@ from api import embedded
 from api.accounts import Accounts, new_token
 from api.app import create_app
 from api.demo import NotEmpty, grant_in_the_demo, load_demo
-from api.doctor import examine
+from api.doctor import examine, examine_standbys
 from api.importing import import_files
 from api.inputs import Day, KnownAt
 from api.problems import explain
@@ -181,8 +181,9 @@ def verify_(data: Data = None) -> None:
 @app.command()
 def doctor(data: Data = None) -> None:
     """What database this is, what is wrong with it, and how to mend that."""
-    with _database(_settings(data=data), prepared=False) as conninfo:
-        findings = list(examine(conninfo))
+    settings = _settings(data=data)
+    with _database(settings, prepared=False) as conninfo:
+        findings = [*examine(conninfo), *examine_standbys(settings.standbys)]
     show_findings(findings)
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)

@@ -1,6 +1,6 @@
 """What database this is, whether it keeps what was promised, and how to mend what is wrong."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, LiteralString
@@ -57,6 +57,29 @@ def examine(conninfo: str) -> Iterator[Finding]:
             yield from _examine(connection.cursor())
     except psycopg.OperationalError as error:
         yield Finding("connection", str(error).strip(), "check DATABASE_URL, and that it runs")
+
+
+_STANDBY: LiteralString = """
+SELECT pg_is_in_recovery(), coalesce(max(notification_id), 0),
+       coalesce(extract(epoch FROM now() - pg_last_xact_replay_timestamp()), 0)::int
+FROM books.events
+"""
+
+
+def examine_standbys(conninfos: Sequence[str]) -> Iterator[Finding]:
+    """One finding for each, by its number: what is in a connection string is a secret."""
+    for number, conninfo in enumerate(conninfos, 1):
+        what = f"standby {number}"
+        try:
+            with psycopg.connect(conninfo, autocommit=True, connect_timeout=5) as connection:
+                row = connection.execute(_STANDBY).fetchone() or (False, 0, 0)
+        except psycopg.Error as error:
+            mend = "check DEALFOLIO_READ_DATABASE_URL, and that it runs"
+            yield Finding(what, str(error).strip(), mend)
+            continue
+        is_standby, last, seconds = row
+        mend = "" if is_standby else "it is asked nothing: make it a standby again, or leave it out"
+        yield Finding(what, f"knows {last} events; the last came {seconds} s ago", mend)
 
 
 def _examine(cursor: Cursor[Any]) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from api import embedded, portfolios, standbys
+from api.doctor import examine_standbys
 from api.schema import migrate
 from api.settings import Settings
 from projections.portfolio import portfolios_from_ledger
@@ -242,6 +243,21 @@ def test_who_is_a_standby_no_more_is_asked_no_more(
         for _ in range(6):
             here.director.ask("/v1/portfolios")
     assert set(found) <= {str(primary.sockets), str(other.sockets)}
+
+
+def test_the_doctor_tells_how_far_each_has_come(
+    servers: tuple[Postgres, Postgres, Postgres],
+) -> None:
+    """Behind the test in which the first of them was made a primary."""
+    _, one, other = servers
+    gone = "host=/nowhere password=geheim"
+    found = [*examine_standbys([other.conninfo, one.conninfo, gone])]
+    assert [finding.ok for finding in found] == [True, False, False]
+    assert found[0].what == "standby 1"
+    assert "events" in found[0].found
+    assert "make it a standby again" in found[1].mend
+    assert "DEALFOLIO_READ_DATABASE_URL" in found[2].mend
+    assert "geheim" not in found[2].found
 
 
 def test_nothing_is_told_of_what_a_standby_needs(monkeypatch: pytest.MonkeyPatch) -> None:
