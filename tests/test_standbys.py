@@ -248,8 +248,9 @@ def test_who_is_a_standby_no_more_is_asked_no_more(
 def test_the_doctor_tells_how_far_each_has_come(
     servers: tuple[Postgres, Postgres, Postgres],
 ) -> None:
-    """Behind the test in which the first of them was made a primary."""
+    """Last, as the one before: the first of them stays a primary."""
     _, one, other = servers
+    admin(one, "SELECT pg_promote() WHERE pg_is_in_recovery()")
     gone = "host=/nowhere password=geheim"
     found = [*examine_standbys([other.conninfo, one.conninfo, gone])]
     assert [finding.ok for finding in found] == [True, False, False]
