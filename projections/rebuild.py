@@ -20,7 +20,6 @@ from domain.events import DealEvent, Recorded, decode, is_about_a_deal
 from domain.history import DealOpening, DealState, Recording, replay
 from domain.ledger import Posting
 from projections.ledger import create_ledger, create_ledger_indexes
-from projections.snapshots import close_next_cut
 
 Progress = Callable[[int, int], None]
 """Told how many events of how many are replayed."""
@@ -59,11 +58,12 @@ class Busy(Exception):
 
 
 def rebuild(conninfo: str, progress: Progress) -> int:
-    """Replace the ledger; the position up to which it was replayed. Raises Busy."""
+    """Replace the ledger; the position up to which it was replayed. Raises Busy.
+
+    Its snapshots are closed again by whoever serves.
+    """
     with owner(conninfo) as connection:
         position = fill(conninfo, connection, FRESH, progress)
-        while close_next_cut(connection, FRESH):
-            pass
         while (end := _end(connection)) - position > FEW:
             position = _catch_up(connection, position, end)
         for _ in range(SWITCHES):
