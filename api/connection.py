@@ -42,13 +42,14 @@ CONNECTING = {
 class ImpatientConnection(Connection[TupleRow]):
     """One question at a time, each from `question` on."""
 
+    first_seconds: float = FIRST_SECONDS
     later_seconds: float = 30 + SLACK_SECONDS
     _seconds: float = FIRST_SECONDS
     _only_cursor: Cursor[TupleRow] | None = None
 
     def question(self) -> Cursor[TupleRow]:
         """A cursor for the next question: always the same one, which knows how to read answers."""
-        self._seconds = FIRST_SECONDS
+        self._seconds = self.first_seconds
         if self._only_cursor is None:
             self._only_cursor = self.cursor()
         return self._only_cursor
@@ -73,10 +74,12 @@ SELECT set_config('role', 'dealfolio_app', false), set_config('statement_timeout
 """
 
 
-def become_the_service(statement_seconds: int, connection: ImpatientConnection) -> None:
+def become_the_service(
+    statement_seconds: int, connection: ImpatientConnection, lock_timeout: str = LOCK_TIMEOUT
+) -> None:
     """`statement_seconds` is the limit that the database keeps."""
     connection.later_seconds = statement_seconds + SLACK_SECONDS
-    connection.execute(_BECOME, [f"{statement_seconds}s", LOCK_TIMEOUT])
+    connection.execute(_BECOME, [f"{statement_seconds}s", lock_timeout])
 
 
 class _LoopConnection(AsyncConnection[TupleRow]):

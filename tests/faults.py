@@ -57,6 +57,10 @@ _FILTER = "test_access.py::test_a_filter_shows_nobody_more"
 _TAKEN_AWAY = "test_access.py::test_a_role_that_is_taken_away_counts_from_the_next_request"
 _FORGED = "test_sign_in.py::test_what_another_site_has_a_browser_send_changes_nothing"
 _FORGOTTEN = "test_reads.py::test_who_is_forgotten_is_an_id_and_every_figure_stays"
+_STANDBYS_PAUSED = (
+    "test_standbys.py"
+    "::test_while_the_standbys_replay_nothing_the_primary_answers_and_then_they_do_again"
+)
 _RULE_OR_ANSWER = "test_concurrency.py::test_nobody_is_told_anything_but_an_answer_or_a_rule"
 
 FAULTS = (
@@ -363,34 +367,103 @@ FAULTS = (
         "        if end - before < every:\n",
         "test_snapshots.py::test_several_may_close_them_at_once",
     ),
-    # ------------------------------------------------------------------ standbys
+    # ------------------------------------------------------------------ reading on standbys
     Fault(
-        "a standby is asked what it does not know yet",
+        "a standby is asked whatever it knows",
         "api/standbys.py",
-        "        if end >= position:\n",
-        "        if end:\n",
-        "test_standbys.py::test_what_was_recorded_is_seen_though_the_standbys_do_not_know_it_yet",
+        ".fetchone() != event:\n",
+        ".fetchone() is None:\n",
+        _STANDBYS_PAUSED,
     ),
     Fault(
-        "a standby that says nothing is asked again at once",
+        "a standby of another history passes for one of ours",
         "api/standbys.py",
-        "                standby.rests_until = monotonic() + REST_SECONDS\n",
-        "                standby.rests_until = monotonic()\n",
-        "test_standbys.py::test_who_is_gone_is_not_missed",
+        "while cursor.execute(_EVENT_AT_A_STANDBY, [position]).fetchone() != event:\n",
+        "while cursor.execute(_EVENT_AT_A_STANDBY, [position]).fetchone()[0] != event[0]:\n",
+        "test_standbys.py"
+        "::test_a_standby_that_follows_another_primary_now_answers_only_what_is_common_to_both",
     ),
     Fault(
-        "what is a standby no more is asked on",
+        "a promoted standby passes for a standby",
         "api/standbys.py",
-        "        if not is_standby:\n",
-        "        if is_standby is None:\n",
-        "test_standbys.py::test_who_is_a_standby_no_more_is_asked_no_more",
+        "AS event WHERE pg_is_in_recovery()\n",
+        "AS event\n",
+        "test_standbys.py::test_a_promoted_standby_is_asked_no_more",
+    ),
+    Fault(
+        "the primary does not answer instead of a standby",
+        "api/standbys.py",
+        "            standby.rest(error)\n        return",
+        "            standby.rest(error)\n            raise\n        return",
+        _STANDBYS_PAUSED,
+    ),
+    Fault(
+        "a standby that cannot answer is asked again and again",
+        "api/standbys.py",
+        "        self._rests_until = monotonic() + REST_SECONDS\n",
+        "        self._rests_until = monotonic()\n",
+        "test_standbys.py::test_standbys_that_are_far_behind_are_left_alone_for_a_while",
+    ),
+    Fault(
+        "a standby is not waited for",
+        "api/standbys.py",
+        "                if monotonic() > until:\n",
+        "                if until:\n",
+        "test_standbys.py::test_a_standby_that_is_a_little_behind_is_waited_for",
+    ),
+    Fault(
+        "the primary adds up what a standby was found for",
+        "api/standbys.py",
+        "                return question(cursor)\n",
+        "                return question(primary)\n",
+        "test_standbys.py"
+        "::test_answers_are_byte_for_byte_those_of_the_primary_and_the_standbys_add_them_up",
+    ),
+    Fault(
+        "a standby is asked for names",
+        "api/portfolios.py",
+        "        called = names(at.cursor)\n",
+        "        called = at.read(point.position, names)\n",
+        "test_standbys.py::test_a_name_that_was_erased_is_told_by_no_standby",
+    ),
+    Fault(
+        "a question does not hear that its standby hangs",
+        "api/standbys.py",
+        "            self._gone.set()\n            self._pool",
+        "            self._pool",
+        "test_standbys.py"
+        "::test_a_question_that_is_under_way_when_its_standby_hangs_goes_to_the_primary_in_time",
+    ),
+    Fault(
+        "a standby that hangs is waited for as long as the primary",
+        "api/standbys.py",
+        "FIRST_SECONDS = 0.4\n",
+        "FIRST_SECONDS = 4\n",
+        "test_standbys.py::test_standbys_that_hang_are_asked_once_and_then_left_alone",
+    ),
+    Fault(
+        "a long question has no more time on a standby than a short one",
+        "api/standbys.py",
+        "            yield cursor\n",
+        "            yield connection.question()\n",
+        "test_standbys.py::test_a_long_question_is_not_cut_short",
+    ),
+    Fault(
+        "what took as long as it may begins again on the primary",
+        "api/standbys.py",
+        "        except psycopg.errors.QueryCanceled:  # it took as long as a question may\n"
+        "            raise\n",
+        "",
+        "test_standbys.py"
+        "::test_what_takes_longer_than_a_question_may_is_not_begun_again_on_the_primary",
     ),
     Fault(
         "standbys are never asked",
         "api/asking.py",
         "        return self.service.standbys.read(self.cursor, position, question)\n",
         "        return question(self.cursor)\n",
-        "test_standbys.py::test_standbys_answer_byte_for_byte_what_the_primary_answers",
+        "test_standbys.py"
+        "::test_answers_are_byte_for_byte_those_of_the_primary_and_the_standbys_add_them_up",
     ),
     # ------------------------------------------------------------------ what is kept in memory
     Fault(
@@ -513,7 +586,7 @@ FAULTS = (
     Fault(
         "a question waits for a hanging database",
         "api/connection.py",
-        "        self._seconds = FIRST_SECONDS\n        if",
+        "        self._seconds = self.first_seconds\n        if",
         "        self._seconds = self.later_seconds\n        if",
         "test_availability.py::test_a_question_to_a_hanging_database_is_503_in_time",
     ),
