@@ -23,8 +23,8 @@ from api.answers import (
     answer,
 )
 from api.asking import AskingDep, Question
-from api.door import v1_router
 from api.inputs import Body, Email, Id, Instant, Limit, Line, Slug, example
+from api.routes import v1_router
 from domain.access import Grant
 from domain.values import AccountId, KeyId, ManagerId, Role, TeamId
 

@@ -9,18 +9,12 @@ from application.orders import Unavailable
 _LOGGER = logging.getLogger("dealfolio.background")
 
 
-Work = Callable[[Callable[[], bool]], None]
-
-
 class Regularly:
-    """Does `work` every so many `seconds`, in a thread of its own, until it is closed.
-
-    `work` is told whether to go on: it may take its time, if it asks between two steps.
+    """Does `work` every so many `seconds`, in a thread of its own, until it is closed; and again at
+    once when it says, by True, that there is more to do.
     """
 
-    def __init__(
-        self, name: str, seconds: float, work: Callable[[Callable[[], bool]], None]
-    ) -> None:
+    def __init__(self, name: str, seconds: float, work: Callable[[], bool | None]) -> None:
         self._name = name
         self._seconds = seconds
         self._work = work
@@ -29,17 +23,20 @@ class Regularly:
         self._thread.start()
 
     def close(self) -> None:
+        """When the work that is being done is done."""
         self._closing.set()
         self._thread.join()
 
-    def _goes_on(self) -> bool:
-        return not self._closing.is_set()
-
     def _run(self) -> None:
         while not self._closing.wait(self._seconds):
-            try:
-                self._work(self._goes_on)
-            except Unavailable as error:
-                _LOGGER.warning("%s wait for the database: %s", self._name, error)
-            except Exception:
-                _LOGGER.exception("%s could not be written", self._name)
+            self.once()
+
+    def once(self) -> None:
+        """Now, by whoever calls; what fails is logged."""
+        try:
+            while self._work() and not self._closing.is_set():
+                pass
+        except Unavailable as error:
+            _LOGGER.warning("%s: waits for the database: %s", self._name, error)
+        except Exception:
+            _LOGGER.exception("%s: failed, and will be tried again", self._name)

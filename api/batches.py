@@ -1,14 +1,38 @@
 """Many commands in one request: all of them are recorded, or none."""
 
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
+from fastapi.exceptions import RequestValidationError
 from pydantic import Field
 
 from api.answers import BATCH
-from api.door import Batch, v1_router
 from api.inputs import Body, Line, example
+from api.problems import Problem, invalid, to_problem
+from api.routes import Batch, v1_router
+from application.orders import Answer, Caller, Order
+from application.transactor import Outcome
+from domain.deal_commands import OpenDeal, PerformAction
+from domain.decisions import Command
+from domain.directory_commands import CreateTeam, DefineActionType, RegisterManager
+from domain.errors import IdempotencyKeyReused, Refusal, SignedOut
 
 MOST_COMMANDS = 1_000
+MOST_BATCH_BYTES = 2**20
+_REFERENCE = re.compile(r"\{([0-9]{1,4})\}")
+_MADE: Mapping[type, str] = {
+    OpenDeal: "deal_id",
+    PerformAction: "action_id",
+    CreateTeam: "team_id",
+    RegisterManager: "manager_id",
+    DefineActionType: "code",
+}
+"""The id that each command makes."""
+_OF_ALL = IdempotencyKeyReused, SignedOut
+"""Refusals that are not of one command, but of the batch."""
+_KEY = "{key}\x1f{number}"
+"""Of a command behind the first; no Idempotency-Key from outside has that character."""
 
 router = v1_router(tags=["batches"])
 
@@ -59,3 +83,58 @@ def record_batch(body: BatchBody) -> Batch:
     With one refusal nothing is recorded, and all refusals are told.
     """
     return tuple((command.path, command.body) for command in body.commands)
+
+
+def read_batch(batch: Batch, read: Callable[[str, object], Command]) -> list[Command]:
+    """`read` gives what is posted to a path. Raises Problem, with all that cannot be read."""
+    commands: dict[int, Command] = {}
+    refused: dict[int, Problem] = {}
+    for number, (path, body) in enumerate(batch):
+        try:
+            commands[number] = read(_with_ids(path, commands), body)
+        except Problem as problem:
+            refused[number] = problem
+        except RequestValidationError as error:
+            refused[number] = invalid(error)
+    if refused:
+        raise Problem("batch-refused", refused=refused)
+    return list(commands.values())
+
+
+def _with_ids(path: str, commands: Mapping[int, Command]) -> str:
+    """`{0}` is the id that the first command makes. Raises Problem."""
+
+    def made(found: re.Match[str]) -> str:
+        command = commands.get(int(found[1]))
+        name = _MADE.get(type(command))
+        if name is None:
+            raise Problem("validation", errors=(("path", "makes-no-id", {}),))
+        return str(getattr(command, name))
+
+    return _REFERENCE.sub(made, path)
+
+
+def orders_of(
+    commands: Sequence[Command], caller: Caller, key: str | None, request: bytes
+) -> list[Order]:
+    """Each with a receipt of its own, for the same `request`: of a batch all are kept, or none."""
+    keys = [key and _KEY.format(key=key, number=number) for number in range(len(commands))]
+    return [
+        Order(command, str(caller.account_id), one, request, caller=caller)
+        for command, one in zip(commands, [key, *keys[1:]], strict=True)
+    ]
+
+
+def answers_of(outcomes: Sequence[Outcome]) -> list[Answer]:
+    """Raises Problem, with all refusals; what is no refusal of one command is raised as it is."""
+    answers, refused = [], dict[int, Problem]()
+    for number, outcome in enumerate(outcomes):
+        if isinstance(outcome, Answer):
+            answers.append(outcome)
+        elif isinstance(outcome, Refusal) and not isinstance(outcome, _OF_ALL):
+            refused[number] = to_problem(outcome)
+        else:
+            raise outcome
+    if refused:
+        raise Problem("batch-refused", refused=refused)
+    return answers

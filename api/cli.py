@@ -200,8 +200,7 @@ def bench(context: typer.Context) -> None:
         run = import_module("tests.benchmarks.run")
     except ImportError as error:
         _fail(f"The benchmarks are in a checkout, with what its tests need ({error}).")
-    sys.argv = ["dealfolio bench", *context.args]
-    run.main()
+    run.main(context.args)
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ the two seconds we promise; the later ones have what the database allows them, a
 """
 
 import asyncio
+from contextlib import suppress
 from typing import Any, LiteralString, TypeVar
 
 from psycopg import AsyncConnection, Connection, Cursor, OperationalError
@@ -137,11 +138,14 @@ class Glance:
 
     async def _connected(self) -> None:
         options: dict[str, Any] = CONNECTING
-        connection = await _LoopConnection.connect(self._conninfo, **options)
-        await connection.execute(_BECOME, [f"{self._seconds}s", LOCK_TIMEOUT])
-        self._connection = connection
+        with suppress(OperationalError):  # threads meet it too, and tell
+            connection = await _LoopConnection.connect(self._conninfo, **options)
+            await connection.execute(_BECOME, [f"{self._seconds}s", LOCK_TIMEOUT])
+            self._connection = connection
 
     def close(self) -> None:
-        """On the loop, or when it has ended."""
+        """On the loop, if anything was ever asked."""
+        if self._connecting is not None:
+            self._connecting.cancel()
         if self._connection is not None:
             self._connection.pgconn.finish()

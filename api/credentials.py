@@ -12,10 +12,10 @@ from api.accounts import Accounts
 from api.admin import AccountPath, account_shown
 from api.answers import REFUSALS, AccountOut, Out, answer
 from api.asking import Asking, asking_of
-from api.door import v1_router
 from api.identities import Identities
 from api.inputs import Body, Email, Line, example
 from api.passwords import Passwords
+from api.routes import v1_router
 from api.signin import Login
 from api.signing_in import signing_in
 from domain.values import AccountId, SignInMeans

@@ -8,8 +8,8 @@ from pydantic import Field, StrictBool, model_validator
 from pydantic_core import PydanticCustomError
 
 from api.answers import COMMAND, CREATED
-from api.door import v1_router
 from api.inputs import Amount, Body, Currency, Day, Id, Line, Slug, Text, Weight, example
+from api.routes import v1_router
 from domain.deal_commands import (
     ChangeWeight,
     ConfirmAction,

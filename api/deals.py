@@ -26,7 +26,7 @@ from api.answers import (
 )
 from api.asking import AskingDep, Desk, PageQuestion, PointQuestion, next_link
 from api.deal_commands import Deal
-from api.door import v1_router
+from api.routes import v1_router
 from domain.access import Reach
 from domain.authority import sees_deal
 from domain.deal import Action, Status

@@ -7,8 +7,8 @@ from fastapi import Path
 from pydantic import Field, StrictBool, StrictInt
 
 from api.answers import COMMAND, CREATED
-from api.door import v1_router
 from api.inputs import Body, Day, Id, Line, MonthName, Slug, Text, Weight, example
+from api.routes import v1_router
 from domain.access_commands import SetBackdatingLimit
 from domain.decisions import Command
 from domain.directory_commands import (

@@ -95,6 +95,15 @@ _PROBLEM = {
                 "properties": {"field": {"type": "string"}, "detail": {"type": "string"}},
             },
         },
+        "refused": {
+            "description": "Of `batch-refused`: the problem of each command, by its number from 0.",
+            "type": "array",
+            "items": {
+                "allOf": [{"$ref": "#/components/schemas/Problem"}],
+                "required": ["number"],
+                "properties": {"number": {"type": "integer", "minimum": 0}},
+            },
+        },
     },
 }
 

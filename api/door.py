@@ -7,9 +7,8 @@ questions is one place where it is said who asks, and whether what they send mea
 
 import asyncio
 import json
-import re
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
@@ -17,7 +16,7 @@ from inspect import Parameter, signature
 from typing import Any, TypeVar, cast, get_args, get_type_hints
 from urllib.parse import parse_qsl
 
-from fastapi import APIRouter, FastAPI, Request, Response, params
+from fastapi import APIRouter, FastAPI, Request, params
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter, ValidationError
@@ -25,62 +24,26 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.accounts import Accounts
-from api.answered import Ready, answered, answered_all
+from api.answered import answered, answered_all
+from api.batches import MOST_BATCH_BYTES, answers_of, orders_of, read_batch
 from api.forgery import require_no_forgery
 from api.inputs import MOST_BYTES, MalformedJson, read_json
 from api.limits import RateLimit, too_often
-from api.problems import Problem, language_of, problem_of, respond, to_problem
+from api.problems import Problem, language_of, problem_of, respond
 from api.questions import QUESTIONS
 from api.reads import Read
+from api.routes import Batch, sooner_than
 from api.service import READERS, Service
 from api.sessions import Sessions, session_cookie_of
 from api.unexpected import unexpected
-from application.orders import PATIENCE_SECONDS, Answer, Caller, Order, Unavailable
-from application.transactor import Outcome
+from application.orders import PATIENCE_SECONDS, Caller, Order, Unavailable
 from domain.access import Task
-from domain.deal_commands import OpenDeal, PerformAction
 from domain.decisions import Command
-from domain.directory_commands import CreateTeam, DefineActionType, RegisterManager
-from domain.errors import IdempotencyKeyReused, Refusal, SignedOut
 
 READ_LOGGED = frozenset({Task.SEE, Task.AUDIT})
 """Questions of these tasks leave a line in the read log."""
 Headers = Mapping[bytes, bytes]
 T = TypeVar("T")
-Batch = tuple[tuple[str, object], ...]
-"""What an endpoint returns for many commands: the address and the body of each."""
-MOST_BATCH_BYTES = 2**20
-_REFERENCE = re.compile(r"\{([0-9]{1,4})\}")
-_MADE: Mapping[type, str] = {
-    OpenDeal: "deal_id",
-    PerformAction: "action_id",
-    CreateTeam: "team_id",
-    RegisterManager: "manager_id",
-    DefineActionType: "code",
-}
-"""The id that each command makes."""
-_OF_ALL = IdempotencyKeyReused, SignedOut
-"""Refusals that are not of one command of a batch, but of all."""
-_BATCH_KEY = "{key}\x1f{number}"
-"""The key of a command behind the first; no Idempotency-Key from outside has that character."""
-AtOnce = Callable[..., Awaitable[Ready | None]]
-_AT_ONCE: dict[Callable[..., Any], AtOnce] = {}
-
-
-def v1_router(**options: Any) -> APIRouter:  # noqa: ANN401 - the framework's options
-    return APIRouter(prefix="/v1", **options)
-
-
-def at_once(endpoint: Callable[..., Response]) -> Callable[[AtOnce], AtOnce]:
-    """Marks a coroutine that gives a question's answer on the loop, without a thread, as long as it
-    can do so soon, and None otherwise; the endpoint gives the same in any case.
-    """
-
-    def marked(sooner: AtOnce) -> AtOnce:
-        _AT_ONCE[endpoint] = sooner
-        return sooner
-
-    return marked
 
 
 class Door:
@@ -118,9 +81,9 @@ class Door:
         await response(scope, receive, send)
 
     def _find(self, scope: Scope) -> tuple["_Called | None", dict[str, str]]:
-        return (
-            self._find_at(scope["method"], scope["path"]) if scope["type"] == "http" else (None, {})
-        )
+        if scope["type"] != "http":
+            return None, {}
+        return self._find_at(scope["method"], scope["path"])
 
     def _find_at(self, method: str, path: str) -> tuple["_Called | None", dict[str, str]]:
         for called in self._called.get((method, path.count("/")), ()):
@@ -136,21 +99,19 @@ class Door:
         if wait := self._rates.admit(caller.account_id):
             raise too_often(wait)
         scope["task"], scope["path_params"] = called.task, names
-        asked, given = read_query(scope), None
+        asked, body = read_query(scope), b""
         scope["asked"] = asked
         if scope["method"] == "POST":
             for name in asked:  # a command says everything in its body: ?dry_run=1 must not record
                 raise Problem("validation", errors=((name, "extra_forbidden", {}),))
             body = await read_body(receive, headers, called.most_bytes)
-            given = parsed_json(body, headers, required=called.body_required)
-        values = called.read(scope, names, asked, given)
         if called.is_batch:
-            return await self._answer_batch(called.call(values), caller, scope, headers, given)
+            return await self._record_all(called, scope, headers, caller, body)
+        is_post = scope["method"] == "POST"
+        given = parsed_json(body, headers, required=called.body_required) if is_post else None
+        values = called.read(scope, names, asked, given)
         if not called.is_command:
-            if called.at_once and (response := await called.at_once(**values)):
-                return response
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._threads, called.call, values)
+            return await self._ask(called, values)
         key = _key(headers)
         order = Order(
             cast("Command", called.call(values)),
@@ -163,43 +124,38 @@ class Door:
         submitted = _service(scope).dealfolio.transactor.submit(order)
         return answered(await self._replies.to(submitted))
 
-    async def _answer_batch(
-        self, batch: Batch, caller: Caller, scope: Scope, headers: Headers, given: object
-    ) -> ASGIApp:
-        key = _key(headers)
-        request = b"" if key is None else _fingerprint(scope, given)
-        if wait := self._rates.admit(caller.account_id, len(batch) - 1):
-            raise too_often(wait)
+    async def _ask(self, called: "_Called", values: Mapping[str, Any]) -> ASGIApp:
+        if called.at_once and (response := await called.at_once(**values)):
+            return response
         loop = asyncio.get_running_loop()
-        commands = await loop.run_in_executor(self._threads, self._commands, batch, scope)
-        orders = [
-            Order(
-                command,
-                str(caller.account_id),
-                key and (_BATCH_KEY.format(key=key, number=number) if number else key),
-                request,
-                caller=caller,
-            )
-            for number, command in enumerate(commands)
-        ]
+        return cast("ASGIApp", await loop.run_in_executor(self._threads, called.call, values))
+
+    async def _record_all(
+        self, called: "_Called", scope: Scope, headers: Headers, caller: Caller, body: bytes
+    ) -> ASGIApp:
+        loop = asyncio.get_running_loop()
+        orders = await loop.run_in_executor(
+            self._threads, self._orders, called, scope, headers, caller, body
+        )
+        if wait := self._rates.admit(caller.account_id, len(orders)):
+            raise too_often(wait)
         submitted = _service(scope).dealfolio.transactor.submit_all(orders)
         outcomes = await self._replies.to(submitted)
-        return answered_all(_answers(outcomes))
+        return answered_all(answers_of(outcomes))
 
-    def _commands(self, batch: Batch, scope: Scope) -> list[Command]:
-        """Raises Problem, with all that cannot be read."""
-        commands: dict[int, Command] = {}
-        refused: dict[int, Problem] = {}
-        for number, (path, body) in enumerate(batch):
-            try:
-                commands[number] = self._command(_with_ids(path, commands), body, scope)
-            except (Problem, RequestValidationError) as error:
-                refused[number] = problem_of(error) or unexpected(error, scope)
-        if refused:
-            raise Problem("batch-refused", refused=refused)
-        return list(commands.values())
+    def _orders(
+        self, called: "_Called", scope: Scope, headers: Headers, caller: Caller, body: bytes
+    ) -> list[Order]:
+        """In a thread: to read a thousand commands takes a while. Raises Problem."""
+        given = parsed_json(body, headers, required=True)
+        batch: Batch = called.call(called.read(scope, {}, {}, given))
+        key = _key(headers)
+        request = b"" if key is None else _fingerprint(scope, given)
+        commands = read_batch(batch, lambda path, one: self._command(path, one, scope))
+        return orders_of(commands, caller, key, request)
 
     def _command(self, path: str, body: object, scope: Scope) -> Command:
+        """What is posted to `path`. Raises Problem, RequestValidationError."""
         called, names = self._find_at("POST", path)
         if called is None or not called.is_command:
             raise Problem("validation", errors=(("path", "no-command", {}),))
@@ -251,34 +207,6 @@ class Door:
         return Caller(session.account_id)
 
 
-def _with_ids(path: str, commands: Mapping[int, Command]) -> str:
-    """`{0}` is the id that the first command of the batch makes. Raises Problem."""
-
-    def made(found: re.Match[str]) -> str:
-        command = commands.get(int(found[1]))
-        name = _MADE.get(type(command))
-        if name is None:
-            raise Problem("validation", errors=(("path", "makes-no-id", {}),))
-        return str(getattr(command, name))
-
-    return _REFERENCE.sub(made, path)
-
-
-def _answers(outcomes: Sequence[Outcome]) -> list[Answer]:
-    """Raises Problem, with all refusals; what is no refusal is raised as it is."""
-    answers, refused = [], dict[int, Problem]()
-    for number, outcome in enumerate(outcomes):
-        if isinstance(outcome, Answer):
-            answers.append(outcome)
-        elif isinstance(outcome, Refusal) and not isinstance(outcome, _OF_ALL):
-            refused[number] = to_problem(outcome)
-        else:
-            raise outcome
-    if refused:
-        raise Problem("batch-refused", refused=refused)
-    return answers
-
-
 class _Called:
     """One declared route, ready to be called with what its signature asks for.
 
@@ -288,7 +216,7 @@ class _Called:
 
     def __init__(self, route: APIRoute) -> None:
         self.endpoint = route.endpoint
-        self.at_once = _AT_ONCE.get(route.endpoint)
+        self.at_once = sooner_than(route.endpoint)
         self.operation = route.operation_id or ""
         self.task = QUESTIONS.get(self.operation)
         self.pattern = route.path_regex

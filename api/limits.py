@@ -29,10 +29,16 @@ class RateLimit:
         self._full_at: dict[int, float] = {}
 
     def admit(self, account_id: UUID, requests: int = 1) -> float:
-        """0.0 when it may; else the seconds until it may, and nothing is counted."""
+        """0.0 when it may; else the seconds until it may, and nothing is counted.
+
+        `requests` are those in a request that was admitted itself, one after all; if they are more
+        than a burst ever is, they take all of one.
+        """
         if not self._cost:
             return 0.0
-        cost = self._cost * requests
+        cost = self._cost
+        if requests > 1:
+            cost = min(cost * requests, self._reserve - cost)
         now, account = self._now(), account_id.int  # whose hash is made in a tenth of a UUID's time
         full_at = self._full_at.get(account, now)
         full_at = (full_at if full_at > now else now) + cost  # noqa: FURB136 - max() takes longer

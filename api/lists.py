@@ -25,7 +25,7 @@ from api.answers import (
     asked,
 )
 from api.asking import AskingDep, PageQuestion, PointQuestion, next_link
-from api.door import v1_router
+from api.routes import v1_router
 from domain.access import Sight
 from domain.catalogue import ActionType
 from domain.events import instant_text

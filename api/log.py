@@ -7,9 +7,9 @@ from pydantic import Field
 
 from api.answers import PAGED, QUESTION_REFUSALS, EventsAnswer, ReadOut, ReadsAnswer, answer
 from api.asking import AskingDep, Question, next_link
-from api.door import v1_router
 from api.inputs import Id, Instant, Limit, Position, Slug
 from api.reads import ReadsWanted
+from api.routes import v1_router
 from projections.log import published_after
 
 router = v1_router(tags=["log"], responses=QUESTION_REFUSALS)

@@ -42,8 +42,8 @@ from api.asking import (
     PointQuestion,
     Question,
 )
-from api.door import at_once, v1_router
 from api.inputs import Currency, Day, Id, KnownAt, Position
+from api.routes import at_once, v1_router
 from domain.errors import Invalid
 from domain.events import instant_text
 from domain.values import ManagerId, TeamId, decimal_text, value_text

@@ -77,14 +77,14 @@ def problem_of(error: Exception) -> Problem | None:
         case Unavailable():
             return Problem("unavailable")
         case RequestValidationError():
-            return _invalid(error)
+            return invalid(error)
         case HTTPException():
             return _http(error)
         case _:
             return None
 
 
-def _invalid(error: RequestValidationError) -> Problem:
+def invalid(error: RequestValidationError) -> Problem:
     """What the framework found wrong. An address that cannot exist is simply not found."""
     found = error.errors()
     for one in found:

@@ -1,26 +1,22 @@
 """Who looked at what, as of when: noted behind the answers, in batches, for those who audit."""
 
-import logging
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
-from threading import Event, Thread
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 from psycopg import Cursor
 from pydantic_core import to_json
 
-from application.orders import Unavailable
+from api.background import Regularly
 from domain.values import AccountId
 
 EVERY_SECONDS = 1.0
 MOST_WAITING = 100_000
-"""Of them the earliest are lost when the database is away for so long; the log says so."""
-
-_LOGGER = logging.getLogger("dealfolio.reads")
+"""Of them the earliest are lost when the database is away for so long."""
 
 _INSERT: LiteralString = """
 INSERT INTO books.reads (read_at, account_id, question, status, manager_id, deal_id, asked)
@@ -69,9 +65,7 @@ class ReadLog:
     def __init__(self, asking: Callable[[], AbstractContextManager[Cursor[Any]]]) -> None:
         self._asking = asking
         self._waiting: deque[Read] = deque(maxlen=MOST_WAITING)
-        self._stopping = Event()
-        self._thread = Thread(target=self._run, name="reads", daemon=True)
-        self._thread.start()
+        self._writing = Regularly("reads", EVERY_SECONDS, self.write)
 
     def note(self, read: Read) -> None:
         """Costs the reader nothing: it is written within EVERY_SECONDS."""
@@ -107,21 +101,8 @@ class ReadLog:
             raise
 
     def close(self) -> None:
-        self._stopping.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stopping.wait(EVERY_SECONDS):
-            self._try_to_write()
-        self._try_to_write()
-
-    def _try_to_write(self) -> None:
-        try:
-            self.write()
-        except Unavailable as error:
-            _LOGGER.warning("%s reads wait for the database: %s", len(self._waiting), error)
-        except Exception:
-            _LOGGER.exception("reads could not be written")
+        self._writing.close()
+        self._writing.once()
 
 
 def _storable(read: Read) -> Read:

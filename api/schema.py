@@ -120,7 +120,7 @@ def _run(connection: Connection[TupleRow], name: str, path: Path) -> None:
         )
         create_ledger(connection, "ledger")
         create_ledger_indexes(connection, "ledger")
-    connection.execute("SET LOCAL search_path = ledger")  # for what is made anew with each of them
+    connection.execute("SET LOCAL search_path = ledger")  # whose scripts serve any ledger's schema
     connection.execute(_script(path))
     connection.execute("INSERT INTO books.migrations (name) VALUES (%s)", [name])
 

@@ -50,7 +50,6 @@ class Service:
             portfolio_deal, lambda lines: portfolio_figures(lines, settings.currency)
         )
         self.reads = ReadLog(self.asking)
-        self._snapshots = Regularly("snapshots", CUTS_EVERY_SECONDS, self._close_cuts)
         self._learning = Lock()
         self._now = now
         self.standbys = Standbys(settings.standbys, READERS, settings.statement_seconds)
@@ -66,6 +65,7 @@ class Service:
             configure=partial(become_the_service, settings.statement_seconds),
             open=True,
         )
+        self._snapshots = Regularly("snapshots", CUTS_EVERY_SECONDS, self._close_a_cut)
 
     @property
     def clock(self) -> Clock:
@@ -92,11 +92,10 @@ class Service:
             finally:
                 self._learning.release()
 
-    def _close_cuts(self, goes_on: Callable[[], bool]) -> None:
+    def _close_a_cut(self) -> bool:
         """In whatever process comes first; off the way of those who record."""
         with self.asking() as cursor:
-            while close_next_cut(cursor.connection) and goes_on():
-                pass
+            return close_next_cut(cursor.connection)
 
     def close(self) -> None:
         self._snapshots.close()

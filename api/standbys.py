@@ -172,7 +172,7 @@ class Standby:
             self._is_told = True
             _LOGGER.warning("the primary answers instead of %s: %s", self._name, error)
 
-    def _look(self, _goes_on: Callable[[], bool]) -> None:
+    def _look(self) -> None:
         """Whether it answers, as a standby; while it is gone, less often."""
         if self._gone.is_set() and monotonic() < self._rests_until:
             return

@@ -20,7 +20,7 @@ Tell = Callable[[list[Line[Shown]]], Told]
 """How to tell all deals, in the order of opening."""
 Row = tuple[Any, ...]
 
-A_DEAL, A_POSTING, A_STATE = 3_200, 37, 23
+A_DEAL, A_POSTING, A_STATE = 3_200, 39, 25
 """Bytes in memory; of a deal without its rows, but with two lines and a part of an answer."""
 
 

@@ -1,6 +1,6 @@
 """The ledger's tables, and what a sum of postings is."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import LiteralString, NamedTuple, SupportsInt
 
@@ -8,7 +8,7 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from domain.ledger import Holding
-from domain.values import Account
+from domain.values import Account, ManagerId
 
 _HERE = Path(__file__).parent
 
@@ -73,6 +73,15 @@ sum(credit), sum(progress), sum(actions), sum(deals)
 """
 """Columns of a Standing over a group of postings. One posting fits 64 bits, a sum may not: it is
 `numeric` and becomes an int here, which has no bounds."""
+
+
+OF_MANAGERS: LiteralString = "(%(managers)s::text[] IS NULL OR manager_id = ANY(%(managers)s))"
+"""Whose postings count; its parameter is `managers_asked`."""
+
+
+def managers_asked(managers: Collection[ManagerId] | None) -> list[ManagerId] | None:
+    """None: everybody."""
+    return None if managers is None else list(managers)
 
 
 def standing(columns: Iterable[SupportsInt]) -> Standing:

@@ -9,7 +9,7 @@ from psycopg import Cursor
 
 from domain.history import known, steps
 from domain.values import Account, ManagerId
-from projections.ledger import ZERO, Balance
+from projections.ledger import OF_MANAGERS, ZERO, Balance, managers_asked
 from projections.portfolio import Log
 from projections.snapshots import balance_of
 
@@ -63,11 +63,11 @@ def movement_between(
     return Movement(opening, _non_zero(lines))
 
 
-_LINES: LiteralString = """
+_LINES: LiteralString = f"""
 SELECT due_cause, account, sum(amount) FROM ledger.postings
 WHERE currency = %(currency)s AND effective_on > %(first)s AND effective_on <= %(last)s
   AND position <= %(position)s
-  AND (%(managers)s::text[] IS NULL OR manager_id = ANY(%(managers)s))
+  AND {OF_MANAGERS}
 GROUP BY due_cause, account
 """
 
@@ -86,7 +86,7 @@ def movement_from_ledger(
         "last": last,
         "position": position,
         "currency": currency,
-        "managers": None if managers is None else list(managers),
+        "managers": managers_asked(managers),
     }
     lines = {
         (cause, Account(account)): int(amount)

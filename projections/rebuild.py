@@ -77,6 +77,7 @@ def rebuild(conninfo: str, progress: Progress) -> int:
 def _switch(connection: Connection[TupleRow], position: int) -> int:
     """The last events, and the fresh ledger in the place of the old one."""
     with connection.transaction():
+        connection.execute("SET LOCAL lock_timeout = '1s'")
         connection.execute("SELECT books.lock_for_writing()")
         position = _catch_up(connection, position, _end(connection))
         connection.execute("DROP SCHEMA ledger CASCADE")
@@ -88,9 +89,12 @@ def _switch(connection: Connection[TupleRow], position: int) -> int:
 
 @contextmanager
 def owner(conninfo: str) -> Iterator[Connection[TupleRow]]:
-    """A connection of the owner of the tables, alone in what it does. Raises Busy."""
+    """A connection of the owner of the tables, alone in what it does. Raises Busy.
+
+    On tables in the making it waits for autovacuum, which gives way in a second.
+    """
     with psycopg.connect(conninfo, autocommit=True, connect_timeout=5) as connection:
-        connection.execute("SET ROLE dealfolio_owner; SET lock_timeout = '1s'")
+        connection.execute("SET ROLE dealfolio_owner; SET lock_timeout = '30s'")
         row = connection.execute("SELECT pg_try_advisory_lock(%s)", [REBUILDERS_LOCK]).fetchone()
         if row is None or not row[0]:
             raise Busy("another rebuild or verification of this database is under way")

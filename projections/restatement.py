@@ -10,7 +10,7 @@ from psycopg import Cursor
 from domain.history import Fact, on, state_at
 from domain.ledger import NOTHING, Holdings, difference, holdings
 from domain.values import Account, DealId, ManagerId
-from projections.ledger import ZERO, Balance
+from projections.ledger import OF_MANAGERS, ZERO, Balance, managers_asked
 from projections.portfolio import Log
 from projections.snapshots import balance_of
 
@@ -94,7 +94,7 @@ def _lines_of(deal_id: DealId, fact: Fact, change: Holdings) -> Iterator[Restate
         )
 
 
-_LINES: LiteralString = """
+_LINES: LiteralString = f"""
 SELECT line.position, line.manager_id, line.account, line.amount, events.topic, line.deal_id,
        events.recorded_at,
        (convert_from(events.state, 'UTF8')::jsonb ->> 'effective_on')::date
@@ -103,7 +103,7 @@ FROM (
     FROM ledger.postings
     WHERE currency = %(currency)s AND effective_on <= %(as_of)s
       AND position > %(first)s AND position <= %(last)s
-      AND (%(managers)s::text[] IS NULL OR manager_id = ANY(%(managers)s))
+      AND {OF_MANAGERS}
     GROUP BY position, deal_id, manager_id, account HAVING sum(amount) <> 0
 ) AS line (position, deal_id, manager_id, account, amount)
 JOIN books.events ON events.notification_id = line.position
@@ -124,7 +124,7 @@ def restatement_from_ledger(
         "first": first,
         "last": last,
         "currency": currency,
-        "managers": None if managers is None else list(managers),
+        "managers": managers_asked(managers),
     }
     earlier = balance_of(cursor, as_of, first, currency, managers)
     return Restatement(earlier, _in_order(_lines(cursor, asked)))

@@ -10,7 +10,16 @@ from typing import Any, LiteralString
 from psycopg import Cursor
 
 from domain.values import ManagerId
-from projections.ledger import NOBODY, STANDING, Balance, Standing, standing, total
+from projections.ledger import (
+    NOBODY,
+    OF_MANAGERS,
+    STANDING,
+    Balance,
+    Standing,
+    managers_asked,
+    standing,
+    total,
+)
 from projections.portfolio import Log, portfolios_as_of
 from projections.snapshots import standings, standings_on
 
@@ -78,7 +87,7 @@ _DAILY: LiteralString = f"""
 SELECT effective_on, manager_id, {STANDING} FROM ledger.postings
 WHERE currency = %(currency)s AND effective_on > %(first)s AND effective_on <= %(last)s
   AND position <= %(position)s
-  AND (%(managers)s::text[] IS NULL OR manager_id = ANY(%(managers)s))
+  AND {OF_MANAGERS}
 GROUP BY effective_on, manager_id ORDER BY effective_on
 """
 
@@ -116,7 +125,7 @@ def day_by_day(
         "first": days[0],
         "last": days[-1],
         "position": position,
-        "managers": None if managers is None else list(managers),
+        "managers": managers_asked(managers),
     }
     rows = iter(cursor.execute(_DAILY, asked).fetchall())
     row = next(rows, None)

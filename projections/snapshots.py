@@ -24,7 +24,16 @@ from psycopg import Connection, Cursor, sql
 from psycopg.rows import TupleRow
 
 from domain.values import ManagerId
-from projections.ledger import NOBODY, STANDING, Balance, Standing, standing, total
+from projections.ledger import (
+    NOBODY,
+    OF_MANAGERS,
+    STANDING,
+    Balance,
+    Standing,
+    managers_asked,
+    standing,
+    total,
+)
 
 EVERY = 4_096
 """Events from one cut to the next."""
@@ -60,7 +69,6 @@ cut AS MATERIALIZED (
     WHERE position <= %(position)s ORDER BY position DESC LIMIT 1
 )
 """
-_ASKED_ABOUT: LiteralString = "(%(managers)s::text[] IS NULL OR manager_id = ANY(%(managers)s))"
 _SNAPSHOT: LiteralString = f"""
 SELECT {_COLUMNS} FROM ledger.snapshots
 WHERE manager_id = holders.manager_id AND currency = holders.currency
@@ -76,17 +84,17 @@ WHERE manager_id = holders.manager_id AND currency = holders.currency
 HAVING count(*) > 0
 """
 _SINCE_THE_CUT: LiteralString = f"""
-position > coalesce((SELECT position FROM cut), 0) AND position <= %(position)s AND {_ASKED_ABOUT}
+position > coalesce((SELECT position FROM cut), 0) AND position <= %(position)s AND {OF_MANAGERS}
 """
 _STANDINGS: LiteralString = f"""
 WITH {_CUT}, asked AS (SELECT %(mark)s::date AS mark, %(as_of)s::date AS day), part AS (
     SELECT currency, manager_id, snapshot.*
     FROM asked, ledger.holders, LATERAL ({_SNAPSHOT}) AS snapshot
-    WHERE {_ASKED_ABOUT}
+    WHERE {OF_MANAGERS}
     UNION ALL
     SELECT currency, manager_id, strip.*
     FROM asked, ledger.holders, LATERAL ({_BEHIND_THE_MARK}) AS strip
-    WHERE asked.day > asked.mark AND {_ASKED_ABOUT}
+    WHERE asked.day > asked.mark AND {OF_MANAGERS}
     UNION ALL
     SELECT currency, manager_id, {STANDING}
     FROM ledger.postings WHERE {_SINCE_THE_CUT} AND effective_on <= %(as_of)s
@@ -125,11 +133,11 @@ WITH {_CUT}, asked AS (
     SELECT * FROM unnest(%(days)s::date[], %(marks)s::date[]) AS asked (day, mark)
 ), part AS (
     SELECT day, manager_id, snapshot.* FROM asked, ledger.holders, LATERAL ({_SNAPSHOT}) AS snapshot
-    WHERE currency = %(currency)s AND {_ASKED_ABOUT}
+    WHERE currency = %(currency)s AND {OF_MANAGERS}
     UNION ALL
     SELECT day, manager_id, strip.*
     FROM asked, ledger.holders, LATERAL ({_BEHIND_THE_MARK}) AS strip
-    WHERE currency = %(currency)s AND asked.day > asked.mark AND {_ASKED_ABOUT}
+    WHERE currency = %(currency)s AND asked.day > asked.mark AND {OF_MANAGERS}
 )
 SELECT day, true, manager_id, {_SUMS} FROM part GROUP BY day, manager_id
 UNION ALL
@@ -172,7 +180,7 @@ def standings_on(
 
 
 def _asked(position: int, managers: Collection[ManagerId] | None) -> dict[str, Any]:
-    return {"position": position, "managers": None if managers is None else list(managers)}
+    return {"position": position, "managers": managers_asked(managers)}
 
 
 # ---------------------------------------------------------------------------- closing

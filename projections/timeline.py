@@ -65,15 +65,15 @@ class Order(NamedTuple):
         return Order.of(self.positions + other.positions, days)
 
     def prefix(self, day: int, position: int) -> int | None:
-        """Rows learnt up to `position` and effective by `day`, both inclusive, where they are the
-        first so many. None where some of those behind are effective by then: they may be learnt.
+        """How many rows `seen` finds, where they are the first ones. None where one behind them is
+        effective by then, and so may be among them.
         """
         learnt = bisect_right(self.positions, position)
         first = bisect_right(self.newest, day, 0, learnt)
         return first if first == learnt or self.oldest[first] > day else None
 
     def seen(self, day: int, position: int) -> Seen:
-        """Those rows, wherever they are."""
+        """Rows learnt up to `position` and effective by `day`, both inclusive."""
         learnt = bisect_right(self.positions, position)
         first = bisect_right(self.newest, day, 0, learnt)
         behind = self.days[first:learnt]

@@ -846,9 +846,45 @@ FAULTS = (
     Fault(
         "a rebuild waits for its switch as long as it takes, and everybody behind it",
         "projections/rebuild.py",
-        "SET lock_timeout = '1s'",
-        "SET lock_timeout = '0'",
+        "SET LOCAL lock_timeout = '1s'",
+        "SET LOCAL lock_timeout = '0'",
         "test_limits.py::test_a_long_question_delays_a_rebuild_and_a_rebuild_delays_nobody",
+    ),
+    Fault(
+        "a rebuild gives up on its own tables as soon as autovacuum is there",
+        "projections/rebuild.py",
+        "SET lock_timeout = '30s'",
+        "SET lock_timeout = '1s'",
+        "test_limits.py::test_a_rebuild_outwaits_whoever_looks_after_its_tables",
+    ),
+    Fault(
+        "a batch larger than a burst is never admitted",
+        "api/limits.py",
+        "            cost = min(cost * requests, self._reserve - cost)\n",
+        "            cost *= requests\n",
+        "test_limits.py"
+        "::test_many_in_one_request_are_counted_and_more_than_a_burst_takes_all_of_one",
+    ),
+    Fault(
+        "a batch counts as one request",
+        "api/door.py",
+        "self._rates.admit(caller.account_id, len(orders))",
+        "self._rates.admit(caller.account_id)",
+        "test_batches.py::test_a_batch_counts_as_its_commands",
+    ),
+    Fault(
+        "the commands of a batch have one receipt",
+        "api/batches.py",
+        "zip(commands, [key, *keys[1:]], strict=True)",
+        "zip(commands, [key] * len(keys), strict=True)",
+        "test_batches.py::test_the_same_key_and_batch_are_answered_the_same_and_recorded_once",
+    ),
+    Fault(
+        "a batch with a refusal is recorded as far as it goes",
+        "application/transactor.py",
+        "            if not batch.dry_run and all(isinstance(one, Answer) for one in outcomes):\n",
+        "            if not batch.dry_run:\n",
+        "test_batches.py::test_with_one_refusal_nothing_is_recorded_and_all_refusals_are_told",
     ),
     # ------------------------------------------------------------------ what is documented
     Fault(

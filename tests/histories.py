@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from random import Random
 from typing import Any, NamedTuple, TypeVar, assert_never
 from uuid import UUID
 
@@ -304,6 +305,26 @@ def play(plot: Plot, chapter: int = 0) -> Story:
             story.tried.append(Tried(fact, recording))
             story.histories[deal_id] = recording.history
     return story
+
+
+def lively(seed: int, chapter: int) -> Story:
+    """Forty intents, by whatever hand chance leads."""
+    chance = Random(seed)
+    openings = [Opening(0, chance.randrange(4), number, "RUB") for number in range(3)]
+    intents = [
+        Intent(
+            deal=chance.choice((0, 0, 1, 2)),
+            kind=chance.randrange(1, 60),
+            late=chance.choice((0, 0, 1, 2, 3)),
+            which=chance.randrange(12),
+            size=chance.randrange(14),
+            who=chance.randrange(12),
+            same_day=chance.random() < 0.3,
+            wild=False,
+        )
+        for _ in range(40)
+    ]
+    return play(Plot((openings[0], openings[1], openings[2]), intents), chapter)
 
 
 _ANY = (

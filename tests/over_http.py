@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
 from threading import Thread
+from time import monotonic
 from typing import Any
 
 import httpx
@@ -22,6 +23,7 @@ from api.app import create_app
 from api.service import Service
 from api.serving import server_options
 from api.settings import Settings
+from domain.values import ManagerId
 
 AUTUMN = datetime(2026, 10, 20, 9, tzinfo=UTC)
 """Noon in Moscow on a Tuesday: what "today" is where a test says nothing else."""
@@ -31,6 +33,7 @@ FIRST_TOKEN = "the-first-of-all"
 _TLS = ssl.create_default_context()
 """Made once: each takes as long as several requests, and none of them needs it."""
 
+LEARNT_WITHIN_S = 30
 Body = Mapping[str, Any]
 
 
@@ -161,6 +164,13 @@ class Company:
         """A new action's id."""
         body = {"action_type": kind, "effective_on": on, "manager_id": manager}
         return str(self.director.do(f"/v1/deals/{deal}/actions", body | more)["action_id"])
+
+    def learn(self, manager: str) -> None:
+        """Ask about the manager until the answer comes from memory, and on the loop."""
+        service, until = self.service, monotonic() + LEARNT_WITHIN_S
+        while not (service.memory.knows(ManagerId(manager)) and service.glance.is_connected):
+            self.director.ask(f"/v1/managers/{manager}/portfolio")
+            assert monotonic() < until, "who is asked about again and again is learnt"
 
     @property
     def position(self) -> int:

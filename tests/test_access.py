@@ -17,15 +17,14 @@ import pytest
 from fastapi.routing import APIRoute
 
 from api.app import create_app
-from api.door import Batch
 from api.questions import QUESTIONS
+from api.routes import Batch
 from domain.access import MATRIX, Grant, Reach, Task, sight
 from domain.authority import TASKS
 from domain.decisions import Command
 from domain.values import ManagerId, Role
 from projections.point import BEYOND
 from tests.over_http import Company, Person, company, refused
-from tests.test_memory import by_heart
 
 NOON = datetime(2026, 10, 20, 9, tzinfo=UTC)
 """Tuesday; five working days back is Tuesday, 13 October."""
@@ -312,7 +311,7 @@ def test_a_filter_shows_nobody_more(cast: Cast, role: str, name: str, path: str)
 def test_what_is_in_memory_is_told_to_nobody_else(cast: Cast) -> None:
     here, path = cast.here, "/v1/managers/vera/portfolio"
     first = cast.people["director"].ask(path)
-    by_heart(here, "vera")
+    here.learn("vera")
     for role in ROLES:
         check(cast.people[role].get(path), 200 if "foreign" in SEES[role] else 404)
     again = cast.people["director"].ask(path)

@@ -28,7 +28,6 @@ from api import embedded
 from api.connection import ImpatientConnection
 from api.schema import migrate
 from application.orders import Unavailable
-from domain.values import ManagerId
 from tests.over_http import AUTUMN, PROBLEM, Company, company, refused
 
 ANSWER_WITHIN_S = 2.0
@@ -442,13 +441,8 @@ def test_what_is_in_memory_is_not_told_while_the_database_hangs_and_all_hear_so_
     """Somebody else may have recorded something meanwhile."""
     assert resumed(here) < RESUME_WITHIN_S
     anna = here.manager()
-    path, begun = f"/v1/managers/{anna}/portfolio", monotonic()
-    while not here.service.memory.knows(ManagerId(anna)):
-        here.director.ask(path)
-        assert monotonic() - begun < GIVE_UP_AFTER_S
-    while not here.service.glance.is_connected:
-        here.director.ask(path)
-        assert monotonic() - begun < GIVE_UP_AFTER_S
+    here.learn(anna)
+    path = f"/v1/managers/{anna}/portfolio"
     client = here.director.http
     with hanging(postgres, *backends(postgres, "dealfolio")), ThreadPoolExecutor(8) as pool:
         request = client.build_request("GET", path, timeout=ANSWER_WITHIN_S + 0.5)

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from api.batches import MOST_COMMANDS
+from api.settings import Settings
 from tests.over_http import AUTUMN, Company, Person, company, refused
 
 
@@ -177,3 +178,17 @@ def test_everybody_may_do_in_a_batch_what_they_may_do_alone(here: Company) -> No
     gone = here.hire("director")
     here.admin.http.delete(f"/v1/accounts/{gone.account_id}").raise_for_status()
     refused(post(gone, opening(anna)), 401, "unauthenticated")
+
+
+def test_a_batch_counts_as_its_commands(database: str) -> None:
+    """And more commands than may come at once still come, to whoever waited long enough."""
+    team = {"path": "/v1/teams", "body": {"name": "Север"}}
+    with company(database, AUTUMN, Settings(rate=0.01, burst=20)) as here:
+        someone, other = here.hire("director"), here.hire("director")
+        assert post(someone, *[team] * 15).status_code == 201
+        assert someone.get("/v1/teams").status_code == 200
+        before = here.position
+        refused(post(someone, *[team] * 15), 429, "rate-limited")
+        assert here.position == before
+        assert post(other, *[team] * 50).status_code == 201
+        refused(other.get("/v1/teams"), 429, "rate-limited")

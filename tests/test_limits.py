@@ -5,6 +5,7 @@ import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
+from threading import Event
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -50,6 +51,20 @@ def test_a_burst_is_admitted_and_then_as_many_a_second_as_were_granted() -> None
     seconds.now += 60  # a bucket is never fuller than full
     assert [limit.admit(ANNA) for _ in range(5)] == [0.0] * 5
     assert limit.admit(ANNA) > 0
+
+
+def test_many_in_one_request_are_counted_and_more_than_a_burst_takes_all_of_one() -> None:
+    seconds = Seconds()
+    limit = RateLimit(10, 5, seconds)
+    assert (limit.admit(ANNA), limit.admit(ANNA, 3)) == (0.0, 0.0)
+    assert limit.admit(ANNA) == 0.0
+    assert limit.admit(ANNA) > 0
+    seconds.now += 60
+    assert (limit.admit(ANNA), limit.admit(ANNA, 50)) == (0.0, 0.0)
+    assert limit.admit(ANNA) == pytest.approx(0.1)
+    seconds.now += 0.3
+    assert limit.admit(ANNA) == 0.0
+    assert limit.admit(ANNA, 50) > 0, "who has saved up less has to wait"
 
 
 def test_an_account_does_not_pay_for_another() -> None:
@@ -349,7 +364,7 @@ def test_nothing_waits_for_a_lock_for_ever(database: str) -> None:
             (row,) = connection.execute("SHOW lock_timeout").fetchall()
         assert list(row.values() if isinstance(row, dict) else row) == ["1500ms"]
     with owner(database) as connection:
-        assert connection.execute("SHOW lock_timeout").fetchone() == ("1s",)
+        assert connection.execute("SHOW lock_timeout").fetchone() == ("30s",)
 
 
 def test_a_long_question_delays_a_rebuild_and_a_rebuild_delays_nobody(database: str) -> None:
@@ -369,3 +384,26 @@ def test_a_long_question_delays_a_rebuild_and_a_rebuild_delays_nobody(database: 
         here.deal(anna)
         assert here.position > position > 1
         assert verify(database, lambda _done, _all: None).count == 0
+
+
+def test_a_rebuild_outwaits_whoever_looks_after_its_tables(database: str) -> None:
+    """Autovacuum gives way after deadlock_timeout, a second."""
+    with company(database) as here:
+        here.deal(here.manager())
+    migrate(database)
+    locked = Event()
+
+    def hold() -> None:
+        with psycopg.connect(database) as connection:
+            connection.execute("LOCK TABLE ledger_fresh.staged IN SHARE UPDATE EXCLUSIVE MODE")
+            locked.set()
+            connection.execute("SELECT pg_sleep(1.5)")
+
+    with ThreadPoolExecutor() as threads:
+
+        def replayed(_done: int, _all: int) -> None:
+            if not locked.is_set():
+                threads.submit(hold)
+                assert locked.wait(20)
+
+        assert rebuild(database, replayed) > 1

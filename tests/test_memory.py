@@ -4,6 +4,7 @@ Some 80 drawn histories are recorded in parts, and between the parts everybody's
 for, at points of which some come again; by a memory that has room, and by one that has little.
 """
 
+from array import array
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ from domain.history import DealState
 from domain.ledger import Posting
 from domain.values import Account, DealId, ManagerId
 from projections import memory as memory_module
+from projections.book import A_POSTING, A_STATE
 from projections.ledger import NOBODY, Balance, Standing, standing
 from projections.memory import MOST_BYTES, Memory, Opening, opening
 from projections.point import Knowledge
@@ -47,7 +49,6 @@ from projections.timeline import Postings, States, day_of
 from tests.histories import (
     DAYS,
     NOON,
-    Intent,
     Plot,
     Point,
     Story,
@@ -55,12 +56,12 @@ from tests.histories import (
     catalogue_commands,
     command_for,
     examples,
+    lively,
     play,
     plots,
     points,
     read_log,
 )
-from tests.histories import Opening as Begun
 from tests.over_http import AUTUMN, Company, company, refused
 
 SECONDS = 30
@@ -249,31 +250,25 @@ def test_a_point_sees_each_row_learnt_and_effective_by_then_and_no_other(
 # ---------------------------------------------------------------------------- the bounds
 
 
+def test_a_row_has_as_many_bytes_as_it_is_counted_for() -> None:
+    posting = 1, 2, "active", 3, 4, 5, 6, 7
+    state = 1, 2, "open", 3, 4
+    assert bytes_in(Postings.of([posting] * 10)) == 10 * A_POSTING
+    assert bytes_in(States.of([state] * 10)) == 10 * A_STATE
+
+
+def bytes_in(held: Any) -> int:
+    if isinstance(held, array):
+        return len(held) * held.itemsize
+    return sum(map(bytes_in, held))
+
+
 def told(service: Service, seed: int = 1) -> tuple[tuple[ManagerId, ...], int]:
     """The people of a history that is recorded to its end, and that end."""
     number = next(_chapters)
     people = employ(service, number)
     tell(service, lively(seed, number))
     return people, last(service)
-
-
-def lively(seed: int, chapter: int) -> Story:
-    chance = Random(seed)
-    openings = [Begun(0, chance.randrange(4), number, "RUB") for number in range(3)]
-    intents = [
-        Intent(
-            deal=chance.choice((0, 0, 1, 2)),
-            kind=chance.randrange(1, 60),
-            late=chance.choice((0, 0, 1, 2, 3)),
-            which=chance.randrange(12),
-            size=chance.randrange(14),
-            who=chance.randrange(12),
-            same_day=chance.random() < 0.3,
-            wild=False,
-        )
-        for _ in range(40)
-    ]
-    return play(Plot((openings[0], openings[1], openings[2]), intents), chapter)
 
 
 def from_ledger(service: Service, manager: ManagerId, on: date, at: int) -> list[DealRow]:
@@ -528,10 +523,7 @@ def asked(here: Company, manager: str, end: int | None = None) -> list[bytes]:
 
 
 def by_heart(here: Company, manager: str) -> list[bytes]:
-    until = monotonic() + SECONDS
-    while not (here.service.memory.knows(ManagerId(manager)) and here.service.glance.is_connected):
-        here.director.ask(f"/v1/managers/{manager}/portfolio")
-        assert monotonic() < until, "a manager who is asked about again and again is learnt"
+    here.learn(manager)
     return asked(here, manager)
 
 

@@ -28,8 +28,7 @@ from projections.restatement import restatement_from_ledger
 from projections.series import Step, dates, day_by_day, series_from_ledger
 from projections.snapshots import _MARK, close_next_cut, mark_before, standings_on
 from projections.verify import verify
-from tests.histories import CALENDAR, NOON, cast_of, catalogue_commands, command_for
-from tests.test_memory import lively
+from tests.histories import CALENDAR, NOON, cast_of, catalogue_commands, command_for, lively
 
 SECONDS = 30
 EVERY = 4

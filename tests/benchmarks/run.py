@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from importlib.util import find_spec
@@ -44,13 +44,13 @@ CLIENTS = 32
 MANAGERS = 300
 
 
-def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
+def main(arguments: Sequence[str]) -> None:
+    options = argparse.ArgumentParser("dealfolio bench", description=__doc__)
     options.add_argument("--deals", type=int, default=14_000, help="70 actions each")
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--only", default="commands,batches,reads,rebuild")
     options.add_argument("--database", help="of an earlier run, with the token of one")
-    given = options.parse_args()
+    given = options.parse_args(arguments)
     only = given.only.split(",")
     if given.database:
         reads(given.database, given.rounds)
@@ -407,4 +407,4 @@ def report(what: str, ratios: list[float], must: str = "") -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -7,7 +7,7 @@ from fastapi import Response
 
 from api.accounts import Accounts
 from api.app import create_app
-from api.door import v1_router
+from api.routes import v1_router
 from api.service import Service
 from api.serving import server_options
 from api.settings import Settings
