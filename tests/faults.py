@@ -787,7 +787,7 @@ FAULTS = (
         "        except (EOFError, ConnectionError):\n            raise self._ended() from None\n"
         "        if",
         "        except (EOFError, ConnectionError):\n            return\n        if",
-        "test_rebuild.py::test_a_process_that_is_killed_ends_the_rebuild_and_nothing_else",
+        "test_rebuild.py::test_who_ends_without_a_word_has_not_done_the_part",
     ),
     Fault(
         "what went wrong in a process is not heard",

@@ -285,7 +285,7 @@ def test_whatever_it_was_doing(
 
 
 def test_what_was_caught_up_is_caught_up_once(
-    database: str, service: Service, ledger: Connection[TupleRow], monkeypatch: pytest.MonkeyPatch
+    database: str, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Interrupted behind it, and again."""
     monkeypatch.setattr(rebuild_module, "FEW", 3)
@@ -383,6 +383,22 @@ def test_a_process_that_is_killed_ends_the_rebuild_and_nothing_else(
     assert all(one.poll() is not None for one in started)
     assert rows(ledger) == spoilt
     rebuild(database, quiet)
+    assert rows(ledger) == written
+
+
+def test_who_ends_without_a_word_has_not_done_the_part(
+    database: str, ledger: Connection[TupleRow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where no other part is left to be given."""
+    listens = (
+        "import sys; from multiprocessing.connection import Connection as Line;"
+        " line = Line(int(sys.argv[1])); line.recv(), line.recv()"
+    )
+    monkeypatch.setattr(unfinished, "PART", 100)
+    monkeypatch.setattr(replaying, "_PROGRAM", listens)
+    written = rows(ledger)
+    with pytest.raises(Failed, match="was ended with status 0"):
+        rebuild(database, quiet)
     assert rows(ledger) == written
 
 
