@@ -181,19 +181,27 @@ _SO_FAR: LiteralString = ", ".join(
     f"coalesce(held.{column}, 0) + sum(coalesce(new.{column}, 0)) OVER so_far"
     for column in _COLUMNS.split(", ")
 )
+_NEXT_MARK: LiteralString = """
+SELECT min(mark) FROM snapshots
+WHERE manager_id = one.manager_id AND currency = one.currency AND mark >"""
+"""Of one after the other, by the index: a mark has a row for every cut that has changed it."""
 _CLOSE: LiteralString = f"""
-WITH new (manager_id, currency, mark, {_COLUMNS}) AS MATERIALIZED (
+WITH RECURSIVE new (manager_id, currency, mark, {_COLUMNS}) AS MATERIALIZED (
     SELECT manager_id, currency, {_MARK}, {STANDING}
     FROM postings
     WHERE position > coalesce((SELECT max(position) FROM cuts), 0) AND position <= %(cut)s
     GROUP BY 1, 2, 3
 ), first AS (
     SELECT manager_id, currency, min(mark) AS mark FROM new GROUP BY manager_id, currency
+), later AS (
+    SELECT manager_id, currency, ({_NEXT_MARK} one.mark) AS mark FROM first AS one
+    UNION ALL
+    SELECT manager_id, currency, ({_NEXT_MARK} one.mark) FROM later AS one
+    WHERE mark IS NOT NULL
 ), changed AS (
     SELECT manager_id, currency, mark FROM new
     UNION
-    SELECT manager_id, currency, snapshots.mark
-    FROM first JOIN snapshots USING (manager_id, currency) WHERE snapshots.mark > first.mark
+    SELECT manager_id, currency, mark FROM later WHERE mark IS NOT NULL
 ), closed AS (
     INSERT INTO snapshots (manager_id, currency, mark, cut, {_COLUMNS})
     SELECT manager_id, currency, mark, %(cut)s, {_SO_FAR}
