@@ -43,6 +43,7 @@ from domain.errors import NotAllowedNow, Obstacle, Refusal
 from domain.values import Role
 from projections.point import Knowledge
 from projections.rebuild import Busy, rebuild
+from projections.replaying import Failed
 from projections.verify import verify
 
 T = TypeVar("T")
@@ -157,19 +158,27 @@ def forget(
 
 
 @app.command(name="rebuild")
-def rebuild_(data: Data = None) -> None:
+def rebuild_(
+    data: Data = None,
+    *,
+    afresh: Annotated[
+        bool, typer.Option("--afresh", help="Do not go on with what was interrupted.")
+    ] = False,
+) -> None:
     """Make the ledger anew from the log, beside the live one, then switch."""
+    _end_by_sigterm()
     with _database(_settings(data=data)) as conninfo:
         with progress("Events") as told:
-            position = rebuild(conninfo, told)
+            position = rebuild(conninfo, told, told.phase, afresh=afresh)
         OUT.print(f"The ledger follows the log up to position {position}.")
 
 
 @app.command(name="verify")
 def verify_(data: Data = None) -> None:
     """Compare the live ledger with the log, row by row; change nothing."""
+    _end_by_sigterm()
     with _database(_settings(data=data)) as conninfo, progress("Events") as told:
-        result = verify(conninfo, told)
+        result = verify(conninfo, told, told.phase)
     for difference in result.differences:
         row = " ".join(map(str, difference.row))
         OUT.print(f"[red]{difference.position}[/]: {difference.what} {row}", highlight=False)
@@ -211,10 +220,15 @@ def main() -> None:
         _fail(error.russian if _language() == "ru" else str(error))
     except Refusal as refusal:
         _fail(" — ".join(explain(refusal, _language())))
-    except (SchemaError, Busy) as error:
+    except (SchemaError, Busy, Failed) as error:
         _fail(str(error))
     except (psycopg.OperationalError, Unavailable) as error:
         _fail(f"The database does not answer; check DATABASE_URL, and that it runs: {error}")
+
+
+def _end_by_sigterm() -> None:
+    """As by Ctrl-C: in order, with everything that was started."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
 def _fail(message: str) -> NoReturn:

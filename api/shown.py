@@ -75,6 +75,10 @@ class Told:
     def __call__(self, done: int, total_: int) -> None:
         self._progress.update(self._task, completed=done, total=total_)
 
+    def phase(self, what: str) -> None:
+        """What is done from here on; until it is told, nobody knows how much of it there is."""
+        self._progress.reset(self._task, total=None, description=what)
+
 
 def show_portfolios(
     service: Service, as_of: date | None, knowledge: Knowledge, manager: str | None

@@ -37,7 +37,8 @@ from projections.ledger import (
 
 EVERY = 4_096
 """Events from one cut to the next."""
-CLOSERS_LOCK = 7305815021847160068
+CLOSERS_LOCK = 1_701_001
+"""With the table of cuts: a rebuild closes those of another ledger meanwhile."""
 
 _COLUMNS: LiteralString = "active, claimed, suspended, lost, won, credit, progress, actions, deals"
 _SUMS: LiteralString = """
@@ -189,19 +190,27 @@ _SO_FAR: LiteralString = ", ".join(
     f"coalesce(held.{column}, 0) + sum(coalesce(new.{column}, 0)) OVER so_far"
     for column in _COLUMNS.split(", ")
 )
+_NEXT_MARK: LiteralString = """
+SELECT min(mark) FROM snapshots
+WHERE manager_id = one.manager_id AND currency = one.currency AND mark >"""
+"""Of one after the other, by the index: a mark has a row for every cut that has changed it."""
 _CLOSE: LiteralString = f"""
-WITH new (manager_id, currency, mark, {_COLUMNS}) AS MATERIALIZED (
+WITH RECURSIVE new (manager_id, currency, mark, {_COLUMNS}) AS MATERIALIZED (
     SELECT manager_id, currency, {_MARK}, {STANDING}
     FROM postings
     WHERE position > coalesce((SELECT max(position) FROM cuts), 0) AND position <= %(cut)s
     GROUP BY 1, 2, 3
 ), first AS (
     SELECT manager_id, currency, min(mark) AS mark FROM new GROUP BY manager_id, currency
+), later AS (
+    SELECT manager_id, currency, ({_NEXT_MARK} one.mark) AS mark FROM first AS one
+    UNION ALL
+    SELECT manager_id, currency, ({_NEXT_MARK} one.mark) FROM later AS one
+    WHERE mark IS NOT NULL
 ), changed AS (
     SELECT manager_id, currency, mark FROM new
     UNION
-    SELECT manager_id, currency, snapshots.mark
-    FROM first JOIN snapshots USING (manager_id, currency) WHERE snapshots.mark > first.mark
+    SELECT manager_id, currency, mark FROM later WHERE mark IS NOT NULL
 ), closed AS (
     INSERT INTO snapshots (manager_id, currency, mark, cut, {_COLUMNS})
     SELECT manager_id, currency, mark, %(cut)s, {_SO_FAR}
@@ -218,6 +227,9 @@ WITH new (manager_id, currency, mark, {_COLUMNS}) AS MATERIALIZED (
 INSERT INTO cuts (position, last_mark)
 SELECT %(cut)s, greatest(max(mark), (SELECT max(last_mark) FROM cuts), '2000-01-01') FROM new
 """
+_ALONE: LiteralString = """
+SELECT pg_try_advisory_xact_lock(%s::int, ('cuts'::regclass::oid::bigint %% 2147483647)::int)
+"""
 _ENDS: LiteralString = """
 SELECT coalesce((SELECT max(position) FROM cuts), 0),
        coalesce((SELECT max(position) FROM postings), 0)
@@ -232,7 +244,7 @@ def close_next_cut(
     """
     with connection.transaction(), connection.cursor() as cursor:
         cursor.execute(sql.SQL("SET LOCAL search_path = {}").format(sql.Identifier(schema)))
-        alone = cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [CLOSERS_LOCK]).fetchone()
+        alone = cursor.execute(_ALONE, [CLOSERS_LOCK]).fetchone()
         row = cursor.execute(_ENDS).fetchone()
         assert alone is not None
         assert row is not None

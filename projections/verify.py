@@ -1,13 +1,17 @@
 """Is the live ledger what the log says, and is the log whole? Every difference by name."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, LiteralString
 
+import psycopg
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
-from projections.rebuild import Progress, fill, owner
+from projections import unfinished
+from projections.rebuild import Phase, Phases, Progress, fill, nobody, owner
+from projections.replaying import Work
 from projections.snapshots import close_cuts_of
 
 CHECK = "ledger_check"
@@ -72,20 +76,22 @@ class Verification:
     differences: tuple[Difference, ...]
 
 
-def verify(conninfo: str, progress: Progress) -> Verification:
+def verify(conninfo: str, progress: Progress, phases: Phases = nobody) -> Verification:
     """Refold the log beside the live ledger and compare row by row. Changes nothing.
 
-    Raises rebuild.Busy; KeyError or ValidationError for an event that cannot be understood.
+    Raises rebuild.Busy, replaying.Failed for an event that cannot be understood, psycopg.Error.
     """
     with owner(conninfo) as connection:
         try:
-            position = fill(conninfo, connection, CHECK, progress)
+            position = unfinished.begin(connection, CHECK)
+            fill(connection, Work(conninfo, CHECK, position), progress, phases)
+            phases(Phase.SNAPSHOTS)
             close_cuts_of(connection, "ledger", CHECK, position)
+            phases(Phase.COMPARING)
             found = [*_log(connection), *_ledger(connection, position)]
         finally:
-            connection.execute(
-                sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(CHECK))
-            )
+            with suppress(psycopg.OperationalError):  # without a connection it stays, and is
+                unfinished.drop(connection, CHECK)  # dropped by the next one
     kinds: dict[str, int] = {}
     named = []
     for difference in found:

@@ -334,8 +334,8 @@ FAULTS = (
     Fault(
         "a late entry changes only its own mark",
         "projections/snapshots.py",
-        " WHERE snapshots.mark > first.mark\n",
-        " WHERE snapshots.mark > 'infinity'\n",
+        "    SELECT manager_id, currency, mark FROM later WHERE mark IS NOT NULL\n",
+        "    SELECT manager_id, currency, mark FROM later WHERE false\n",
         _SNAPSHOTS,
     ),
     Fault(
@@ -885,6 +885,93 @@ FAULTS = (
         "            if not batch.dry_run and all(isinstance(one, Answer) for one in outcomes):\n",
         "            if not batch.dry_run:\n",
         "test_batches.py::test_with_one_refusal_nothing_is_recorded_and_all_refusals_are_told",
+    ),
+    # ------------------------------------------------------------------ a rebuild
+    Fault(
+        "whoever closes the live ledger's cuts keeps a rebuild from closing its own",
+        "projections/snapshots.py",
+        "('cuts'::regclass::oid::bigint %% 2147483647)::int",
+        "0",
+        "test_snapshots.py::test_a_rebuilt_ledger_has_them",
+    ),
+    Fault(
+        "what was recorded since an interrupted rebuild began is not caught up",
+        "projections/rebuild.py",
+        "        position = unfinished.begin(connection, FRESH) if begun is None else begun\n",
+        "        position = unfinished.begin(connection, FRESH) if begun is None else begun\n"
+        "        position = _end(connection)\n",
+        "test_rebuild.py::test_an_interrupted_rebuild_is_gone_on_with",
+    ),
+    Fault(
+        "a part is counted done before its rows are committed",
+        "projections/replaying.py",
+        "        with self._writer.transaction(), closing(",
+        "        with closing(",
+        "test_rebuild.py::test_a_part_counts_as_done_with_its_rows_and_not_before",
+    ),
+    Fault(
+        "what is caught up is not noted with its rows",
+        "projections/rebuild.py",
+        "        unfinished.move(connection, FRESH, end)\n",
+        "",
+        "test_rebuild.py::test_what_was_caught_up_is_caught_up_once",
+    ),
+    Fault(
+        "two write the rows of the same part",
+        "projections/unfinished.py",
+        "SET done = true WHERE first = %s AND NOT done",
+        "SET done = true WHERE first = %s",
+        "test_rebuild.py::test_two_who_are_at_the_same_part_write_its_rows_once",
+    ),
+    Fault(
+        "a process that has failed counts as one that is done",
+        "projections/replaying.py",
+        "        except (EOFError, ConnectionError):\n            raise self._ended() from None\n"
+        "        if",
+        "        except (EOFError, ConnectionError):\n            return\n        if",
+        "test_rebuild.py::test_who_ends_without_a_word_has_not_done_the_part",
+    ),
+    Fault(
+        "what went wrong in a process is not heard",
+        "projections/replaying.py",
+        "        if wrong is not None:\n",
+        "        if wrong is self:\n",
+        "test_rebuild.py::test_an_event_that_is_not_understood_is_named_and_changes_nothing",
+    ),
+    Fault(
+        "whoever replays goes on when nobody waits for it any more",
+        "projections/replaying.py",
+        "            os._exit(1)\n",
+        "            return\n",
+        "test_rebuild.py::test_a_part_counts_as_done_with_its_rows_and_not_before",
+    ),
+    Fault(
+        "processes are left behind by a rebuild that has failed",
+        "projections/replaying.py",
+        "        self._process.kill()\n        self._process.wait()\n",
+        "",
+        "test_rebuild.py::test_an_event_that_is_not_understood_is_named_and_changes_nothing",
+    ),
+    Fault(
+        "rows that other code has made are gone on with",
+        "projections/unfinished.py",
+        "WHERE code = %s AND recorded_at",
+        "WHERE %s IS NOT NULL AND recorded_at",
+        "test_rebuild.py::test_what_does_not_fit_is_begun_anew",
+    ),
+    Fault(
+        "rows of another log are gone on with",
+        "projections/unfinished.py",
+        "AND recorded_at IS NOT DISTINCT FROM (\n    SELECT recorded_at",
+        "AND EXISTS (\n    SELECT recorded_at",
+        "test_rebuild.py::test_what_does_not_fit_is_begun_anew",
+    ),
+    Fault(
+        "the first stream of a part is in the part before it, too",
+        "projections/replaying.py",
+        '"AND originator_id < %(behind)s "',
+        '"AND originator_id <= %(behind)s "',
+        "test_rebuild.py::test_rows_made_by_several_processes_are_those_that_the_service_wrote",
     ),
     # ------------------------------------------------------------------ what is documented
     Fault(

@@ -157,6 +157,19 @@ def test_what_is_wrong_in_the_ledger_is_named(database):
     assert run("verify", DATABASE_URL=database).returncode == 0
 
 
+def test_an_event_that_is_not_understood_gets_a_sentence(database):
+    assert run("rebuild", "--afresh", DATABASE_URL=database).returncode == 0
+    with psycopg.connect(database) as connection:
+        connection.execute(
+            "INSERT INTO books.events VALUES (gen_random_uuid(), 1, 'DealWon', '{}', 1, now())"
+        )
+    for command in ("rebuild", "verify"):
+        done = run(command, DATABASE_URL=database)
+        assert done.returncode == 1, command
+        assert "DealWon, is not understood by this version" in done.stderr, command
+        assert "Traceback" not in done.stderr, command
+
+
 def test_the_doctor_names_what_is_not_durable(database):
     """The tests' server is not: it must say so, and how to mend it."""
     with psycopg.connect(database) as connection:

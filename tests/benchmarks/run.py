@@ -135,6 +135,7 @@ def books(server: str, deals: int, rounds: int, only: list[str]) -> None:
     events = fill(conninfo, deals, MANAGERS)
     print(f"{events} events written in {time.perf_counter() - started:.0f} s")
     wall, cpu, memory = rebuilding(conninfo)
+    raw = copying(conninfo)
     with psycopg.connect(conninfo, autocommit=True) as connection:
         for table in ("postings", "deal_states", "snapshots", "cuts", "holders"):
             connection.execute(f"VACUUM ANALYZE ledger.{table}")
@@ -146,32 +147,14 @@ def books(server: str, deals: int, rounds: int, only: list[str]) -> None:
     assert row is not None
     postings, size = map(int, row)
     print(
-        f"rebuild: {events / wall:.0f} events/s ({events / cpu:.0f} by this process's CPU time),"
+        f"rebuild: {events / wall:.0f} events/s ({events / cpu:.0f} by its processes' CPU time),"
         f" {postings} postings; must be >= 20000"
     )
-    print(f"  memory of the rebuilding process: {memory:.0f} MB")
-    report(
-        "rebuild, of a raw binary COPY of the same postings", [copying(conninfo) / wall], ">= 0.10"
-    )
+    print(f"  memory of the largest of its processes: {memory:.0f} MB")
+    report("rebuild, of a raw COPY of the same rows out and in", [raw / wall], ">= 0.10")
     print(f"bytes a posting, with indexes and snapshots: {size / postings:.0f}; must be <= 180")
     if "reads" in only:
         reads(conninfo, rounds)
-
-
-def copying(conninfo: str) -> float:
-    """Seconds in which the postings are copied, binary, into a table without indexes."""
-    with psycopg.connect(conninfo) as source, psycopg.connect(conninfo) as target:
-        target.execute("CREATE TABLE ledger.copied (LIKE ledger.postings)")
-        started = time.perf_counter()
-        with (
-            source.cursor().copy("COPY ledger.postings TO STDOUT (FORMAT binary)") as given,
-            target.cursor().copy("COPY ledger.copied FROM STDIN (FORMAT binary)") as taken,
-        ):
-            for data in given:
-                taken.write(data)
-        seconds = time.perf_counter() - started
-        target.rollback()
-    return seconds
 
 
 def reads(conninfo: str, rounds: int) -> None:
@@ -385,17 +368,40 @@ def memory_mb(pid: int) -> float:
 
 
 def rebuilding(conninfo: str) -> tuple[float, float, float]:
-    """Wall and CPU seconds, and peak memory in MB, of `rebuild` in a process of its own."""
+    """Wall and CPU seconds of `rebuild` with all it starts, and the peak memory, in MB, of the
+    largest of these processes.
+    """
     program = (
-        "import time; from projections.rebuild import rebuild; at = time.perf_counter();"
-        f" rebuild({conninfo!r}, lambda _, __: None); wall = time.perf_counter() - at;"
-        " status = open('/proc/self/status').read().split('VmHWM:')[1].split()[0];"
-        " print(wall, time.process_time(), int(status) / 1024)"
+        "import time; from resource import *; from projections.rebuild import rebuild;"
+        f" at = time.perf_counter(); rebuild({conninfo!r}, lambda _, __: None);"
+        " wall = time.perf_counter() - at;"
+        " used = [getrusage(who) for who in (RUSAGE_SELF, RUSAGE_CHILDREN)];"
+        " print(wall, sum(one.ru_utime + one.ru_stime for one in used),"
+        " max(one.ru_maxrss for one in used) / 1024)"
     )
     command = [sys.executable, "-c", program]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     wall, cpu, memory = map(float, printed.split())
     return wall, cpu, memory
+
+
+def copying(conninfo: str) -> float:
+    """Seconds of a binary COPY of the ledger's rows to here, and back into tables like theirs,
+    without indexes.
+    """
+    seconds = 0.0
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        for table in ("postings", "deal_states", "deals"):
+            connection.execute(f"CREATE TABLE public.copied (LIKE ledger.{table})")
+            started = time.perf_counter()
+            with connection.cursor().copy(f"COPY ledger.{table} TO STDOUT (FORMAT binary)") as out:
+                rows = list(out)
+            with connection.cursor().copy("COPY public.copied FROM STDIN (FORMAT binary)") as copy:
+                for row in rows:
+                    copy.write(row)
+            seconds += time.perf_counter() - started
+            connection.execute("DROP TABLE public.copied")
+    return seconds
 
 
 def report(what: str, ratios: list[float], must: str = "") -> None:
