@@ -6,6 +6,7 @@ truncate it. The account in the connection string needs to be a member of both, 
 able to create them.
 """
 
+import logging
 from pathlib import Path
 from typing import LiteralString
 
@@ -14,18 +15,23 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from projections.ledger import create_ledger, create_ledger_indexes
+from projections.rebuild import rebuild
 
 _ROOT = Path(__file__).parent.parent
-MIGRATIONS: tuple[tuple[str, Path], ...] = (
+MIGRATIONS: tuple[tuple[str, Path | None], ...] = (
     ("books", _ROOT / "application" / "books.sql"),
     ("access", _ROOT / "application" / "access.sql"),
     ("positions", _ROOT / "application" / "positions.sql"),
     ("snapshots", _ROOT / "projections" / "ledger_snapshots.sql"),
+    ("numbers", None),
 )
-"""In order, each run once in its own transaction; what was released is never edited."""
+"""In order, each run once in its own transaction; what was released is never edited. None: the
+ledger's tables have changed, and it is made anew from the log.
+"""
 
 MIGRATORS_LOCK = 7305815021847160066
 MINIMUM_VERSION = 150000
+_LOG = logging.getLogger("dealfolio")
 
 _ROLES: LiteralString = """
 DO $$
@@ -56,7 +62,8 @@ def migrate(conninfo: str) -> list[str]:
     """Bring the tables up to this version; the names of the migrations that were run.
 
     Several processes may do it at once: one does, the others wait. Raises SchemaError for a server
-    that is too old, a database that a newer version has migrated, or missing rights.
+    that is too old, a database that a newer version has migrated, or missing rights;
+    replaying.Failed for a log that cannot be replayed.
     """
     with psycopg.connect(conninfo, autocommit=True, connect_timeout=5) as connection:
         if connection.info.server_version < MINIMUM_VERSION:
@@ -67,7 +74,7 @@ def migrate(conninfo: str) -> list[str]:
         connection.execute("SELECT pg_advisory_lock(%s)", [MIGRATORS_LOCK])
         connection.execute("SET lock_timeout = '60s'")  # behind the wait for other migrators
         try:
-            return _migrate(connection)
+            return _migrate(connection, conninfo)
         except psycopg.errors.InsufficientPrivilege as error:
             raise SchemaError(
                 f"the account {connection.info.user} may not prepare the database: {error}. Let an"
@@ -77,7 +84,7 @@ def migrate(conninfo: str) -> list[str]:
             ) from error
 
 
-def _migrate(connection: Connection[TupleRow]) -> list[str]:
+def _migrate(connection: Connection[TupleRow], conninfo: str) -> list[str]:
     done = _done(connection)
     names = [name for name, _ in MIGRATIONS]
     if unknown := [name for name in done if name not in names]:
@@ -90,7 +97,11 @@ def _migrate(connection: Connection[TupleRow]) -> list[str]:
         connection.execute(_ROLES)
     if missing:
         connection.execute("SET ROLE dealfolio_owner")
+        is_new = names[0] not in done
         for name, path in missing:
+            if path is None and not is_new:
+                _LOG.warning("the ledger is made anew, which takes a minute for a million events")
+                rebuild(conninfo, lambda _done, _of: None)
             with connection.transaction():
                 _run(connection, name, path)
     return [name for name, _ in missing]
@@ -111,7 +122,7 @@ def _has_rights(connection: Connection[TupleRow]) -> bool:
     return row is not None and bool(row[0])
 
 
-def _run(connection: Connection[TupleRow], name: str, path: Path) -> None:
+def _run(connection: Connection[TupleRow], name: str, path: Path | None) -> None:
     if name == MIGRATIONS[0][0]:
         connection.execute("CREATE SCHEMA IF NOT EXISTS books")
         connection.execute(
@@ -120,8 +131,9 @@ def _run(connection: Connection[TupleRow], name: str, path: Path) -> None:
         )
         create_ledger(connection, "ledger")
         create_ledger_indexes(connection, "ledger")
-    connection.execute("SET LOCAL search_path = ledger")  # whose scripts serve any ledger's schema
-    connection.execute(_script(path))
+    if path is not None:
+        connection.execute("SET LOCAL search_path = ledger")  # scripts serve any ledger's schema
+        connection.execute(_script(path))
     connection.execute("INSERT INTO books.migrations (name) VALUES (%s)", [name])
 
 

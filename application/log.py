@@ -27,6 +27,7 @@ from pydantic_core import to_json
 
 from domain.history import DealOpening, DealState
 from domain.ledger import Posting
+from domain.values import ManagerId
 
 TAIL = 5_000
 """More than this appended by others since the last look, and starting afresh is cheaper."""
@@ -71,24 +72,33 @@ SELECT (row ->> 0)::uuid, (row ->> 1)::bigint, row ->> 2, convert_to(row ->> 3, 
        (row ->> 4)::bigint, (row ->> 5)::timestamptz
 FROM jsonb_array_elements(%s::jsonb) AS row
 """
-_INSERT_POSTINGS: LiteralString = """
-INSERT INTO ledger.postings
-    (position, due_position, due_cause, deal_id, manager_id, account, effective_on, currency,
-     amount, credit, progress, actions, deals)
-SELECT (row ->> 0)::bigint, (row ->> 1)::bigint, row ->> 2, (row ->> 3)::uuid, row ->> 4,
-       row ->> 5, (row ->> 6)::date, row ->> 7, (row ->> 8)::bigint, (row ->> 9)::int,
-       (row ->> 10)::int, (row ->> 11)::int, (row ->> 12)::int
-FROM jsonb_array_elements(%s::jsonb) AS row
+_INSERT_MANAGERS: LiteralString = """
+INSERT INTO ledger.managers (manager, manager_id)
+SELECT (row ->> 0)::int, row ->> 1 FROM jsonb_array_elements(%s::jsonb) AS row
 """
 _INSERT_DEALS: LiteralString = """
-INSERT INTO ledger.deals (deal_id, position, opened_on, title, client, currency)
-SELECT (row ->> 0)::uuid, (row ->> 1)::bigint, (row ->> 2)::date, row ->> 3, row ->> 4, row ->> 5
+INSERT INTO ledger.deals (deal_id, deal, opened_on, title, client, currency)
+SELECT (row ->> 0)::uuid, (row ->> 1)::int, (row ->> 2)::date, row ->> 3, row ->> 4, row ->> 5
+FROM jsonb_array_elements(%s::jsonb) AS row
+"""
+_INSERT_POSTINGS: LiteralString = """
+INSERT INTO ledger.postings
+    (position, due_position, due_cause, deal, manager, account, effective_on, currency,
+     amount, credit, progress, actions, deals)
+SELECT (row ->> 0)::int, (row ->> 1)::int, (row ->> 2)::books.cause,
+       (SELECT deal FROM ledger.deals WHERE deal_id = (row ->> 3)::uuid),
+       (SELECT manager FROM ledger.managers WHERE manager_id = row ->> 4),
+       (row ->> 5)::books.account, (row ->> 6)::date, row ->> 7,
+       (row ->> 8)::bigint, (row ->> 9)::int, (row ->> 10)::int, (row ->> 11)::int,
+       (row ->> 12)::int
 FROM jsonb_array_elements(%s::jsonb) AS row
 """
 _INSERT_STATES: LiteralString = """
 INSERT INTO ledger.deal_states
-    (deal_id, effective_on, position, status, owner, potential_check, progress, expected_close_on)
-SELECT (row ->> 0)::uuid, (row ->> 1)::date, (row ->> 2)::bigint, row ->> 3, row ->> 4,
+    (deal, effective_on, position, status, owner, potential_check, progress, expected_close_on)
+SELECT (SELECT deal FROM ledger.deals WHERE deal_id = (row ->> 0)::uuid),
+       (row ->> 1)::date, (row ->> 2)::int, row ->> 3,
+       (SELECT manager FROM ledger.managers WHERE manager_id = row ->> 4),
        (row ->> 5)::bigint, (row ->> 6)::int, (row ->> 7)::date
 FROM jsonb_array_elements(%s::jsonb) AS row
 """
@@ -122,8 +132,9 @@ class Rows:
     """What one transaction adds, table by table, in the order of the columns."""
 
     events: list[tuple[StoredEvent, int, datetime]] = field(default_factory=list)
-    postings: list[Posting] = field(default_factory=list)
+    managers: list[tuple[int, ManagerId]] = field(default_factory=list)
     deals: list[DealOpening] = field(default_factory=list)
+    postings: list[Posting] = field(default_factory=list)
     states: list[DealState] = field(default_factory=list)
     receipts: list[tuple[str, str, bytes, Mapping[str, Any]]] = field(default_factory=list)
     people: list[tuple[str, str]] = field(default_factory=list)
@@ -329,8 +340,9 @@ class Writing:
         receipts = [(who, key, asked.hex(), answer) for who, key, asked, answer in rows.receipts]
         inserts: list[tuple[LiteralString, Sequence[object]]] = [
             (_INSERT_EVENTS, events),
-            (_INSERT_POSTINGS, rows.postings),
+            (_INSERT_MANAGERS, rows.managers),
             (_INSERT_DEALS, rows.deals),
+            (_INSERT_POSTINGS, rows.postings),
             (_INSERT_STATES, rows.states),
             (_INSERT_RECEIPTS, receipts),
             (_INSERT_PEOPLE, rows.people),

@@ -22,6 +22,7 @@ from domain.errors import IdempotencyKeyReused
 from domain.events import (
     DealOpened,
     Event,
+    ManagerRegistered,
     PeriodTotal,
     Recorded,
     is_about_a_deal,
@@ -154,6 +155,8 @@ class Session:
             rows.states += recording.states
             if (opening := recording.opening) is not None:
                 rows.deals.append(opening)
+        if isinstance(registered := recorded.event, ManagerRegistered):
+            rows.managers.append((recorded.position, registered.manager_id))
         if decision.name is not None:
             rows.people.append((decision.ids["manager_id"], decision.name))
         rows.forgotten += decision.forgets

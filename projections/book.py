@@ -6,11 +6,10 @@ A deal in memory never changes; when more is learnt of it, another takes its pla
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, Generic, LiteralString, TypeVar
-from uuid import UUID
 
 from psycopg import Cursor
 
-from domain.values import DealId, ManagerId
+from domain.values import ManagerId
 from projections.portfolio import About, Line, Show, ShowDeal
 from projections.timeline import Postings, Seen, States
 
@@ -90,9 +89,9 @@ class Deal(Generic[Shown]):
 
 
 class Book(Generic[Shown, Told]):
-    """One manager's deals by id, in the order of opening."""
+    """One manager's deals by number, in the order of opening."""
 
-    def __init__(self, deals: dict[str, Deal[Shown]], tell: Tell[Shown, Told]) -> None:
+    def __init__(self, deals: dict[int, Deal[Shown]], tell: Tell[Shown, Told]) -> None:
         self.deals = deals
         self._tell = tell
         self.size = sum(deal.size for deal in deals.values())
@@ -107,47 +106,47 @@ class Book(Generic[Shown, Told]):
             self._told = told = day, position, answer
         return told[2]
 
-    def learn_postings(self, deal_id: str, rows: Sequence[Row]) -> bool:
+    def learn_postings(self, number: int, rows: Sequence[Row]) -> bool:
         """False when the deal is new to the manager, of which `rows` do not tell enough."""
-        deal = self.deals.get(deal_id)
+        deal = self.deals.get(number)
         if deal is not None:
-            self._put(deal_id, deal, deal.with_postings(rows))
+            self._put(number, deal, deal.with_postings(rows))
         return deal is not None
 
-    def learn_states(self, deal_id: str, rows: Sequence[Row]) -> None:
-        deal = self.deals.get(deal_id)
+    def learn_states(self, number: int, rows: Sequence[Row]) -> None:
+        deal = self.deals.get(number)
         if deal is not None:
-            self._put(deal_id, deal, deal.with_states(rows))
+            self._put(number, deal, deal.with_states(rows))
 
-    def _put(self, deal_id: str, before: Deal[Shown], after: Deal[Shown]) -> None:
+    def _put(self, number: int, before: Deal[Shown], after: Deal[Shown]) -> None:
         """Whoever reads at the same moment asks about a position that both know alike."""
-        self.deals[deal_id] = after
+        self.deals[number] = after
         self.size += after.size - before.size
 
 
 POSTING: LiteralString = """
-deal_id::text, position, effective_on - date '2000-01-01',
-account, amount, credit, progress, actions, deals
+deal, position, effective_on - date '2000-01-01', account, amount, credit, progress, actions, deals
 """
 STATE: LiteralString = """
-deal_id::text, position, effective_on - date '2000-01-01', status, potential_check, progress
+deal, position, effective_on - date '2000-01-01', status, potential_check, progress
 """
 _POSTINGS_OF: LiteralString = f"""
-SELECT {POSTING} FROM ledger.postings WHERE manager_id = %s AND position <= %s
-ORDER BY postings.deal_id, position
+SELECT {POSTING} FROM ledger.postings
+WHERE manager = (SELECT manager FROM ledger.managers WHERE manager_id = %s) AND position <= %s
+ORDER BY deal, position
 """
 _STATES_OF: LiteralString = f"""
-SELECT states.* FROM unnest(%s::uuid[]) AS asked (id) CROSS JOIN LATERAL (
-    SELECT {STATE} FROM ledger.deal_states WHERE deal_id = asked.id OFFSET 0  -- by its key
+SELECT states.* FROM unnest(%s::int[]) AS asked (deal) CROSS JOIN LATERAL (
+    SELECT {STATE} FROM ledger.deal_states WHERE deal = asked.deal OFFSET 0  -- by its key
 ) AS states
-WHERE position <= %s ORDER BY asked.id, position
+WHERE position <= %s ORDER BY asked.deal, position
 """
 _DEALS_OF: LiteralString = """
-SELECT deal_id::text, title, client, currency FROM unnest(%s::uuid[]) AS asked (id)
+SELECT deal, deal_id, title, client, currency FROM unnest(%s::int[]) AS asked (id)
 CROSS JOIN LATERAL (
-    SELECT * FROM ledger.deals WHERE deal_id = asked.id OFFSET 0  -- by its key
+    SELECT * FROM ledger.deals WHERE deal = asked.id OFFSET 0  -- by its key
 ) AS deals
-ORDER BY position
+ORDER BY deal
 """
 
 
@@ -163,18 +162,15 @@ def read_book(
     ids = list(postings)
     states = dict(by_deal(cursor.execute(_STATES_OF, [ids, position]).fetchall()))
     deals = {}
-    for deal_id, *rest in cursor.execute(_DEALS_OF, [ids]):
-        about = About(DealId(UUID(deal_id)), *rest)
-        deals[deal_id] = Deal(
-            about.currency,
-            show(about),
-            Postings.of(postings[deal_id]),
-            States.of(states[deal_id]),
+    for deal, *rest in cursor.execute(_DEALS_OF, [ids]):
+        about = About(*rest)
+        deals[deal] = Deal(
+            about.currency, show(about), Postings.of(postings[deal]), States.of(states[deal])
         )
     return Book(deals, tell)
 
 
-def by_deal(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
-    """Rows that begin with the deal and are in its order, without it."""
-    for deal_id, own in groupby(rows, key=lambda row: row[0]):
-        yield deal_id, [row[1:] for row in own]
+def by_deal(rows: Sequence[Row]) -> Iterator[tuple[int, list[Row]]]:
+    """Rows that begin with the deal's number and are in its order, without it."""
+    for number, own in groupby(rows, key=lambda row: row[0]):
+        yield number, [row[1:] for row in own]

@@ -61,26 +61,28 @@ def _line(position: int, deal_id: DealId, deal: Deal) -> DealLine:
 
 
 _DEALS: LiteralString = """
-SELECT deals.position, deals.deal_id, title, client, opened_on, currency,
-       status, owner, potential_check, progress, expected_close_on
+SELECT deals.deal, deals.deal_id, title, client, opened_on, currency,
+       status, managers.manager_id, potential_check, progress, expected_close_on
 FROM ledger.deals
 CROSS JOIN LATERAL (
     SELECT status, owner, potential_check, progress, expected_close_on
     FROM ledger.deal_states
-    WHERE deal_id = deals.deal_id
-      AND effective_on <= %(as_of)s AND deal_states.position <= %(position)s
-    ORDER BY effective_on DESC, deal_states.position DESC LIMIT 1
+    WHERE deal = deals.deal AND effective_on <= %(as_of)s AND position <= %(position)s
+    ORDER BY effective_on DESC, position DESC LIMIT 1
 ) AS state
-WHERE deals.position > %(after)s AND deals.position <= %(position)s
+JOIN ledger.managers ON manager = owner
+WHERE deals.deal > %(after)s AND deals.deal <= %(position)s
   AND (%(status)s::text IS NULL OR status = %(status)s)
-  AND (%(owner)s::text IS NULL OR owner = %(owner)s)
-  AND (%(seen)s::text[] IS NULL OR owner = ANY(%(seen)s) OR deals.deal_id IN (
-      SELECT deal_id FROM ledger.postings
-      WHERE manager_id = ANY(%(seen)s) AND effective_on <= %(as_of)s AND position <= %(position)s
-      GROUP BY deal_id, manager_id
+  AND (%(owner)s::text IS NULL OR manager_id = %(owner)s)
+  AND (%(seen)s::text[] IS NULL OR manager_id = ANY(%(seen)s) OR deals.deal IN (
+      SELECT deal FROM ledger.postings
+      WHERE manager = ANY (
+          ARRAY(SELECT manager FROM ledger.managers WHERE manager_id = ANY (%(seen)s)))
+        AND effective_on <= %(as_of)s AND position <= %(position)s
+      GROUP BY deal, manager
       HAVING sum(credit) <> 0 OR sum(actions) <> 0
           OR sum(amount) FILTER (WHERE account = 'claimed') <> 0))
-ORDER BY deals.position LIMIT %(limit)s
+ORDER BY deals.deal LIMIT %(limit)s
 """
 
 

@@ -63,6 +63,8 @@ class Standing(NamedTuple):
 
 NOBODY = Standing()
 
+COLUMNS: LiteralString = "active, claimed, suspended, lost, won, credit, progress, actions, deals"
+"""Of a Standing."""
 STANDING: LiteralString = """
 coalesce(sum(amount) FILTER (WHERE account = 'active'), 0),
 coalesce(sum(amount) FILTER (WHERE account = 'claimed'), 0),
@@ -71,21 +73,34 @@ coalesce(sum(amount) FILTER (WHERE account = 'lost'), 0),
 coalesce(sum(amount) FILTER (WHERE account = 'won'), 0),
 sum(credit), sum(progress), sum(actions), sum(deals)
 """
-"""Columns of a Standing over a group of postings. One posting fits 64 bits, a sum may not: it is
+"""The same over a group of postings. One posting fits 64 bits, a sum may not: it is
 `numeric` and becomes an int here, which has no bounds."""
 
 
-OF_MANAGERS: LiteralString = "(%(managers)s::text[] IS NULL OR manager_id = ANY(%(managers)s))"
-"""Whose postings count; its parameter is `managers_asked`."""
+EVERYBODY: LiteralString = """
+who AS MATERIALIZED (SELECT manager, manager_id FROM ledger.managers)
+"""
+SOME: LiteralString = """
+who AS MATERIALIZED (
+    SELECT manager, manager_id FROM ledger.managers WHERE manager_id = ANY (%(managers)s)
+)
+"""
+THEIRS: LiteralString = "manager = ANY (ARRAY(SELECT manager FROM who))"
+"""Postings of one after the other, because every index of them begins with the manager."""
+
+
+def whose(managers: Collection[ManagerId] | None) -> LiteralString:
+    """The first part of a question about `managers`; None: about everybody."""
+    return EVERYBODY if managers is None else SOME
 
 
 def managers_asked(managers: Collection[ManagerId] | None) -> list[ManagerId] | None:
-    """None: everybody."""
+    """The parameter of SOME."""
     return None if managers is None else list(managers)
 
 
 def standing(columns: Iterable[SupportsInt]) -> Standing:
-    """From the columns of STANDING."""
+    """From COLUMNS."""
     active, claimed, suspended, lost, won, *rest = map(int, columns)
     return Standing(Balance(active, claimed, suspended, lost, won), *rest)
 

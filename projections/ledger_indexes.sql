@@ -1,7 +1,13 @@
--- Made after a rebuild's bulk copy, before it goes live.
-CREATE INDEX postings_of_a_manager ON postings (manager_id, effective_on, position)
-    INCLUDE (deal_id, account, currency, amount, credit, progress, actions, deals);
-CREATE INDEX postings_by_position ON postings (position);
-ALTER TABLE deals ADD PRIMARY KEY (deal_id);
-CREATE UNIQUE INDEX deals_by_position ON deals (position);
-ALTER TABLE deal_states ADD PRIMARY KEY (deal_id, effective_on, position);
+-- Made after a rebuild's bulk copy, before it goes live. What grows at its end is packed full.
+ALTER TABLE managers ADD PRIMARY KEY (manager);
+ALTER TABLE managers ADD UNIQUE (manager_id);
+ALTER TABLE deals ADD PRIMARY KEY (deal);
+ALTER TABLE deals ADD UNIQUE (deal_id);
+ALTER TABLE deal_states ADD PRIMARY KEY (deal, effective_on, position);
+-- What a manager was learnt to have since some position, and what of it is in which deal, without
+-- a look at the table.
+CREATE INDEX postings_of_a_manager ON postings (manager, position)
+    INCLUDE (effective_on, deal, account, currency, amount, credit, progress, actions, deals)
+    WITH (fillfactor = 100);
+-- What became effective in a few days.
+CREATE INDEX postings_by_day ON postings (manager, effective_on);

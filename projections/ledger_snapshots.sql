@@ -3,31 +3,32 @@
 -- no answer.
 
 CREATE TABLE IF NOT EXISTS cuts (
-    position  bigint PRIMARY KEY,  -- all that is known up to it, inclusive, is in its snapshots
-    last_mark date   NOT NULL      -- and all of that is effective by then
+    position  int  PRIMARY KEY,  -- all that is known up to it, inclusive, is in its snapshots
+    last_mark date NOT NULL      -- and all of that is effective by then
 );
 
 CREATE TABLE IF NOT EXISTS snapshots (
-    manager_id text    NOT NULL,
-    currency   text    NOT NULL,
-    mark       date    NOT NULL,  -- at the end of this day
-    cut        bigint  NOT NULL,  -- as known at this position
-    active     numeric NOT NULL,  -- value by account, 1/10 000 of a kopeck
-    claimed    numeric NOT NULL,
-    suspended  numeric NOT NULL,
-    lost       numeric NOT NULL,
-    won        numeric NOT NULL,
-    credit     bigint  NOT NULL,
-    progress   bigint  NOT NULL,
-    actions    bigint  NOT NULL,
-    deals      bigint  NOT NULL,
-    PRIMARY KEY (manager_id, currency, mark, cut)
+    manager   int     NOT NULL,
+    currency  text    NOT NULL,
+    mark      date    NOT NULL,  -- at the end of this day
+    cut       int     NOT NULL,  -- as known at this position
+    credit    int     NOT NULL,
+    progress  int     NOT NULL,
+    actions   int     NOT NULL,
+    deals     int     NOT NULL,
+    active    numeric NOT NULL,  -- value by account, 1/10 000 of a kopeck
+    claimed   numeric NOT NULL,
+    suspended numeric NOT NULL,
+    lost      numeric NOT NULL,
+    won       numeric NOT NULL,
+    PRIMARY KEY (manager, currency, mark, cut)  -- with all the rest, so that one look is enough
+        INCLUDE (credit, progress, actions, deals, active, claimed, suspended, lost, won)
 );
 
 CREATE TABLE IF NOT EXISTS holders (  -- whoever is in a snapshot
-    manager_id text NOT NULL,
-    currency   text NOT NULL,
-    PRIMARY KEY (manager_id, currency)
+    manager  int  NOT NULL,
+    currency text NOT NULL,
+    PRIMARY KEY (manager, currency)
 );
 
 GRANT SELECT, INSERT ON cuts, snapshots, holders TO dealfolio_app;

@@ -17,6 +17,7 @@ from psycopg import Cursor
 
 from domain.values import ManagerId
 from projections.book import POSTING, STATE, Book, Row, Shown, Tell, Told, by_deal, read_book
+from projections.ledger import EVERYBODY, THEIRS
 from projections.point import LAST, POINT, Clock, Knowledge, Point, asked_for, point_from
 from projections.portfolio import Show
 from projections.timeline import day_of
@@ -84,18 +85,20 @@ def _is(cursor: Cursor[Any], ledger: tuple[int, str]) -> bool:
 # ---------------------------------------------------------------------------- what is new
 
 _NEW_POSTINGS: LiteralString = f"""
-SELECT manager_id, {POSTING} FROM ledger.postings WHERE position > %s AND position <= %s
-ORDER BY manager_id, postings.deal_id, position
+WITH {EVERYBODY}
+SELECT manager_id, {POSTING} FROM ledger.postings JOIN who USING (manager)
+WHERE {THEIRS} AND position > %s AND position <= %s ORDER BY manager_id, deal, position
 """
 _NEW_STATES: LiteralString = f"""
 SELECT {STATE} FROM (
-    SELECT DISTINCT originator_id FROM books.events
+    SELECT DISTINCT deal AS number
+    FROM books.events JOIN ledger.deals ON deal_id = originator_id
     WHERE notification_id > %(after)s AND notification_id <= %(last)s AND NOT of_the_directory
 ) AS changed
 CROSS JOIN LATERAL (
-    SELECT * FROM ledger.deal_states WHERE deal_id = changed.originator_id OFFSET 0  -- by its key
+    SELECT * FROM ledger.deal_states WHERE deal = changed.number OFFSET 0  -- by its key
 ) AS states
-WHERE position > %(after)s AND position <= %(last)s ORDER BY states.deal_id, position
+WHERE position > %(after)s AND position <= %(last)s ORDER BY deal, position
 """
 
 
@@ -124,14 +127,14 @@ class _News(NamedTuple):
             book = books.get(manager)
             if book is not None:
                 told = [
-                    book.learn_postings(deal_id, own)
-                    for deal_id, own in by_deal([row[1:] for row in rows])
+                    book.learn_postings(deal, own)
+                    for deal, own in by_deal([row[1:] for row in rows])
                 ]
                 if not all(told):
                     del books[manager]
-        for deal_id, own in by_deal(self.states):
+        for deal, own in by_deal(self.states):
             for book in books.values():
-                book.learn_states(deal_id, own)
+                book.learn_states(deal, own)
 
 
 # ---------------------------------------------------------------------------- everybody

@@ -9,7 +9,7 @@ from psycopg import Cursor
 
 from domain.history import known, steps
 from domain.values import Account, ManagerId
-from projections.ledger import OF_MANAGERS, ZERO, Balance, managers_asked
+from projections.ledger import EVERYBODY, SOME, THEIRS, ZERO, Balance, managers_asked, whose
 from projections.portfolio import Log
 from projections.snapshots import balance_of
 
@@ -63,13 +63,16 @@ def movement_between(
     return Movement(opening, _non_zero(lines))
 
 
-_LINES: LiteralString = f"""
+_LINES: dict[LiteralString, LiteralString] = {
+    who: f"""
+WITH {who}
 SELECT due_cause, account, sum(amount) FROM ledger.postings
-WHERE currency = %(currency)s AND effective_on > %(first)s AND effective_on <= %(last)s
-  AND position <= %(position)s
-  AND {OF_MANAGERS}
+WHERE {THEIRS} AND effective_on > %(first)s AND effective_on <= %(last)s
+  AND position + 0 <= %(position)s AND currency = %(currency)s
 GROUP BY due_cause, account
 """
+    for who in (EVERYBODY, SOME)
+}
 
 
 def movement_from_ledger(
@@ -90,7 +93,7 @@ def movement_from_ledger(
     }
     lines = {
         (cause, Account(account)): int(amount)
-        for cause, account, amount in cursor.execute(_LINES, asked).fetchall()
+        for cause, account, amount in cursor.execute(_LINES[whose(managers)], asked).fetchall()
     }
     return Movement(balance_of(cursor, first, position, currency, managers), _non_zero(lines))
 

@@ -166,22 +166,23 @@ _MANAGER: LiteralString = f"""
 SELECT deals.deal_id, deals.title, deals.client, deals.currency,
        state.status, state.potential_check, state.progress, held.*
 FROM (
-    SELECT deal_id, {STANDING}
+    SELECT deal, {STANDING}
     FROM ledger.postings
-    WHERE manager_id = %(manager)s AND effective_on <= %(as_of)s AND position <= %(position)s
-    GROUP BY deal_id
-) AS held (of_deal, active, claimed, suspended, lost, won, credit, in_open, actions, counted)
+    WHERE manager = (SELECT manager FROM ledger.managers WHERE manager_id = %(manager)s)
+      AND effective_on <= %(as_of)s AND position <= %(position)s
+    GROUP BY deal
+) AS held (deal, active, claimed, suspended, lost, won, credit, in_open, actions, counted)
 CROSS JOIN LATERAL (
-    SELECT deal_id, title, client, currency, position FROM ledger.deals
-    WHERE deal_id = held.of_deal LIMIT 1  -- by its key: a join would read all deals
+    SELECT deal_id, title, client, currency FROM ledger.deals
+    WHERE deal = held.deal LIMIT 1  -- by its key: a join would read all deals
 ) AS deals
 CROSS JOIN LATERAL (
     SELECT status, potential_check, progress FROM ledger.deal_states
-    WHERE deal_id = held.of_deal
+    WHERE deal = held.deal
       AND effective_on <= %(as_of)s AND position <= %(position)s
     ORDER BY effective_on DESC, position DESC LIMIT 1
 ) AS state
-ORDER BY deals.position
+ORDER BY held.deal
 """
 
 

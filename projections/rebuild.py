@@ -78,7 +78,7 @@ def rebuild(
         position = unfinished.begin(connection, FRESH) if begun is None else begun
         fill(connection, Work(conninfo, FRESH, position), progress, phases)
         phases(Phase.SNAPSHOTS)
-        while close_next_cut(connection, FRESH):
+        while close_next_cut(connection, FRESH, position):
             pass
         phases(Phase.CATCHING_UP)
         while (end := _end(connection)) - position > FEW:
@@ -167,6 +167,7 @@ def _catch_up(connection: Connection[TupleRow], position: int, end: int) -> int:
             )
         rows.copy()
         unfinished.move(connection, FRESH, end)
+        unfinished.settle(connection, FRESH)
     return end
 
 

@@ -27,7 +27,7 @@ from domain.errors import Refusal
 from domain.events import DealEvent, Recorded, decode, is_about_a_deal
 from domain.history import DealOpening, DealState, Recording, replay
 from domain.ledger import Posting
-from projections.unfinished import STAGED, Part, claim
+from projections.unfinished import Part, claim
 
 AT_ONCE = 1_000
 """Events read at once."""
@@ -194,7 +194,7 @@ class _Replaying:
             self._writer.execute("SET synchronous_commit = off")  # the switch waits for all of it
             stack.enter_context(_without_collector())
             self._stack = stack.pop_all()
-        self._rows = Rows(self._writer, self._work.schema, STAGED)
+        self._rows = Rows(self._writer, self._work.schema)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -252,11 +252,9 @@ def _understood(stream: Any, version: int, topic: str, state: bytes) -> Recorded
 
 
 class Rows:
-    """Rows of the read model on their way into `schema`, copied as they come to be many."""
+    """Rows of the read model, staged in `schema` as they come to be many."""
 
-    def __init__(
-        self, connection: Connection[TupleRow], schema: str, postings: str = "postings"
-    ) -> None:
+    def __init__(self, connection: Connection[TupleRow], schema: str) -> None:
         self._connection = connection
         self._postings: list[Posting] = []
         self._states: list[DealState] = []
@@ -264,8 +262,8 @@ class Rows:
         self._tables: tuple[tuple[sql.Identifier, list[int], list[Any]], ...] = tuple(
             (name, self._types(name), rows)
             for name, rows in (
-                (sql.Identifier(schema, postings), self._postings),
-                (sql.Identifier(schema, "deal_states"), self._states),
+                (sql.Identifier(schema, "staged_postings"), self._postings),
+                (sql.Identifier(schema, "staged_states"), self._states),
                 (sql.Identifier(schema, "deals"), self._deals),
             )
         )

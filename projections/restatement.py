@@ -10,7 +10,7 @@ from psycopg import Cursor
 from domain.history import Fact, on, state_at
 from domain.ledger import NOTHING, Holdings, difference, holdings
 from domain.values import Account, DealId, ManagerId
-from projections.ledger import OF_MANAGERS, ZERO, Balance, managers_asked
+from projections.ledger import EVERYBODY, SOME, THEIRS, ZERO, Balance, managers_asked, whose
 from projections.portfolio import Log
 from projections.snapshots import balance_of
 
@@ -94,20 +94,25 @@ def _lines_of(deal_id: DealId, fact: Fact, change: Holdings) -> Iterator[Restate
         )
 
 
-_LINES: LiteralString = f"""
-SELECT line.position, line.manager_id, line.account, line.amount, events.topic, line.deal_id,
-       events.recorded_at,
+_LINES: dict[LiteralString, LiteralString] = {
+    who: f"""
+WITH {who}
+SELECT line.position, who.manager_id, line.account, line.amount, events.topic,
+       events.originator_id, events.recorded_at,
        (convert_from(events.state, 'UTF8')::jsonb ->> 'effective_on')::date
 FROM (
-    SELECT position, deal_id, manager_id, account, sum(amount)
+    SELECT position, manager, account, sum(amount)
     FROM ledger.postings
-    WHERE currency = %(currency)s AND effective_on <= %(as_of)s
-      AND position > %(first)s AND position <= %(last)s
-      AND {OF_MANAGERS}
-    GROUP BY position, deal_id, manager_id, account HAVING sum(amount) <> 0
-) AS line (position, deal_id, manager_id, account, amount)
+    WHERE {THEIRS} AND position > %(first)s AND position <= %(last)s
+      AND effective_on <= %(as_of)s AND currency = %(currency)s
+    GROUP BY position, manager, account HAVING sum(amount) <> 0
+) AS line (position, manager, account, amount)
 JOIN books.events ON events.notification_id = line.position
+JOIN who USING (manager)
 """
+    for who in (EVERYBODY, SOME)
+}
+"""A position is one deal's."""
 
 
 def restatement_from_ledger(
@@ -127,11 +132,13 @@ def restatement_from_ledger(
         "managers": managers_asked(managers),
     }
     earlier = balance_of(cursor, as_of, first, currency, managers)
-    return Restatement(earlier, _in_order(_lines(cursor, asked)))
+    return Restatement(earlier, _in_order(_lines(cursor, _LINES[whose(managers)], asked)))
 
 
-def _lines(cursor: Cursor[Any], asked: dict[str, Any]) -> Iterator[RestatementLine]:
-    for position, manager, account, amount, *rest in cursor.execute(_LINES, asked):
+def _lines(
+    cursor: Cursor[Any], statement: LiteralString, asked: dict[str, Any]
+) -> Iterator[RestatementLine]:
+    for position, manager, account, amount, *rest in cursor.execute(statement, asked):
         yield RestatementLine(position, manager, Account(account), int(amount), *rest)
 
 

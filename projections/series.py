@@ -11,14 +11,18 @@ from psycopg import Cursor
 
 from domain.values import ManagerId
 from projections.ledger import (
+    COLUMNS,
+    EVERYBODY,
     NOBODY,
-    OF_MANAGERS,
+    SOME,
     STANDING,
+    THEIRS,
     Balance,
     Standing,
     managers_asked,
     standing,
     total,
+    whose,
 )
 from projections.portfolio import Log, portfolios_as_of
 from projections.snapshots import standings, standings_on
@@ -83,13 +87,19 @@ def series_as_of(
     return result
 
 
-_DAILY: LiteralString = f"""
-SELECT effective_on, manager_id, {STANDING} FROM ledger.postings
-WHERE currency = %(currency)s AND effective_on > %(first)s AND effective_on <= %(last)s
-  AND position <= %(position)s
-  AND {OF_MANAGERS}
-GROUP BY effective_on, manager_id ORDER BY effective_on
+_DAILY: dict[LiteralString, LiteralString] = {
+    who: f"""
+WITH {who}
+SELECT effective_on, manager_id, {COLUMNS} FROM (
+    SELECT effective_on, manager, {STANDING} FROM ledger.postings
+    WHERE {THEIRS} AND effective_on > %(first)s AND effective_on <= %(last)s
+      AND position + 0 <= %(position)s AND currency = %(currency)s
+    GROUP BY effective_on, manager
+) AS day (effective_on, manager, {COLUMNS})
+JOIN who USING (manager) ORDER BY effective_on
 """
+    for who in (EVERYBODY, SOME)
+}
 
 
 def series_from_ledger(
@@ -127,7 +137,7 @@ def day_by_day(
         "position": position,
         "managers": managers_asked(managers),
     }
-    rows = iter(cursor.execute(_DAILY, asked).fetchall())
+    rows = iter(cursor.execute(_DAILY[whose(managers)], asked).fetchall())
     row = next(rows, None)
     for day in days:
         while row is not None and row[0] <= day:

@@ -25,26 +25,25 @@ from psycopg.rows import TupleRow
 
 from domain.values import ManagerId
 from projections.ledger import (
+    COLUMNS,
+    EVERYBODY,
     NOBODY,
-    OF_MANAGERS,
+    SOME,
     STANDING,
+    THEIRS,
     Balance,
     Standing,
     managers_asked,
     standing,
     total,
+    whose,
 )
 
-EVERY = 4_096
+EVERY = 8_192
 """Events from one cut to the next."""
 CLOSERS_LOCK = 1_701_001
 """With the table of cuts: a rebuild closes those of another ledger meanwhile."""
 
-_COLUMNS: LiteralString = "active, claimed, suspended, lost, won, credit, progress, actions, deals"
-_SUMS: LiteralString = """
-sum(active), sum(claimed), sum(suspended), sum(lost), sum(won),
-sum(credit), sum(progress), sum(actions), sum(deals)
-"""
 _MARK: LiteralString = """
 least(
     date_trunc('month', effective_on)::date + (extract(day FROM effective_on)::int + 7) / 8 * 8 - 1,
@@ -71,39 +70,40 @@ cut AS MATERIALIZED (
 )
 """
 _SNAPSHOT: LiteralString = f"""
-SELECT {_COLUMNS} FROM ledger.snapshots
-WHERE manager_id = holders.manager_id AND currency = holders.currency
+SELECT {COLUMNS} FROM ledger.snapshots
+WHERE manager = holders.manager AND currency = holders.currency
   AND mark <= least(asked.mark, (SELECT last_mark FROM cut))
   AND cut <= (SELECT position FROM cut)
 ORDER BY mark DESC, cut DESC LIMIT 1
 """
-_BEHIND_THE_MARK: LiteralString = f"""
-SELECT {STANDING} FROM ledger.postings
-WHERE manager_id = holders.manager_id AND currency = holders.currency
-  AND effective_on > asked.mark AND effective_on <= asked.day
-  AND position <= (SELECT position FROM cut)
-HAVING count(*) > 0
+_STRIP: LiteralString = """
+SELECT currency, manager, effective_on, account, amount, credit, progress, actions, deals
+FROM ledger.postings WHERE
 """
-_SINCE_THE_CUT: LiteralString = f"""
-position > coalesce((SELECT position FROM cut), 0) AND position <= %(position)s AND {OF_MANAGERS}
+_SINCE_THE_CUT: LiteralString = """
+position > coalesce((SELECT position FROM cut), 0) AND position <= %(position)s
 """
-_STANDINGS: LiteralString = f"""
-WITH {_CUT}, asked AS (SELECT %(mark)s::date AS mark, %(as_of)s::date AS day), part AS (
-    SELECT currency, manager_id, snapshot.*
-    FROM asked, ledger.holders, LATERAL ({_SNAPSHOT}) AS snapshot
-    WHERE {OF_MANAGERS}
+_KNOWN_AT_THE_CUT: LiteralString = "position + 0 <= (SELECT position FROM cut)"
+"""Days are few, and all that is known is much: by the sum no index offers itself."""
+
+
+_STANDINGS: dict[LiteralString, LiteralString] = {
+    who: f"""
+WITH {who}, {_CUT}, asked AS (SELECT %(mark)s::date AS mark), strips AS (
+    {_STRIP} {THEIRS} AND effective_on > %(mark)s AND effective_on <= %(as_of)s
+        AND {_KNOWN_AT_THE_CUT}
     UNION ALL
-    SELECT currency, manager_id, strip.*
-    FROM asked, ledger.holders, LATERAL ({_BEHIND_THE_MARK}) AS strip
-    WHERE asked.day > asked.mark AND {OF_MANAGERS}
-    UNION ALL
-    SELECT currency, manager_id, {STANDING}
-    FROM ledger.postings WHERE {_SINCE_THE_CUT} AND effective_on <= %(as_of)s
-    GROUP BY currency, manager_id
+    {_STRIP} {THEIRS} AND {_SINCE_THE_CUT} AND effective_on <= %(as_of)s
 )
-SELECT currency, manager_id, {_SUMS} FROM part
-GROUP BY currency, manager_id ORDER BY currency, manager_id
+SELECT currency, manager_id, {COLUMNS} FROM (
+    SELECT currency, manager, snapshot.*
+    FROM asked, ledger.holders, LATERAL ({_SNAPSHOT}) AS snapshot WHERE {THEIRS}
+    UNION ALL
+    SELECT currency, manager, {STANDING} FROM strips GROUP BY currency, manager
+) AS part (currency, manager, {COLUMNS}) JOIN who USING (manager)
 """
+    for who in (EVERYBODY, SOME)
+}
 
 
 def standings(
@@ -113,8 +113,12 @@ def standings(
     `position` <= `position`, of everybody or of `managers`.
     """
     asked = _asked(position, managers) | {"mark": mark_before(as_of), "as_of": as_of}
-    for currency, manager, *columns in cursor.execute(_STANDINGS, asked):
-        yield currency, manager, standing(columns)
+    held: dict[tuple[str, ManagerId], Standing] = {}
+    for currency, manager, *columns in cursor.execute(_STANDINGS[whose(managers)], asked):
+        part, place = standing(columns), (currency, manager)
+        held[place] = held[place].plus(part) if place in held else part
+    for currency, manager in sorted(held):
+        yield currency, manager, held[currency, manager]
 
 
 def balance_of(
@@ -129,24 +133,32 @@ def balance_of(
     return total(one for held_in, _, one in held if held_in == currency).balance
 
 
-_ON_DAYS: LiteralString = f"""
-WITH {_CUT}, asked AS (
+_ON_DAYS: dict[LiteralString, LiteralString] = {
+    who: f"""
+WITH {who}, {_CUT}, asked AS (
     SELECT * FROM unnest(%(days)s::date[], %(marks)s::date[]) AS asked (day, mark)
-), part AS (
-    SELECT day, manager_id, snapshot.* FROM asked, ledger.holders, LATERAL ({_SNAPSHOT}) AS snapshot
-    WHERE currency = %(currency)s AND {OF_MANAGERS}
-    UNION ALL
-    SELECT day, manager_id, strip.*
-    FROM asked, ledger.holders, LATERAL ({_BEHIND_THE_MARK}) AS strip
-    WHERE currency = %(currency)s AND asked.day > asked.mark AND {OF_MANAGERS}
+), strips AS (
+    SELECT day, strip.* FROM asked, who, LATERAL (
+        {_STRIP} manager = who.manager AND effective_on > asked.mark AND effective_on <= asked.day
+            AND {_KNOWN_AT_THE_CUT}
+    ) AS strip
+    WHERE asked.day > asked.mark
 )
-SELECT day, true, manager_id, {_SUMS} FROM part GROUP BY day, manager_id
-UNION ALL
-SELECT effective_on, false, manager_id, {STANDING} FROM ledger.postings
-WHERE {_SINCE_THE_CUT} AND currency = %(currency)s AND effective_on <= %(last)s
-GROUP BY effective_on, manager_id
-ORDER BY 1
+SELECT day, at_the_cut, manager_id, {COLUMNS} FROM (
+    SELECT day, true, manager, snapshot.*
+    FROM asked, ledger.holders, LATERAL ({_SNAPSHOT}) AS snapshot
+    WHERE currency = %(currency)s AND {THEIRS}
+    UNION ALL
+    SELECT day, true, manager, {STANDING} FROM strips
+    WHERE currency = %(currency)s GROUP BY day, manager
+    UNION ALL
+    SELECT effective_on, false, manager, {STANDING} FROM ledger.postings
+    WHERE {THEIRS} AND {_SINCE_THE_CUT} AND currency = %(currency)s AND effective_on <= %(last)s
+    GROUP BY effective_on, manager
+) AS part (day, at_the_cut, manager, {COLUMNS}) JOIN who USING (manager)
 """
+    for who in (EVERYBODY, SOME)
+}
 """What is known at the cut for each of the days, and what was learnt since by its own day."""
 
 
@@ -165,17 +177,16 @@ def standings_on(
         "currency": currency,
     }
     known: dict[date, dict[ManagerId, Standing]] = defaultdict(dict)
-    since: deque[tuple[date, ManagerId, Standing]] = deque()
-    for day, at_the_cut, manager, *columns in cursor.execute(_ON_DAYS, asked):
-        if at_the_cut:
-            known[day][manager] = standing(columns)
-        else:
-            since.append((day, manager, standing(columns)))
+    since: dict[date, dict[ManagerId, Standing]] = defaultdict(dict)
+    for day, at_the_cut, manager, *columns in cursor.execute(_ON_DAYS[whose(managers)], asked):
+        held, part = (known if at_the_cut else since)[day], standing(columns)
+        held[manager] = held[manager].plus(part) if manager in held else part
     learnt: dict[ManagerId, Standing] = {}
+    waiting = deque(sorted(since))
     for day in days:
-        while since and since[0][0] <= day:
-            _, manager, more = since.popleft()
-            learnt[manager] = learnt.get(manager, NOBODY).plus(more)
+        while waiting and waiting[0] <= day:
+            for manager, more in since[waiting.popleft()].items():
+                learnt[manager] = learnt.get(manager, NOBODY).plus(more)
         held = known[day]
         yield {who: held.get(who, NOBODY).plus(learnt.get(who, NOBODY)) for who in held | learnt}
 
@@ -188,41 +199,42 @@ def _asked(position: int, managers: Collection[ManagerId] | None) -> dict[str, A
 
 _SO_FAR: LiteralString = ", ".join(
     f"coalesce(held.{column}, 0) + sum(coalesce(new.{column}, 0)) OVER so_far"
-    for column in _COLUMNS.split(", ")
+    for column in COLUMNS.split(", ")
 )
 _NEXT_MARK: LiteralString = """
 SELECT min(mark) FROM snapshots
-WHERE manager_id = one.manager_id AND currency = one.currency AND mark >"""
+WHERE manager = one.manager AND currency = one.currency AND mark >"""
 """Of one after the other, by the index: a mark has a row for every cut that has changed it."""
 _CLOSE: LiteralString = f"""
-WITH RECURSIVE new (manager_id, currency, mark, {_COLUMNS}) AS MATERIALIZED (
-    SELECT manager_id, currency, {_MARK}, {STANDING}
+WITH RECURSIVE new (manager, currency, mark, {COLUMNS}) AS MATERIALIZED (
+    SELECT manager, currency, {_MARK}, {STANDING}
     FROM postings
-    WHERE position > coalesce((SELECT max(position) FROM cuts), 0) AND position <= %(cut)s
+    WHERE manager = ANY (ARRAY(SELECT manager FROM managers))
+      AND position > coalesce((SELECT max(position) FROM cuts), 0) AND position <= %(cut)s
     GROUP BY 1, 2, 3
 ), first AS (
-    SELECT manager_id, currency, min(mark) AS mark FROM new GROUP BY manager_id, currency
+    SELECT manager, currency, min(mark) AS mark FROM new GROUP BY manager, currency
 ), later AS (
-    SELECT manager_id, currency, ({_NEXT_MARK} one.mark) AS mark FROM first AS one
+    SELECT manager, currency, ({_NEXT_MARK} one.mark) AS mark FROM first AS one
     UNION ALL
-    SELECT manager_id, currency, ({_NEXT_MARK} one.mark) FROM later AS one
+    SELECT manager, currency, ({_NEXT_MARK} one.mark) FROM later AS one
     WHERE mark IS NOT NULL
 ), changed AS (
-    SELECT manager_id, currency, mark FROM new
+    SELECT manager, currency, mark FROM new
     UNION
-    SELECT manager_id, currency, mark FROM later WHERE mark IS NOT NULL
+    SELECT manager, currency, mark FROM later WHERE mark IS NOT NULL
 ), closed AS (
-    INSERT INTO snapshots (manager_id, currency, mark, cut, {_COLUMNS})
-    SELECT manager_id, currency, mark, %(cut)s, {_SO_FAR}
-    FROM changed LEFT JOIN new USING (manager_id, currency, mark) LEFT JOIN LATERAL (
-        SELECT {_COLUMNS} FROM snapshots AS before
-        WHERE before.manager_id = changed.manager_id AND before.currency = changed.currency
+    INSERT INTO snapshots (manager, currency, mark, cut, {COLUMNS})
+    SELECT manager, currency, mark, %(cut)s, {_SO_FAR}
+    FROM changed LEFT JOIN new USING (manager, currency, mark) LEFT JOIN LATERAL (
+        SELECT {COLUMNS} FROM snapshots AS before
+        WHERE before.manager = changed.manager AND before.currency = changed.currency
           AND before.mark <= changed.mark
         ORDER BY before.mark DESC, before.cut DESC LIMIT 1
     ) AS held ON true
-    WINDOW so_far AS (PARTITION BY manager_id, currency ORDER BY mark)
+    WINDOW so_far AS (PARTITION BY manager, currency ORDER BY mark)
 ), in_them AS (
-    INSERT INTO holders SELECT manager_id, currency FROM first ON CONFLICT DO NOTHING
+    INSERT INTO holders SELECT manager, currency FROM first ON CONFLICT DO NOTHING
 )
 INSERT INTO cuts (position, last_mark)
 SELECT %(cut)s, greatest(max(mark), (SELECT max(last_mark) FROM cuts), '2000-01-01') FROM new
@@ -232,20 +244,25 @@ SELECT pg_try_advisory_xact_lock(%s::int, ('cuts'::regclass::oid::bigint %% 2147
 """
 _ENDS: LiteralString = """
 SELECT coalesce((SELECT max(position) FROM cuts), 0),
-       coalesce((SELECT max(position) FROM postings), 0)
+       coalesce(%(end)s, (SELECT max(notification_id) FROM books.events), 0)
 """
 
 
 def close_next_cut(
-    connection: Connection[TupleRow], schema: str = "ledger", every: int = EVERY
+    connection: Connection[TupleRow],
+    schema: str = "ledger",
+    end: int | None = None,
+    every: int = EVERY,
 ) -> bool:
     """Close the cut `every` positions behind the last one, in a transaction of its own; False if
     less than that was learnt since, or another process is at it.
+
+    The ledger in `schema` has all that was recorded up to `end`; None: up to the log's end.
     """
     with connection.transaction(), connection.cursor() as cursor:
         cursor.execute(sql.SQL("SET LOCAL search_path = {}").format(sql.Identifier(schema)))
         alone = cursor.execute(_ALONE, [CLOSERS_LOCK]).fetchone()
-        row = cursor.execute(_ENDS).fetchone()
+        row = cursor.execute(_ENDS, {"end": end}).fetchone()
         assert alone is not None
         assert row is not None
         before, end = row

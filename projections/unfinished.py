@@ -17,8 +17,6 @@ from psycopg.rows import TupleRow
 
 from projections.ledger import create_ledger, create_ledger_indexes
 
-STAGED = "staged"
-"""Postings on their way, part by part."""
 PART = 5_000
 """Events of a part, or a stream's more."""
 _MEMORY: LiteralString = """
@@ -27,7 +25,15 @@ SET LOCAL work_mem = '256MB'; SET LOCAL maintenance_work_mem = '256MB'
 """What the server may use for one sort; more is sorted on disk."""
 
 _NOTES: LiteralString = """
-CREATE UNLOGGED TABLE staged (LIKE postings);
+CREATE UNLOGGED TABLE staged_postings (
+    position int, due_position int, due_cause text, deal_id uuid, manager_id text, account text,
+    effective_on date, currency text, amount bigint, credit smallint, progress smallint,
+    actions smallint, deals smallint
+);
+CREATE UNLOGGED TABLE staged_states (
+    deal_id uuid, effective_on date, position int, status text, owner text, potential_check bigint,
+    progress smallint, expected_close_on date
+);
 CREATE UNLOGGED TABLE parts (
     first  uuid    PRIMARY KEY,              -- the streams from this one on
     behind uuid,                             -- up to this one, exclusive; null: to the last
@@ -56,6 +62,29 @@ FROM (
                ((sum(count(*)) OVER (ORDER BY originator_id) - count(*)) / %s)::bigint AS part
         FROM books.events GROUP BY originator_id) AS streams
     GROUP BY part) AS parts
+"""
+_SETTLE: LiteralString = """
+INSERT INTO managers (manager, manager_id)
+SELECT notification_id, convert_from(state, 'UTF8')::jsonb #>> '{data,manager_id}'
+FROM books.events
+WHERE of_the_directory AND topic = 'ManagerRegistered'
+  AND notification_id > (SELECT coalesce(max(manager), 0) FROM managers)
+  AND notification_id <= (SELECT position FROM made);
+
+INSERT INTO postings
+    (position, due_position, due_cause, deal, manager, account, effective_on, currency,
+     amount, credit, progress, actions, deals)
+SELECT position, due_position, due_cause::books.cause, deal, manager, account::books.account,
+       effective_on, staged.currency, amount, credit, progress, actions, staged.deals
+FROM staged_postings AS staged LEFT JOIN deals USING (deal_id) LEFT JOIN managers USING (manager_id)
+ORDER BY position;
+
+INSERT INTO deal_states
+    (deal, effective_on, position, status, owner, potential_check, progress, expected_close_on)
+SELECT deal, effective_on, position, status, manager, potential_check, progress, expected_close_on
+FROM staged_states LEFT JOIN deals USING (deal_id) LEFT JOIN managers ON manager_id = owner;
+
+TRUNCATE staged_postings, staged_states
 """
 _FITS: LiteralString = """
 SELECT position FROM {} WHERE code = %s AND recorded_at IS NOT DISTINCT FROM (
@@ -138,15 +167,20 @@ def is_in_order(connection: Connection[TupleRow], schema: str) -> bool:
 
 
 def put_in_order(connection: Connection[TupleRow], schema: str) -> None:
-    """Postings lie in the order of positions, as they do where they are written one by one: what
-    was learnt in a stretch of the log is read from few pages.
-    """
-    staged, postings = sql.Identifier(schema, STAGED), sql.Identifier(schema, "postings")
+    """What the parts have staged becomes the ledger's."""
     connection.execute(_MEMORY)
-    connection.execute(
-        sql.SQL("INSERT INTO {} SELECT * FROM {} ORDER BY position").format(postings, staged)
-    )
-    connection.execute(sql.SQL("DROP TABLE {}, {}").format(staged, sql.Identifier(schema, "parts")))
+    settle(connection, schema)
+    connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(schema, "parts")))
+
+
+def settle(connection: Connection[TupleRow], schema: str) -> None:
+    """In a transaction: what is staged is numbered and settles in the ledger.
+
+    Postings lie in the order of positions, as they do where they are written one by one: what was
+    learnt in a stretch of the log is read from few pages.
+    """
+    connection.execute(sql.SQL("SET LOCAL search_path = {}").format(sql.Identifier(schema)))
+    connection.execute(_SETTLE)
 
 
 def make_indexes(connection: Connection[TupleRow], schema: str) -> None:
@@ -163,7 +197,8 @@ def move(connection: Connection[TupleRow], schema: str, position: int) -> None:
 
 def finish(connection: Connection[TupleRow], schema: str) -> None:
     """No note is left: what remains is a ledger."""
-    connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(schema, "made")))
+    connection.execute(sql.SQL("SET LOCAL search_path = {}").format(sql.Identifier(schema)))
+    connection.execute("DROP TABLE made, staged_postings, staged_states")
 
 
 def _exists(connection: Connection[TupleRow], schema: str, table: str) -> bool:

@@ -19,16 +19,17 @@ MOST = 1_000
 """Differences of one kind that are named; the rest is counted."""
 
 _TABLES: dict[str, LiteralString] = {
+    "managers": "manager",
     "postings": "position",
-    "deals": "position",
+    "deals": "deal",
     "deal_states": "position",
     "cuts": "position",
     "snapshots": "cut",
 }
 """With the position from which on a row is there."""
 _HOLDERS: LiteralString = """
-SELECT manager_id, currency FROM ledger.snapshots
-EXCEPT SELECT manager_id, currency FROM ledger.holders
+SELECT manager, currency FROM ledger.snapshots
+EXCEPT SELECT manager, currency FROM ledger.holders
 """
 _LOG: dict[str, LiteralString] = {
     "a position is missing before this one": """

@@ -146,8 +146,8 @@ def test_two_workers_share_one_set_of_books(data):
 def test_what_is_wrong_in_the_ledger_is_named(database):
     with psycopg.connect(database) as connection:
         connection.execute(
-            "INSERT INTO ledger.postings VALUES (0, 0, 'ActionPerformed', gen_random_uuid(), 'm',"
-            " 'active', '2026-01-01', 'RUB', 100, 0, 0, 0, 0)"
+            "INSERT INTO ledger.postings VALUES (100, 0, 0, 'ActionPerformed', '2026-01-01', 7, 8,"
+            " 'active', 0, 0, 0, 0, 'RUB')"
         )
     done = run("verify", DATABASE_URL=database)
     assert done.returncode == 1

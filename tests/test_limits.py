@@ -395,7 +395,9 @@ def test_a_rebuild_outwaits_whoever_looks_after_its_tables(database: str) -> Non
 
     def hold() -> None:
         with psycopg.connect(database) as connection:
-            connection.execute("LOCK TABLE ledger_fresh.staged IN SHARE UPDATE EXCLUSIVE MODE")
+            connection.execute(
+                "LOCK TABLE ledger_fresh.staged_postings IN SHARE UPDATE EXCLUSIVE MODE"
+            )
             locked.set()
             connection.execute("SELECT pg_sleep(1.5)")
 

@@ -159,8 +159,8 @@ def test_what_is_wrong_in_them_is_named(database: str, ledger: Connection[TupleR
 
     assert found() == set()
     ledger.execute(
-        "UPDATE ledger.snapshots SET won = won + 1 WHERE (manager_id, mark, cut) ="
-        " (SELECT manager_id, mark, cut FROM ledger.snapshots ORDER BY cut, mark LIMIT 1)"
+        "UPDATE ledger.snapshots SET won = won + 1 WHERE (manager, mark, cut) ="
+        " (SELECT manager, mark, cut FROM ledger.snapshots ORDER BY cut, mark LIMIT 1)"
     )
     assert found() == {
         "snapshots: in the ledger and not in the log",
@@ -168,7 +168,9 @@ def test_what_is_wrong_in_them_is_named(database: str, ledger: Connection[TupleR
     }
     ledger.execute("UPDATE ledger.snapshots SET won = won - 1 WHERE won % 100 = 1")
     assert found() == set()
-    ledger.execute("DELETE FROM ledger.holders WHERE manager_id = %s", [cast_of(1)[0]])
+    ledger.execute(
+        "DELETE FROM ledger.holders WHERE manager = (SELECT min(manager) FROM ledger.holders)"
+    )
     assert found() == {"holders: without somebody who is in the snapshots"}
 
 
@@ -180,7 +182,7 @@ def test_a_rebuilt_ledger_has_them(
     def stored() -> list[TupleRow]:
         return ledger.execute(
             "SELECT * FROM ledger.snapshots JOIN ledger.cuts ON cut = position"
-            " JOIN ledger.holders USING (manager_id, currency) ORDER BY 1, 2, 3, 4"
+            " JOIN ledger.holders USING (manager, currency) ORDER BY 1, 2, 3, 4"
         ).fetchall()
 
     close_cuts(ledger)

@@ -695,13 +695,16 @@ def test_the_service_cannot_lift_the_protection_of_the_log(database: str) -> Non
                 connection.execute(statement)
 
 
-@pytest.mark.parametrize("table", ["postings", "deals", "deal_states"])
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [("postings", "position"), ("deals", "deal"), ("deal_states", "deal"), ("managers", "manager")],
+)
 def test_the_service_may_add_to_the_ledger_and_change_nothing_in_it(
-    database: str, table: str
+    database: str, table: str, column: str
 ) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("SET ROLE dealfolio_app")
-        for statement in ("DELETE FROM {}", "TRUNCATE {}", "UPDATE {} SET position = 1"):
+        for statement in ("DELETE FROM {}", "TRUNCATE {}", f"UPDATE {{}} SET {column} = 1"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(statement.format(f"ledger.{table}"))
 
