@@ -71,8 +71,10 @@ class ImpatientConnection(Connection[TupleRow]):
 _BECOME: LiteralString = """
 SELECT set_config('role', 'dealfolio_app', false), set_config('statement_timeout', %s, false),
     set_config('lock_timeout', %s, false),
+    set_config('plan_cache_mode', 'force_generic_plan', false), set_config('jit', 'off', false),
     set_config('idle_in_transaction_session_timeout', '15s', false)
 """
+"""A plan is made once, for any parameters: to make one takes longer than most answers."""
 
 
 def become_the_service(

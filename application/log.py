@@ -82,16 +82,24 @@ SELECT (row ->> 0)::uuid, (row ->> 1)::int, (row ->> 2)::date, row ->> 3, row ->
 FROM jsonb_array_elements(%s::jsonb) AS row
 """
 _INSERT_POSTINGS: LiteralString = """
-INSERT INTO ledger.postings
-    (position, due_position, due_cause, deal, manager, account, effective_on, currency,
-     amount, credit, progress, actions, deals)
-SELECT (row ->> 0)::int, (row ->> 1)::int, (row ->> 2)::books.cause,
-       (SELECT deal FROM ledger.deals WHERE deal_id = (row ->> 3)::uuid),
-       (SELECT manager FROM ledger.managers WHERE manager_id = row ->> 4),
-       (row ->> 5)::books.account, (row ->> 6)::date, row ->> 7,
-       (row ->> 8)::bigint, (row ->> 9)::int, (row ->> 10)::int, (row ->> 11)::int,
-       (row ->> 12)::int
-FROM jsonb_array_elements(%s::jsonb) AS row
+WITH posted AS (
+    INSERT INTO ledger.postings
+        (position, due_position, due_cause, deal, manager, account, effective_on, currency,
+         amount, credit, progress, actions, deals)
+    SELECT (row ->> 0)::int, (row ->> 1)::int, (row ->> 2)::books.cause,
+           (SELECT deal FROM ledger.deals WHERE deal_id = (row ->> 3)::uuid),
+           (SELECT manager FROM ledger.managers WHERE manager_id = row ->> 4),
+           (row ->> 5)::books.account, (row ->> 6)::date, row ->> 7,
+           (row ->> 8)::bigint, (row ->> 9)::int, (row ->> 10)::int, (row ->> 11)::int,
+           (row ->> 12)::int
+    FROM jsonb_array_elements(%s::jsonb) AS row
+    RETURNING manager, currency
+)
+INSERT INTO ledger.holders (manager, currency)
+SELECT DISTINCT manager, currency FROM posted WHERE NOT EXISTS (
+    SELECT FROM ledger.holders
+    WHERE holders.manager = posted.manager AND holders.currency = posted.currency
+)
 """
 _INSERT_STATES: LiteralString = """
 INSERT INTO ledger.deal_states

@@ -1,6 +1,7 @@
 """The ledger's tables, and what a sum of postings is."""
 
 from collections.abc import Collection, Iterable
+from operator import add
 from pathlib import Path
 from typing import LiteralString, NamedTuple, SupportsInt
 
@@ -23,7 +24,7 @@ class Balance(NamedTuple):
     won: int = 0
 
     def plus(self, other: "Balance") -> "Balance":
-        return Balance(*(one + two for one, two in zip(self, other, strict=True)))
+        return Balance(*map(add, self, other))
 
     def with_posting(self, account: Account, amount: int) -> "Balance":
         return self._replace(**{account.value: getattr(self, account.value) + amount})
@@ -77,20 +78,16 @@ sum(credit), sum(progress), sum(actions), sum(deals)
 `numeric` and becomes an int here, which has no bounds."""
 
 
-EVERYBODY: LiteralString = """
-who AS MATERIALIZED (SELECT manager, manager_id FROM ledger.managers)
-"""
-SOME: LiteralString = """
-who AS MATERIALIZED (
-    SELECT manager, manager_id FROM ledger.managers WHERE manager_id = ANY (%(managers)s)
-)
-"""
+EVERYBODY: LiteralString = "SELECT manager, manager_id FROM ledger.managers"
+SOME: LiteralString = f"{EVERYBODY} WHERE manager_id = ANY (%(managers)s)"
 THEIRS: LiteralString = "manager = ANY (ARRAY(SELECT manager FROM who))"
-"""Postings of one after the other, because every index of them begins with the manager."""
+"""Postings of those `who` are asked about, of one after the other: every index of postings begins
+with the manager.
+"""
 
 
 def whose(managers: Collection[ManagerId] | None) -> LiteralString:
-    """The first part of a question about `managers`; None: about everybody."""
+    """Who is asked about: `managers`; None: everybody."""
     return EVERYBODY if managers is None else SOME
 
 

@@ -46,6 +46,12 @@ CREATE TABLE postings (
     currency     text     NOT NULL
 );
 
+CREATE TABLE holders (  -- whoever has a posting in a currency
+    manager  int  NOT NULL,
+    currency text NOT NULL,
+    PRIMARY KEY (manager, currency)
+);
+
 -- The deal at the end of a day, as learnt at a position (domain.history.DealState).
 CREATE TABLE deal_states (
     deal              int      NOT NULL,

@@ -25,10 +25,4 @@ CREATE TABLE IF NOT EXISTS snapshots (
         INCLUDE (credit, progress, actions, deals, active, claimed, suspended, lost, won)
 );
 
-CREATE TABLE IF NOT EXISTS holders (  -- whoever is in a snapshot
-    manager  int  NOT NULL,
-    currency text NOT NULL,
-    PRIMARY KEY (manager, currency)
-);
-
-GRANT SELECT, INSERT ON cuts, snapshots, holders TO dealfolio_app;
+GRANT SELECT, INSERT ON cuts, snapshots TO dealfolio_app;

@@ -85,7 +85,7 @@ def _is(cursor: Cursor[Any], ledger: tuple[int, str]) -> bool:
 # ---------------------------------------------------------------------------- what is new
 
 _NEW_POSTINGS: LiteralString = f"""
-WITH {EVERYBODY}
+WITH who AS MATERIALIZED ({EVERYBODY})
 SELECT manager_id, {POSTING} FROM ledger.postings JOIN who USING (manager)
 WHERE {THEIRS} AND position > %s AND position <= %s ORDER BY manager_id, deal, position
 """

@@ -65,7 +65,7 @@ def movement_between(
 
 _LINES: dict[LiteralString, LiteralString] = {
     who: f"""
-WITH {who}
+WITH who AS MATERIALIZED ({who})
 SELECT due_cause, account, sum(amount) FROM ledger.postings
 WHERE {THEIRS} AND effective_on > %(first)s AND effective_on <= %(last)s
   AND position + 0 <= %(position)s AND currency = %(currency)s

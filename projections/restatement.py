@@ -96,7 +96,7 @@ def _lines_of(deal_id: DealId, fact: Fact, change: Holdings) -> Iterator[Restate
 
 _LINES: dict[LiteralString, LiteralString] = {
     who: f"""
-WITH {who}
+WITH who AS MATERIALIZED ({who})
 SELECT line.position, who.manager_id, line.account, line.amount, events.topic,
        events.originator_id, events.recorded_at,
        (convert_from(events.state, 'UTF8')::jsonb ->> 'effective_on')::date

@@ -89,7 +89,7 @@ def series_as_of(
 
 _DAILY: dict[LiteralString, LiteralString] = {
     who: f"""
-WITH {who}
+WITH who AS MATERIALIZED ({who})
 SELECT effective_on, manager_id, {COLUMNS} FROM (
     SELECT effective_on, manager, {STANDING} FROM ledger.postings
     WHERE {THEIRS} AND effective_on > %(first)s AND effective_on <= %(last)s

@@ -16,8 +16,9 @@ mark the row of the last cut that has one holds, and where none has, the row of 
 
 from calendar import monthrange
 from collections import defaultdict, deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any, LiteralString
 
 from psycopg import Connection, Cursor, sql
@@ -30,7 +31,6 @@ from projections.ledger import (
     NOBODY,
     SOME,
     STANDING,
-    THEIRS,
     Balance,
     Standing,
     managers_asked,
@@ -53,6 +53,7 @@ least(
 """The first mark on or after `effective_on`: the 8th, 16th, 24th or last of its month."""
 
 
+@lru_cache(maxsize=4_096)
 def mark_before(day: date) -> date:
     """The last mark on or before `day`."""
     if day.day == monthrange(day.year, day.month)[1]:
@@ -64,46 +65,57 @@ def mark_before(day: date) -> date:
 
 
 _CUT: LiteralString = """
-cut AS MATERIALIZED (
+(SELECT) AS one LEFT JOIN LATERAL (
     SELECT position, last_mark FROM ledger.cuts
     WHERE position <= %(position)s ORDER BY position DESC LIMIT 1
-)
+) AS cut ON true
 """
 _SNAPSHOT: LiteralString = f"""
 SELECT {COLUMNS} FROM ledger.snapshots
 WHERE manager = holders.manager AND currency = holders.currency
-  AND mark <= least(asked.mark, (SELECT last_mark FROM cut))
-  AND cut <= (SELECT position FROM cut)
+  AND mark <= least(asked.mark, cut.last_mark) AND cut <= cut.position
 ORDER BY mark DESC, cut DESC LIMIT 1
 """
 _STRIP: LiteralString = """
-SELECT currency, manager, effective_on, account, amount, credit, progress, actions, deals
-FROM ledger.postings WHERE
+SELECT account, amount, credit, progress, actions, deals FROM ledger.postings
+WHERE manager = holders.manager AND currency = holders.currency
 """
 _SINCE_THE_CUT: LiteralString = """
-position > coalesce((SELECT position FROM cut), 0) AND position <= %(position)s
+position > coalesce(cut.position, 0) AND position <= %(position)s
 """
-_KNOWN_AT_THE_CUT: LiteralString = "position + 0 <= (SELECT position FROM cut)"
-"""Days are few, and all that is known is much: by the sum no index offers itself."""
+_BEHIND_THE_MARK: LiteralString = """
+effective_on > asked.mark AND effective_on <= asked.day AND position + 0 <= cut.position
+"""
+"""Days are few, and all that is known is much: the sum keeps another index from offering itself."""
 
 
-_STANDINGS: dict[LiteralString, LiteralString] = {
-    who: f"""
-WITH {who}, {_CUT}, asked AS (SELECT %(mark)s::date AS mark), strips AS (
-    {_STRIP} {THEIRS} AND effective_on > %(mark)s AND effective_on <= %(as_of)s
-        AND {_KNOWN_AT_THE_CUT}
-    UNION ALL
-    {_STRIP} {THEIRS} AND {_SINCE_THE_CUT} AND effective_on <= %(as_of)s
-)
-SELECT currency, manager_id, {COLUMNS} FROM (
-    SELECT currency, manager, snapshot.*
-    FROM asked, ledger.holders, LATERAL ({_SNAPSHOT}) AS snapshot WHERE {THEIRS}
-    UNION ALL
-    SELECT currency, manager, {STANDING} FROM strips GROUP BY currency, manager
-) AS part (currency, manager, {COLUMNS}) JOIN who USING (manager)
+def _sum_of(*parts: LiteralString) -> LiteralString:
+    """The columns of a Standing, of which any part may have none."""
+    return ", ".join(
+        " + ".join(f"coalesce({part}.{column}, 0)" for part in parts)
+        for column in COLUMNS.split(", ")
+    )
+
+
+def _standings(who: LiteralString) -> LiteralString:
+    return f"""
+SELECT holders.currency, who.manager_id, {_sum_of("snapshot", "strips")}
+FROM {_CUT}
+CROSS JOIN (SELECT %(mark)s::date AS mark, %(as_of)s::date AS day) AS asked
+CROSS JOIN ({who}) AS who JOIN ledger.holders USING (manager)
+LEFT JOIN LATERAL ({_SNAPSHOT}) AS snapshot ON true
+CROSS JOIN LATERAL (
+    SELECT {STANDING} FROM (
+        {_STRIP} AND {_BEHIND_THE_MARK}
+        UNION ALL
+        {_STRIP} AND {_SINCE_THE_CUT} AND effective_on <= asked.day
+    ) AS strip
+) AS strips ({COLUMNS})
+ORDER BY holders.currency COLLATE "C", who.manager_id COLLATE "C"
 """
-    for who in (EVERYBODY, SOME)
-}
+
+
+_STANDINGS = {who: _standings(who) for who in (EVERYBODY, SOME)}
 
 
 def standings(
@@ -113,12 +125,10 @@ def standings(
     `position` <= `position`, of everybody or of `managers`.
     """
     asked = _asked(position, managers) | {"mark": mark_before(as_of), "as_of": as_of}
-    held: dict[tuple[str, ManagerId], Standing] = {}
     for currency, manager, *columns in cursor.execute(_STANDINGS[whose(managers)], asked):
-        part, place = standing(columns), (currency, manager)
-        held[place] = held[place].plus(part) if place in held else part
-    for currency, manager in sorted(held):
-        yield currency, manager, held[currency, manager]
+        held = standing(columns)
+        if held != NOBODY:
+            yield currency, manager, held
 
 
 def balance_of(
@@ -133,33 +143,35 @@ def balance_of(
     return total(one for held_in, _, one in held if held_in == currency).balance
 
 
-_ON_DAYS: dict[LiteralString, LiteralString] = {
-    who: f"""
-WITH {who}, {_CUT}, asked AS (
+def _on_days(who: LiteralString) -> LiteralString:
+    return f"""
+WITH holders AS MATERIALIZED (
+    SELECT manager, currency, manager_id FROM ({who}) AS who JOIN ledger.holders USING (manager)
+    WHERE currency = %(currency)s
+), asked AS (
     SELECT * FROM unnest(%(days)s::date[], %(marks)s::date[]) AS asked (day, mark)
-), strips AS (
-    SELECT day, strip.* FROM asked, who, LATERAL (
-        {_STRIP} manager = who.manager AND effective_on > asked.mark AND effective_on <= asked.day
-            AND {_KNOWN_AT_THE_CUT}
-    ) AS strip
-    WHERE asked.day > asked.mark
 )
-SELECT day, at_the_cut, manager_id, {COLUMNS} FROM (
-    SELECT day, true, manager, snapshot.*
-    FROM asked, ledger.holders, LATERAL ({_SNAPSHOT}) AS snapshot
-    WHERE currency = %(currency)s AND {THEIRS}
-    UNION ALL
-    SELECT day, true, manager, {STANDING} FROM strips
-    WHERE currency = %(currency)s GROUP BY day, manager
-    UNION ALL
-    SELECT effective_on, false, manager, {STANDING} FROM ledger.postings
-    WHERE {THEIRS} AND {_SINCE_THE_CUT} AND currency = %(currency)s AND effective_on <= %(last)s
-    GROUP BY effective_on, manager
-) AS part (day, at_the_cut, manager, {COLUMNS}) JOIN who USING (manager)
+SELECT day, 'snapshot', manager_id, snapshot.*
+FROM {_CUT} CROSS JOIN holders CROSS JOIN asked CROSS JOIN LATERAL ({_SNAPSHOT}) AS snapshot
+UNION ALL
+SELECT day, 'mark', manager_id, {STANDING}
+FROM {_CUT} CROSS JOIN holders CROSS JOIN asked
+CROSS JOIN LATERAL ({_STRIP} AND {_BEHIND_THE_MARK}) AS strip
+WHERE day > mark
+GROUP BY day, manager_id
+UNION ALL
+SELECT effective_on, 'cut', manager_id, {STANDING}
+FROM {_CUT} CROSS JOIN holders CROSS JOIN LATERAL (
+    SELECT * FROM ledger.postings
+    WHERE manager = holders.manager AND currency = holders.currency
+      AND {_SINCE_THE_CUT} AND effective_on <= %(last)s
+) AS strip
+GROUP BY effective_on, manager_id
 """
-    for who in (EVERYBODY, SOME)
-}
-"""What is known at the cut for each of the days, and what was learnt since by its own day."""
+
+
+_ON_DAYS = {who: _on_days(who) for who in (EVERYBODY, SOME)}
+"""For each of the days; but what was learnt since the cut, by its own day."""
 
 
 def standings_on(
@@ -171,15 +183,15 @@ def standings_on(
 ) -> Iterator[dict[ManagerId, Standing]]:
     """`standings` in one currency on each of the ascending `days`, all in one statement."""
     asked = _asked(position, managers) | {
-        "days": list(days),
-        "marks": [mark_before(day) for day in days],
+        "days": _array(days),
+        "marks": _array(map(mark_before, days)),
         "last": days[-1],
         "currency": currency,
     }
     known: dict[date, dict[ManagerId, Standing]] = defaultdict(dict)
     since: dict[date, dict[ManagerId, Standing]] = defaultdict(dict)
-    for day, at_the_cut, manager, *columns in cursor.execute(_ON_DAYS[whose(managers)], asked):
-        held, part = (known if at_the_cut else since)[day], standing(columns)
+    for day, behind, manager, *columns in cursor.execute(_ON_DAYS[whose(managers)], asked):
+        held, part = (since if behind == "cut" else known)[day], standing(columns)
         held[manager] = held[manager].plus(part) if manager in held else part
     learnt: dict[ManagerId, Standing] = {}
     waiting = deque(sorted(since))
@@ -188,7 +200,14 @@ def standings_on(
             for manager, more in since[waiting.popleft()].items():
                 learnt[manager] = learnt.get(manager, NOBODY).plus(more)
         held = known[day]
-        yield {who: held.get(who, NOBODY).plus(learnt.get(who, NOBODY)) for who in held | learnt}
+        for manager, more in learnt.items():
+            held[manager] = held.get(manager, NOBODY).plus(more)
+        yield held
+
+
+def _array(days: Iterable[date]) -> str:
+    """For the database; many dates one by one take longer than the answer."""
+    return f"{{{','.join(map(str, days))}}}"
 
 
 def _asked(position: int, managers: Collection[ManagerId] | None) -> dict[str, Any]:
@@ -233,8 +252,6 @@ WITH RECURSIVE new (manager, currency, mark, {COLUMNS}) AS MATERIALIZED (
         ORDER BY before.mark DESC, before.cut DESC LIMIT 1
     ) AS held ON true
     WINDOW so_far AS (PARTITION BY manager, currency ORDER BY mark)
-), in_them AS (
-    INSERT INTO holders SELECT manager, currency FROM first ON CONFLICT DO NOTHING
 )
 INSERT INTO cuts (position, last_mark)
 SELECT %(cut)s, greatest(max(mark), (SELECT max(last_mark) FROM cuts), '2000-01-01') FROM new

@@ -79,6 +79,10 @@ SELECT position, due_position, due_cause::books.cause, deal, manager, account::b
 FROM staged_postings AS staged LEFT JOIN deals USING (deal_id) LEFT JOIN managers USING (manager_id)
 ORDER BY position;
 
+INSERT INTO holders
+SELECT DISTINCT manager, staged.currency
+FROM staged_postings AS staged LEFT JOIN managers USING (manager_id) ON CONFLICT DO NOTHING;
+
 INSERT INTO deal_states
     (deal, effective_on, position, status, owner, potential_check, progress, expected_close_on)
 SELECT deal, effective_on, position, status, manager, potential_check, progress, expected_close_on

@@ -28,7 +28,7 @@ _TABLES: dict[str, LiteralString] = {
 }
 """With the position from which on a row is there."""
 _HOLDERS: LiteralString = """
-SELECT manager, currency FROM ledger.snapshots
+SELECT manager, currency FROM ledger.postings
 EXCEPT SELECT manager, currency FROM ledger.holders
 """
 _LOG: dict[str, LiteralString] = {
@@ -124,4 +124,4 @@ def _ledger(connection: Connection[TupleRow], position: int) -> Iterator[Differe
             for at, *row in connection.execute(statement, {"to": position}):
                 yield Difference(what, at, tuple(row))
     for missing in connection.execute(_HOLDERS):
-        yield Difference("holders: without somebody who is in the snapshots", 0, missing)
+        yield Difference("holders: without somebody who has postings", 0, missing)

@@ -152,7 +152,8 @@ def test_what_is_wrong_in_the_ledger_is_named(database):
     done = run("verify", DATABASE_URL=database)
     assert done.returncode == 1
     assert "postings: in the ledger and not in the log" in done.stdout
-    assert "1 differences" in done.stderr
+    assert "holders: without somebody who has postings" in done.stdout
+    assert "2 differences" in done.stderr
     assert run("rebuild", DATABASE_URL=database).returncode == 0
     assert run("verify", DATABASE_URL=database).returncode == 0
 

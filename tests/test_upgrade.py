@@ -1,11 +1,13 @@
-"""A database as version 0.1 left it: accounts have their roles in a table, and none in the log."""
+"""A database as version 0.1 left it: accounts have their roles in a table, and none in the log; the
+ledger names managers and deals by their ids.
+"""
 
 import logging
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from hashlib import sha256
 from pathlib import Path
 from threading import Barrier
@@ -20,12 +22,16 @@ from api import schema, upgrade
 from api.accounts import Accounts
 from api.service import Service
 from api.settings import Settings
+from application.orders import Order
 from domain.access import Grant
 from domain.access_commands import RevokeRole
+from domain.deal_commands import ReviseExpectedClose
 from domain.errors import NotAllowedNow
-from domain.events import ManagerRegistered, Recorded, encode
-from domain.values import AccountId, ManagerId, Role, stream_of
+from domain.events import DealOpened, ManagerRegistered, Recorded, encode
+from domain.values import AccountId, DealId, ManagerId, Money, Role, stream_of
 from projections.point import BEYOND
+from projections.portfolio import portfolios_from_ledger
+from projections.verify import verify
 from tests.conftest import new_database
 from tests.test_cli import serving
 
@@ -36,6 +42,31 @@ PEOPLE: dict[str, tuple[Role, ManagerId | None]] = {
     "Анна": (Role.MANAGER, ANNA),
 }
 IDS = {name: AccountId(uuid4()) for name in (*PEOPLE, "Фёдор", "Ушедшая")}
+_LEDGER = """
+DROP SCHEMA ledger CASCADE;
+DROP TYPE books.account, books.cause;
+CREATE SCHEMA ledger AUTHORIZATION dealfolio_owner;
+SET ROLE dealfolio_owner;
+CREATE TABLE ledger.postings (
+    position bigint NOT NULL, due_position bigint NOT NULL, due_cause text NOT NULL,
+    deal_id uuid NOT NULL, manager_id text NOT NULL, account text NOT NULL,
+    effective_on date NOT NULL, currency text NOT NULL, amount bigint NOT NULL,
+    credit integer NOT NULL, progress integer NOT NULL, actions integer NOT NULL,
+    deals integer NOT NULL
+);
+CREATE TABLE ledger.deals (
+    deal_id uuid PRIMARY KEY, position bigint NOT NULL UNIQUE, opened_on date NOT NULL,
+    title text NOT NULL, client text NOT NULL, currency text NOT NULL
+);
+CREATE TABLE ledger.deal_states (
+    deal_id uuid NOT NULL, effective_on date NOT NULL, position bigint NOT NULL,
+    status text NOT NULL, owner text NOT NULL, potential_check bigint NOT NULL,
+    progress integer NOT NULL, expected_close_on date
+);
+GRANT USAGE ON SCHEMA ledger TO dealfolio_app;
+GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA ledger TO dealfolio_app;
+RESET ROLE
+"""
 _ACCOUNT = """
 INSERT INTO books.accounts (account_id, name, role, manager_id, token_hash, closed_at)
 VALUES (%s, %s, %s, %s, %s, %s)
@@ -43,7 +74,7 @@ VALUES (%s, %s, %s, %s, %s, %s)
 _EVENT = """
 INSERT INTO books.events
     (originator_id, originator_version, topic, state, notification_id, recorded_at)
-VALUES (%s, 1, %s, %s, 1, %s)
+VALUES (%s, 1, %s, %s, %s, %s)
 """
 
 
@@ -59,6 +90,7 @@ def old(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
             patched.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
             assert schema.migrate(database) == ["books"]
         with psycopg.connect(database) as connection:
+            connection.execute(_LEDGER)
             for name in ("Ольга", "Дина"):
                 add(connection, name, *PEOPLE[name])
             add(connection, "Ушедшая", Role.DIRECTOR, None, datetime(2026, 1, 1, tzinfo=UTC))
@@ -72,7 +104,7 @@ def selling(old: str) -> str:
         at = datetime(2026, 2, 2, 9, tzinfo=UTC)
         event = ManagerRegistered(manager_id=ANNA)
         recorded = Recorded(stream_of("manager", ANNA), 1, 1, at, "old", None, event)
-        row = [recorded.originator_id, recorded.type, encode(recorded), at]
+        row = [recorded.originator_id, recorded.type, encode(recorded), 1, at]
         connection.execute(_EVENT, row)
         add(connection, "Анна", *PEOPLE["Анна"])
     return old
@@ -114,6 +146,25 @@ def test_everybody_has_the_role_they_had_and_the_log_says_so_once(selling: str) 
         assert grants(selling) == expected
         assert granted(selling) == Counter(expected.keys())
         assert waiting(selling) == []
+
+
+def test_the_ledger_is_made_anew_and_goes_on(selling: str) -> None:
+    deal, day = DealId(uuid4()), date(2026, 2, 2)
+    with psycopg.connect(selling) as connection:
+        at = datetime(2026, 2, 2, 10, tzinfo=UTC)
+        check = Money(amount=40_000_000_000, currency="RUB")
+        event = DealOpened(title="Пресс", client="Завод", potential_check=check, manager_id=ANNA)
+        recorded = Recorded(deal, 1, 2, at, "old", day, event)
+        row = [recorded.originator_id, recorded.type, encode(recorded), 2, at]
+        connection.execute(_EVENT, row)
+    upgrade.prepare(selling, Settings())
+    with closing(Service(selling, Settings(), lambda: datetime(2026, 3, 1, tzinfo=UTC))) as service:
+        order = Order(ReviseExpectedClose(deal, date(2026, 9, 1), day), "desk")
+        assert service.dealfolio.transactor.submit(order).result(30).version == 2
+        with service.asking() as cursor:
+            assert portfolios_from_ledger(cursor, day, BEYOND)["RUB"][ANNA].deals == 1
+    assert verify(selling, lambda _done, _of: None).count == 0
+    assert schema.migrate(selling) == []
 
 
 def test_two_starts_at_once_grant_each_role_once(
