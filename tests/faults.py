@@ -277,8 +277,8 @@ FAULTS = (
     Fault(
         "the sum of a portfolio ends before the day",
         "projections/snapshots.py",
-        "    FROM ledger.postings WHERE {_SINCE_THE_CUT} AND effective_on <= %(as_of)s\n",
-        "    FROM ledger.postings WHERE {_SINCE_THE_CUT} AND effective_on < %(as_of)s\n",
+        "{_SINCE_THE_CUT} AND effective_on <= asked.day\n",
+        "{_SINCE_THE_CUT} AND effective_on < asked.day\n",
         _LEDGER,
     ),
     Fault(
@@ -298,8 +298,8 @@ FAULTS = (
     Fault(
         "a deal is listed as last learnt and not as of the day",
         "projections/deals.py",
-        "    ORDER BY effective_on DESC, deal_states.position DESC LIMIT 1\n",
-        "    ORDER BY deal_states.position DESC, effective_on DESC LIMIT 1\n",
+        "    ORDER BY effective_on DESC, position DESC LIMIT 1\n",
+        "    ORDER BY position DESC, effective_on DESC LIMIT 1\n",
         _LEDGER,
     ),
     Fault(
@@ -313,29 +313,29 @@ FAULTS = (
     Fault(
         "a snapshot is asked of a cut that knows more than the question",
         "projections/snapshots.py",
-        "  AND cut <= (SELECT position FROM cut)\n",
-        "",
+        " AND cut <= cut.position\n",
+        "\n",
         _SNAPSHOTS,
     ),
     Fault(
         "the day of the mark is counted twice",
         "projections/snapshots.py",
-        "  AND effective_on > asked.mark AND",
-        "  AND effective_on >= asked.mark AND",
+        "\neffective_on > asked.mark AND",
+        "\neffective_on >= asked.mark AND",
         _SNAPSHOTS,
     ),
     Fault(
         "what was learnt since the cut is counted with it",
         "projections/snapshots.py",
-        "  AND position <= (SELECT position FROM cut)\nHAVING",
-        "  AND position <= %(position)s\nHAVING",
+        "position + 0 <= cut.position\n",
+        "position + 0 <= %(position)s\n",
         _SNAPSHOTS,
     ),
     Fault(
         "a late entry changes only its own mark",
         "projections/snapshots.py",
-        "    SELECT manager_id, currency, mark FROM later WHERE mark IS NOT NULL\n",
-        "    SELECT manager_id, currency, mark FROM later WHERE false\n",
+        "    SELECT manager, currency, mark FROM later WHERE mark IS NOT NULL\n",
+        "    SELECT manager, currency, mark FROM later WHERE false\n",
         _SNAPSHOTS,
     ),
     Fault(
@@ -346,12 +346,39 @@ FAULTS = (
         _SNAPSHOTS,
     ),
     Fault(
-        "who is new in a cut is not asked about",
-        "projections/snapshots.py",
-        "    INSERT INTO holders SELECT manager_id, currency FROM first ON CONFLICT DO NOTHING\n",
-        "    INSERT INTO holders SELECT manager_id, currency FROM first LIMIT 1\n"
-        "    ON CONFLICT DO NOTHING\n",
-        _SNAPSHOTS,
+        "who has a first posting is not asked about",
+        "application/log.py",
+        "SELECT DISTINCT manager, currency FROM posted WHERE NOT EXISTS (\n",
+        "SELECT DISTINCT manager, currency FROM posted WHERE manager < 3 AND NOT EXISTS (\n",
+        _LEDGER,
+    ),
+    Fault(
+        "a rebuilt ledger asks about nobody who is new since it was begun",
+        "projections/unfinished.py",
+        "FROM staged_postings AS staged LEFT JOIN managers USING (manager_id) ON CONFLICT",
+        "FROM staged_postings AS staged JOIN managers USING (manager_id) LIMIT 1 ON CONFLICT",
+        "test_rebuild.py::test_rows_made_by_several_processes_are_those_that_the_service_wrote",
+    ),
+    Fault(
+        "a manager who is registered while a rebuild is under way has no number in it",
+        "projections/unfinished.py",
+        "  AND notification_id > (SELECT coalesce(max(manager), 0) FROM managers)\n",
+        "  AND notification_id > (SELECT coalesce(max(manager), 0) + 10000000 FROM managers)\n",
+        "test_rebuild.py::test_rows_made_by_several_processes_are_those_that_the_service_wrote",
+    ),
+    Fault(
+        "an older ledger is taken for one of this version",
+        "api/schema.py",
+        "            if path is None and not is_new:\n",
+        "            if path is None and is_new:\n",
+        "test_upgrade.py::test_the_ledger_is_made_anew_and_goes_on",
+    ),
+    Fault(
+        "a snapshot is closed beyond what a rebuild has replayed",
+        "projections/rebuild.py",
+        "close_next_cut(connection, FRESH, position)",
+        "close_next_cut(connection, FRESH, None)",
+        "test_rebuild.py::test_what_is_recorded_meanwhile_is_in_it",
     ),
     Fault(
         "marks in Python are not those of the database",
@@ -522,8 +549,8 @@ FAULTS = (
     Fault(
         "the first news are left out",
         "projections/memory.py",
-        "ledger.postings WHERE position > %s AND position <= %s\n",
-        "ledger.postings WHERE position > %s + 1 AND position <= %s\n",
+        "WHERE {THEIRS} AND position > %s AND",
+        "WHERE {THEIRS} AND position > %s + 1 AND",
         _MEMORY,
     ),
     Fault(

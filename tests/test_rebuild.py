@@ -37,7 +37,7 @@ SECONDS = 30
 EVERY = 16
 SMALL = {"PART": 12, "CORES": 3}
 """Parts of a few events for three processes, however few cores and events there are."""
-TABLES = ("managers", "postings", "deals", "deal_states", "cuts", "snapshots", "holders")
+TABLES = ("managers", "holders", "postings", "deals", "deal_states", "cuts", "snapshots")
 Ledger = dict[str, Counter[TupleRow]]
 CHAPTERS = range(1, 9)
 _TOLD = [lively(2 * chapter, chapter).tried for chapter in CHAPTERS]
