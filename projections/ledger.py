@@ -24,7 +24,7 @@ class Balance(NamedTuple):
     won: int = 0
 
     def plus(self, other: "Balance") -> "Balance":
-        return Balance(*map(add, self, other))
+        return Balance._make(map(add, self, other))
 
     def with_posting(self, account: Account, amount: int) -> "Balance":
         return self._replace(**{account.value: getattr(self, account.value) + amount})
@@ -43,13 +43,7 @@ class Standing(NamedTuple):
     deals: int = 0
 
     def plus(self, other: "Standing") -> "Standing":
-        return Standing(
-            self.balance.plus(other.balance),
-            self.credit + other.credit,
-            self.progress + other.progress,
-            self.actions + other.actions,
-            self.deals + other.deals,
-        )
+        return Standing(self.balance.plus(other.balance), *map(add, self[1:], other[1:]))
 
     def with_holding(self, account: Account, held: Holding) -> "Standing":
         more = Standing(
@@ -98,8 +92,8 @@ def managers_asked(managers: Collection[ManagerId] | None) -> list[ManagerId] | 
 
 def standing(columns: Iterable[SupportsInt]) -> Standing:
     """From COLUMNS."""
-    active, claimed, suspended, lost, won, *rest = map(int, columns)
-    return Standing(Balance(active, claimed, suspended, lost, won), *rest)
+    whole = [*map(int, columns)]
+    return Standing(Balance._make(whole[:5]), *whole[5:])
 
 
 def total(standings: Iterable[Standing]) -> Standing:

@@ -10,8 +10,9 @@ the end of each *mark*, four days of every month, can be written down for ever, 
         + known at the cut, effective after the mark of eight days at most
 
 Cuts never lie along dates, where a late entry would change them. Snapshots are sparse: a cut has
-rows of its own only for marks that what was learnt since the cut before has changed. For another
-mark the row of the last cut that has one holds, and where none has, the row of the mark before.
+rows of its own only for marks that what was learnt since the cut before has changed, and for new
+ones; for every other mark the row of the last cut that has one holds. But whoever has a row at one
+mark has one at every later mark, up to the cut's last, so that each is found by its key.
 """
 
 from calendar import monthrange
@@ -73,8 +74,8 @@ _CUT: LiteralString = """
 _SNAPSHOT: LiteralString = f"""
 SELECT {COLUMNS} FROM ledger.snapshots
 WHERE manager = holders.manager AND currency = holders.currency
-  AND mark <= least(asked.mark, cut.last_mark) AND cut <= cut.position
-ORDER BY mark DESC, cut DESC LIMIT 1
+  AND mark = least(asked.mark, cut.last_mark) AND cut <= cut.position
+ORDER BY cut DESC LIMIT 1
 """
 _STRIP: LiteralString = """
 SELECT account, amount, credit, progress, actions, deals FROM ledger.postings
@@ -125,7 +126,9 @@ def standings(
     `position` <= `position`, of everybody or of `managers`.
     """
     asked = _asked(position, managers) | {"mark": mark_before(as_of), "as_of": as_of}
-    for currency, manager, *columns in cursor.execute(_STANDINGS[whose(managers)], asked):
+    for currency, manager, *columns in cursor.execute(
+        _STANDINGS[whose(managers)], asked
+    ).fetchall():
         held = standing(columns)
         if held != NOBODY:
             yield currency, manager, held
@@ -188,9 +191,10 @@ def standings_on(
         "last": days[-1],
         "currency": currency,
     }
+    statement = _ON_DAYS[whose(managers)]
     known: dict[date, dict[ManagerId, Standing]] = defaultdict(dict)
     since: dict[date, dict[ManagerId, Standing]] = defaultdict(dict)
-    for day, behind, manager, *columns in cursor.execute(_ON_DAYS[whose(managers)], asked):
+    for day, behind, manager, *columns in cursor.execute(statement, asked).fetchall():
         held, part = (since if behind == "cut" else known)[day], standing(columns)
         held[manager] = held[manager].plus(part) if manager in held else part
     learnt: dict[ManagerId, Standing] = {}
@@ -220,41 +224,45 @@ _SO_FAR: LiteralString = ", ".join(
     f"coalesce(held.{column}, 0) + sum(coalesce(new.{column}, 0)) OVER so_far"
     for column in COLUMNS.split(", ")
 )
-_NEXT_MARK: LiteralString = """
-SELECT min(mark) FROM snapshots
-WHERE manager = one.manager AND currency = one.currency AND mark >"""
-"""Of one after the other, by the index: a mark has a row for every cut that has changed it."""
 _CLOSE: LiteralString = f"""
-WITH RECURSIVE new (manager, currency, mark, {COLUMNS}) AS MATERIALIZED (
+WITH before AS (
+    SELECT coalesce(max(position), 0) AS cut, coalesce(max(last_mark), '2000-01-01') AS last_mark
+    FROM cuts
+), new (manager, currency, mark, {COLUMNS}) AS MATERIALIZED (
     SELECT manager, currency, {_MARK}, {STANDING}
     FROM postings
     WHERE manager = ANY (ARRAY(SELECT manager FROM managers))
-      AND position > coalesce((SELECT max(position) FROM cuts), 0) AND position <= %(cut)s
+      AND position > (SELECT cut FROM before) AND position <= %(cut)s
     GROUP BY 1, 2, 3
-), first AS (
-    SELECT manager, currency, min(mark) AS mark FROM new GROUP BY manager, currency
-), later AS (
-    SELECT manager, currency, ({_NEXT_MARK} one.mark) AS mark FROM first AS one
-    UNION ALL
-    SELECT manager, currency, ({_NEXT_MARK} one.mark) FROM later AS one
-    WHERE mark IS NOT NULL
+), now AS (
+    SELECT greatest(max(mark), (SELECT last_mark FROM before)) AS last_mark FROM new
 ), changed AS (
-    SELECT manager, currency, mark FROM new
-    UNION
-    SELECT manager, currency, mark FROM later WHERE mark IS NOT NULL
+    SELECT manager, currency, min(since) AS since FROM (
+        SELECT manager, currency, mark FROM new
+        UNION ALL
+        SELECT manager, currency, last_mark + 1 FROM holders CROSS JOIN before WHERE EXISTS (
+            SELECT FROM snapshots
+            WHERE manager = holders.manager AND currency = holders.currency AND mark = last_mark)
+    ) AS one (manager, currency, since)
+    GROUP BY manager, currency
+), marks AS (
+    SELECT DISTINCT {_MARK} AS mark FROM (
+        SELECT generate_series(min(since), (SELECT last_mark FROM now), '1 day')::date
+        FROM changed
+    ) AS day (effective_on)
 ), closed AS (
     INSERT INTO snapshots (manager, currency, mark, cut, {COLUMNS})
     SELECT manager, currency, mark, %(cut)s, {_SO_FAR}
-    FROM changed LEFT JOIN new USING (manager, currency, mark) LEFT JOIN LATERAL (
-        SELECT {COLUMNS} FROM snapshots AS before
-        WHERE before.manager = changed.manager AND before.currency = changed.currency
-          AND before.mark <= changed.mark
-        ORDER BY before.mark DESC, before.cut DESC LIMIT 1
+    FROM changed JOIN marks ON mark >= since
+    LEFT JOIN new USING (manager, currency, mark) LEFT JOIN LATERAL (
+        SELECT {COLUMNS} FROM snapshots AS old
+        WHERE old.manager = changed.manager AND old.currency = changed.currency
+          AND old.mark = least(marks.mark, (SELECT last_mark FROM before))
+        ORDER BY old.cut DESC LIMIT 1
     ) AS held ON true
     WINDOW so_far AS (PARTITION BY manager, currency ORDER BY mark)
 )
-INSERT INTO cuts (position, last_mark)
-SELECT %(cut)s, greatest(max(mark), (SELECT max(last_mark) FROM cuts), '2000-01-01') FROM new
+INSERT INTO cuts (position, last_mark) SELECT %(cut)s, last_mark FROM now
 """
 _ALONE: LiteralString = """
 SELECT pg_try_advisory_xact_lock(%s::int, ('cuts'::regclass::oid::bigint %% 2147483647)::int)
