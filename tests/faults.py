@@ -334,15 +334,22 @@ FAULTS = (
     Fault(
         "a late entry changes only its own mark",
         "projections/snapshots.py",
-        "    SELECT manager, currency, mark FROM later WHERE mark IS NOT NULL\n",
-        "    SELECT manager, currency, mark FROM later WHERE false\n",
+        "FROM changed JOIN marks ON mark >= since\n",
+        "FROM changed JOIN marks ON mark = since\n",
         _SNAPSHOTS,
     ),
     Fault(
         "a cut goes on from the first snapshot of a mark",
         "projections/snapshots.py",
-        "        ORDER BY before.mark DESC, before.cut DESC LIMIT 1\n",
-        "        ORDER BY before.mark DESC, before.cut LIMIT 1\n",
+        "        ORDER BY old.cut DESC LIMIT 1\n",
+        "        ORDER BY old.cut LIMIT 1\n",
+        _SNAPSHOTS,
+    ),
+    Fault(
+        "whoever has no news has no snapshot at a new mark",
+        "projections/snapshots.py",
+        "        SELECT manager, currency, last_mark + 1 FROM holders",
+        "        SELECT manager, currency, last_mark + 1000000 FROM holders",
         _SNAPSHOTS,
     ),
     Fault(
