@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Any, NoReturn
 from uuid import UUID
 
@@ -202,16 +203,19 @@ _VISIBLE = frozenset("\n\t\u200c\u200d")
 """Lines and tabs; and the joiners, without which Persian words and some emoji fall apart."""
 
 
-_FILLERS = frozenset("\u115f\u1160\u200c\u200d\u2800\u3164\uffa0")
+_FILLERS = "\u115f\u1160\u200c\u200d\u2800\u3164\uffa0"
 """Joiners and fillers: a text of them and of spaces cannot be seen."""
+_BLANKS = _FILLERS + "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
+"""No space has a greater code (U+3000)."""
 
 
 def _legible(text: str) -> str:
     """No characters that cannot be seen or that make text read otherwise than it is stored."""
-    for character in text:
-        if unicodedata.category(character) in _INVISIBLE and character not in _VISIBLE:
-            raise PydanticCustomError("illegible", "an unprintable character")
-    if all(character.isspace() or character in _FILLERS for character in text):
+    if not text.isprintable():  # else nothing of it is in those categories
+        for character in text:
+            if unicodedata.category(character) in _INVISIBLE and character not in _VISIBLE:
+                raise PydanticCustomError("illegible", "an unprintable character")
+    if not text.strip(_BLANKS):
         raise PydanticCustomError("blank", "blank")
     return text
 
@@ -231,9 +235,14 @@ def _currency(code: str) -> str:
 def _uuid(given: object) -> UUID:
     if isinstance(given, UUID):
         return given
-    if isinstance(given, str) and _UUID.fullmatch(given):
-        return UUID(given)
+    if isinstance(given, str) and (read := _uuid_of(given)):
+        return read
     raise PydanticCustomError("uuid", "not a UUID")
+
+
+@lru_cache(maxsize=10_000)  # who works on a deal names it again and again
+def _uuid_of(text: str) -> UUID | None:
+    return UUID(text) if _UUID.fullmatch(text) else None
 
 
 def _month(given: object) -> str:

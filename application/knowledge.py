@@ -19,6 +19,7 @@ from domain.values import DealId
 
 CACHED_EVENTS = 50_000
 """Histories are kept until they hold this many events: 90 to 115 MB, more where deals are short."""
+_NEXT = timedelta(microseconds=1)
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -80,6 +81,7 @@ class Draft:
     recorded_at: datetime = field(init=False)
     directory: Directory = field(init=False)
     histories: dict[DealId, History] = field(default_factory=dict)
+    """Those that are at hand, changed or not."""
     versions: dict[UUID, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -89,26 +91,27 @@ class Draft:
 
     def prepare(self, deals: Iterable[DealId]) -> None:
         """Have the histories of `deals` at hand, those that exist, in one reading."""
-        missing = {
-            deal for deal in deals if self.peek(deal) is None and self.versions.get(deal) != 0
-        }
+        missing = set()
+        for deal in deals:
+            if deal in self.histories or self.versions.get(deal) == 0:
+                continue
+            if (history := self.known.history(deal)) is not None:
+                self.histories[deal] = history
+            else:
+                missing.add(deal)
         if missing:
             self.histories |= {history.deal_id: history for history in self.load(missing)}
             self.versions |= dict.fromkeys(missing - self.histories.keys(), 0)
 
     def deal(self, deal_id: DealId) -> History:
         """Raises NotFound."""
-        history = self.peek(deal_id)
+        history = self.histories.get(deal_id)
         if history is None:
             self.prepare([deal_id])
-            history = self.peek(deal_id)
+            history = self.histories.get(deal_id)
         if history is None:
             raise NotFound("deal", deal_id)
         return history
-
-    def peek(self, deal_id: DealId) -> History | None:
-        """The history if it is at hand."""
-        return self.histories.get(deal_id) or self.known.history(deal_id)
 
     def record(
         self, decision: Decision, version: int, actor: str, now: datetime
@@ -119,13 +122,13 @@ class Draft:
         has changed.
         """
         recorded = Recorded(
-            originator_id=decision.stream_id,
-            originator_version=version + 1,
-            position=self.position + 1,
-            recorded_at=max(now, self.recorded_at + timedelta(microseconds=1)),
-            actor=actor,
-            effective_on=decision.effective_on,
-            event=decision.event,
+            decision.stream_id,
+            version + 1,
+            self.position + 1,
+            max(now, self.recorded_at + _NEXT),
+            actor,
+            decision.effective_on,
+            decision.event,
         )
         recording: Recording | None = None
         if is_about_a_deal(recorded):
@@ -136,8 +139,8 @@ class Draft:
             self.histories[recording.history.deal_id] = recording.history
         elif is_about_the_directory(recorded):
             self.directory = self.directory.evolve(recorded)
+            self.versions[decision.stream_id] = version + 1
         self.position, self.recorded_at = recorded.position, recorded.recorded_at
-        self.versions[decision.stream_id] = version + 1
         return recorded, recording
 
     def commit(self) -> None:

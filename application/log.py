@@ -9,8 +9,8 @@ unique, so what was decided on an old end of the log cannot be stored behind a n
 """
 
 import select
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, LiteralString, NoReturn, cast
@@ -23,6 +23,7 @@ from psycopg import Connection, Cursor
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import UniqueViolation
 from psycopg.rows import TupleRow
+from pydantic import TypeAdapter
 from pydantic_core import to_json
 
 from domain.history import DealOpening, DealState
@@ -135,11 +136,19 @@ Receipts = dict[tuple[str, str], tuple[bytes, dict[str, Any]]]
 """By principal and key: the hash of the request, and the answer it was given."""
 
 
+StoredRow = tuple[UUID, int, str, bytes, int, datetime]
+"""Stream, version, type, state, position, time."""
+_EVENTS, _POSTINGS, _STATES = (
+    TypeAdapter(list[StoredRow]), TypeAdapter(list[Posting]), TypeAdapter(list[DealState]),
+)  # fmt: skip
+"""Many rows are written by what their types are known to be, four times as fast."""
+
+
 @dataclass(slots=True)
 class Rows:
     """What one transaction adds, table by table, in the order of the columns."""
 
-    events: list[tuple[StoredEvent, int, datetime]] = field(default_factory=list)
+    events: list[StoredRow] = field(default_factory=list)
     managers: list[tuple[int, ManagerId]] = field(default_factory=list)
     deals: list[DealOpening] = field(default_factory=list)
     postings: list[Posting] = field(default_factory=list)
@@ -311,8 +320,13 @@ class Writing:
 
     def append(self, rows: Rows) -> None:
         """Insert; nobody sees it before `commit`."""
-        with self._connection.pipeline():
-            self._insert(rows)
+        self._insert(rows)
+
+    def sending(self) -> AbstractContextManager[object]:
+        """What is appended inside is sent and not waited for: the database inserts it while the
+        next orders are decided. What fails is raised by the next reading, or the commit.
+        """
+        return self._connection.pipeline()
 
     def commit(self, rows: Rows) -> None:
         """Insert and commit in one round trip. Raises psycopg.Error when it is not certain that
@@ -341,24 +355,20 @@ class Writing:
 
     def _insert(self, rows: Rows) -> None:
         """Every table's rows as one JSON array: one parameter, and no type to be found out."""
-        events = [
-            (one.originator_id, one.originator_version, one.topic, one.state, position, at)
-            for one, position, at in rows.events
-        ]
         receipts = [(who, key, asked.hex(), answer) for who, key, asked, answer in rows.receipts]
-        inserts: list[tuple[LiteralString, Sequence[object]]] = [
-            (_INSERT_EVENTS, events),
-            (_INSERT_MANAGERS, rows.managers),
-            (_INSERT_DEALS, rows.deals),
-            (_INSERT_POSTINGS, rows.postings),
-            (_INSERT_STATES, rows.states),
-            (_INSERT_RECEIPTS, receipts),
-            (_INSERT_PEOPLE, rows.people),
-            (_FORGET, rows.forgotten),
+        inserts: list[tuple[LiteralString, Sequence[object], Callable[[Any], bytes]]] = [
+            (_INSERT_EVENTS, rows.events, _EVENTS.dump_json),
+            (_INSERT_MANAGERS, rows.managers, to_json),
+            (_INSERT_DEALS, rows.deals, to_json),
+            (_INSERT_POSTINGS, rows.postings, _POSTINGS.dump_json),
+            (_INSERT_STATES, rows.states, _STATES.dump_json),
+            (_INSERT_RECEIPTS, receipts, to_json),
+            (_INSERT_PEOPLE, rows.people, to_json),
+            (_FORGET, rows.forgotten, to_json),
         ]
-        for statement, values in inserts:
+        for statement, values, written in inserts:
             if values:
-                self._connection.execute(statement, [to_json(values).decode()])
+                self._connection.execute(statement, [written(values).decode()])
 
 
 def _stored(cursor: Cursor[TupleRow]) -> list[StoredEvent]:

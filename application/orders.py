@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from domain.decisions import Command
 from domain.errors import VersionConflict
@@ -24,8 +24,7 @@ class Caller:
     key_id: KeyId | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(NamedTuple):
     """`command`, given by `actor`: an account's id, or what works for the operator.
 
     `caller` is the account whose rights are asked for; None, and that comes only from the command
@@ -55,8 +54,7 @@ class Order:
             raise VersionConflict(version)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What was recorded: the ids concerned, the stream's new version, and the place in the log."""
 
     ids: Mapping[str, str]

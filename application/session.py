@@ -11,7 +11,7 @@ from psycopg import Cursor
 
 from application.calendar import ProductionCalendar
 from application.knowledge import Draft, Knowledge
-from application.log import TAIL, Rows, Stale, Writing
+from application.log import TAIL, Rows, Stale, StoredRow, Writing
 from application.mapper import FactMapper
 from application.orders import Answer, Order
 from domain.access import Grant
@@ -25,6 +25,7 @@ from domain.events import (
     ManagerRegistered,
     PeriodTotal,
     Recorded,
+    encode,
     is_about_a_deal,
     is_about_the_directory,
 )
@@ -58,16 +59,21 @@ class Session:
         self._totals = totals
         self._calendar = calendar
         self._rows = Rows()
+        self._asked_at: datetime | None = None
         self._receipts = writing.known
         self.known = _caught_up(writing, known)
         self.draft = Draft(self.known, self._load)
         self._prepare(orders)
 
     def more(self, orders: Sequence[Order]) -> None:
-        """Make ready for the next orders of a long batch; send what the last ones decided."""
-        self._flush()
+        """Make ready for the next orders of a long batch."""
         self._receipts |= self._writing.receipts(keys_of(orders))
         self._prepare(orders)
+
+    def send(self) -> None:
+        """What was decided up to now is on its way, to be seen by nobody before `commit`."""
+        self._writing.append(self._rows)
+        self._rows = Rows()
 
     def decide(self, order: Order, now: datetime) -> Answer:
         """Decide and draft. Raises Refusal, and then the draft is as it was.
@@ -83,7 +89,7 @@ class Session:
                 raise IdempotencyKeyReused(key[1])
             return Answer.from_receipt(receipt)
         now = order.given_at or now
-        books = self._books(now.astimezone(self._zone).date())
+        books = self._books(now)
         if grant is not None:
             require_permitted(order.command, grant, books)
         decision = order.command.decide(books)
@@ -112,29 +118,32 @@ class Session:
             return None
         return self.draft.directory.access.grant_of(caller.account_id, caller.key_id)
 
-    def _books(self, today: date) -> Books:
+    def _books(self, now: datetime) -> Books:
         draft = self.draft
+        if now is not self._asked_at:  # many orders are decided at one time
+            self._asked_at, today = now, now.astimezone(self._zone).date()
+            self._today, self._before = today, partial(self._calendar.before, today)
         return Books(
-            today,
+            self._today,
             draft.position,
             draft.directory,
             draft.deal,
             self._totals_at,
-            partial(self._calendar.before, today),
+            self._before,
         )
 
     def _totals_at(self, as_of: date) -> tuple[PeriodTotal, ...]:
         if not self._writing.locked:
             raise Stale  # they are summed in the database, up to an end of the log that stays
-        self._flush()
+        self.send()
         return self._totals(self._writing.cursor(), as_of, self.draft.position)
 
     def _version(self, decision: Decision) -> int:
+        stream = decision.stream_id
+        if (history := self.draft.histories.get(DealId(stream))) is not None:
+            return history.version
         if isinstance(decision.event, DealOpened):
             return 0
-        stream = decision.stream_id
-        if (history := self.draft.peek(DealId(stream))) is not None:
-            return history.version
         if stream not in self.draft.versions:
             self.draft.versions[stream] = self._writing.version(stream)
         return self.draft.versions[stream]
@@ -148,8 +157,7 @@ class Session:
         answer: Answer,
     ) -> None:
         rows = self._rows
-        stored = _MAPPER.to_stored_event(recorded)
-        rows.events.append((stored, recorded.position, recorded.recorded_at))
+        rows.events.append(_stored(recorded))
         if recording is not None:
             rows.postings += recording.postings
             rows.states += recording.states
@@ -181,9 +189,16 @@ class Session:
                 streams.setdefault(recorded.originator_id, []).append(recorded)
         return [history for events in streams.values() if (history := history_of(events))]
 
-    def _flush(self) -> None:
-        self._writing.append(self._rows)
-        self._rows = Rows()
+
+def _stored(recorded: Recorded[Event]) -> StoredRow:
+    return (
+        recorded.originator_id,
+        recorded.originator_version,
+        recorded.type,
+        encode(recorded),
+        recorded.position,
+        recorded.recorded_at,
+    )
 
 
 def keys_of(orders: Iterable[Order]) -> list[tuple[str, str]]:

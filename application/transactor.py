@@ -28,6 +28,8 @@ Outcome = Answer | Exception
 
 GROUP = 256
 """Most orders decided in one transaction; what waits longer goes into the next."""
+SENT = 64
+"""So many of a batch are sent at once, to be inserted while the next are decided."""
 QUEUE = 2_000
 """More waiting orders than this are refused at once: they would time out anyway."""
 
@@ -176,7 +178,7 @@ class Transactor:
             with self._log.appending() as writing:
                 session = self._session(writing, orders)
                 for order in orders:
-                    outcome = self._outcome(session, order)
+                    outcome = self._outcome(session, order, self._now())
                     if not isinstance(outcome, Answer):
                         break
                     answers.append(outcome)
@@ -189,7 +191,7 @@ class Transactor:
     def _decided(self, orders: Sequence[Order]) -> list[Outcome]:
         with self._writing(orders) as writing:
             session = self._session(writing, orders)
-            outcomes = [self._outcome(session, order) for order in orders]
+            outcomes = [self._outcome(session, order, self._now()) for order in orders]
             session.commit()
         return outcomes
 
@@ -197,10 +199,14 @@ class Transactor:
         outcomes: list[Outcome] = []
         orders = iter(batch.orders)
         chunk = list(islice(orders, GROUP))
-        with self._writing(chunk) as writing:
+        with self._writing(chunk) as writing, writing.sending():
             session = self._session(writing, chunk)
             while chunk:
-                outcomes += [self._outcome(session, order) for order in chunk]
+                now = self._now()
+                for number, order in enumerate(chunk, 1):
+                    outcomes.append(self._outcome(session, order, now))
+                    if number % SENT == 0 or number == len(chunk):
+                        session.send()
                 batch.progress(len(outcomes))
                 chunk = list(islice(orders, GROUP))
                 session.more(chunk)
@@ -224,9 +230,9 @@ class Transactor:
         self._known, self._alone = session.known, not writing.tail
         return session
 
-    def _outcome(self, session: Session, order: Order) -> Outcome:
+    def _outcome(self, session: Session, order: Order, now: datetime) -> Outcome:
         try:
-            return session.decide(order, self._now())
+            return session.decide(order, now)
         except Refusal as refusal:
             return refusal
         except Stale:

@@ -170,6 +170,10 @@ class Sight:
         return self.managers is None or manager in self.managers
 
 
+def sees_everybody(grant: Grant) -> bool:
+    return MATRIX[Task.SEE].get(grant.role) is Reach.ALL
+
+
 def may_see(grant: Grant, people: People, manager: ManagerId, *days: date) -> bool:
     """Whether the account may see that manager's figures; a head, of whoever was in the team on all
     of `days`.
@@ -188,6 +192,6 @@ def may_see(grant: Grant, people: People, manager: ManagerId, *days: date) -> bo
 
 def sight(grant: Grant, people: People, *days: date) -> Sight:
     """Everybody whom the account may see."""
-    if MATRIX[Task.SEE].get(grant.role) is Reach.ALL:
+    if sees_everybody(grant):
         return Sight(None)
     return Sight(frozenset(who for who in people.managers if may_see(grant, people, who, *days)))

@@ -1,6 +1,6 @@
 """What administrators ask for: roles, keys, forgetting; and the director's rule on backdating."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -135,7 +135,7 @@ class ForgetPerson:
         _require_another_admin(books, *accounts)
         event = PersonForgotten(manager_id=manager_id, account_ids=accounts or None)
         if manager_id is None:
-            return replace(_on_account(accounts[0], event), forgets=tuple(ids))
+            return _on_account(accounts[0], event)._replace(forgets=tuple(ids))
         stream = stream_of("manager", manager_id)
         return Decision(stream, event, {"manager_id": manager_id}, forgets=tuple(ids))
 

@@ -77,11 +77,11 @@ class Action(NamedTuple):
     @property
     def weight(self) -> int:
         """Nominal, signed: negative for a setback."""
-        return sum([entry.weight for entry in self.entries])
+        return sum([weight for _, weight, _ in self.entries])
 
     @property
     def credit(self) -> int:
-        return sum([entry.credit for entry in self.entries])
+        return sum([credit for _, _, credit in self.entries])
 
     @property
     def is_setback(self) -> bool:
@@ -129,10 +129,10 @@ class Deal(NamedTuple):
     currency: str
     expected_close_on: date | None
     status: Status = Status.OPEN
+    contract: int | None = None
     actions: Mapping[ActionId, Action] = MappingProxyType({})
     stakes: Mapping[ManagerId, Stake] = MappingProxyType({})
     progress: int = 0
-    contract: int | None = None
 
     @property
     def room(self) -> int:
@@ -154,10 +154,8 @@ class Deal(NamedTuple):
 def obstacle(deal: Deal | None, recorded: Recorded[DealEvent]) -> Obstacle | None:
     """Why `recorded` may not follow in the state `deal`; None when it may."""
     event = recorded.event
-    if isinstance(event, DealOpened):
-        return None if deal is None else Obstacle.ALREADY_OPENED
     if deal is None:
-        return Obstacle.NOT_OPEN
+        return None if isinstance(event, DealOpened) else Obstacle.NOT_OPEN
     match event:
         case ActionPerformed():
             return None if deal.is_open else Obstacle.NOT_OPEN
@@ -184,6 +182,8 @@ def obstacle(deal: Deal | None, recorded: Recorded[DealEvent]) -> Obstacle | Non
             return Obstacle.NOT_CLOSED if _not_underway(deal) is None else None
         case PotentialCheckRevised() | ExpectedCloseRevised() | DealWon() | DealLost():
             return _not_underway(deal)
+        case DealOpened():
+            return Obstacle.ALREADY_OPENED
         case _:
             assert_never(event)
 
@@ -217,9 +217,9 @@ def _not_positive(old: int, new: int) -> Obstacle | None:
 def evolve(deal: Deal | None, recorded: Recorded[DealEvent]) -> Deal:
     """The deal after `recorded`, which `obstacle` has let pass."""
     event = recorded.event
-    if isinstance(event, DealOpened):
+    if deal is None:
+        assert isinstance(event, DealOpened), "a deal begins with DealOpened"
         return _opened(recorded, event)
-    assert deal is not None, "a deal begins with DealOpened"
     match event:
         case ActionPerformed():
             return _performed(deal, recorded, event)
@@ -246,6 +246,8 @@ def evolve(deal: Deal | None, recorded: Recorded[DealEvent]) -> Deal:
             return deal._replace(status=Status.LOST)
         case DealResumed() | DealReopened():
             return deal._replace(status=Status.OPEN, contract=None)
+        case DealOpened():
+            return _opened(recorded, event)
         case _:
             assert_never(event)
 
@@ -307,19 +309,21 @@ def _with(deal: Deal, *changed: Action) -> Deal:
         _stake(stakes, action, 1)
         progress += action.credit
         actions[action.action_id] = action
-    return deal._replace(actions=actions, stakes=stakes, progress=progress)
+    return Deal(*deal[:-3], actions, stakes, progress)
 
 
 def _stake(stakes: dict[ManagerId, Stake], action: Action, sign: int) -> None:
     """Add `action` to the stakes, or with sign -1 take it out; nobody keeps a stake of nothing."""
     counted = action.live and not action.is_setback
     claimed = action.claimed and counted
-    for manager, weight, credit in action.entries:
-        if credit or claimed:
-            _add(stakes, manager, sign * credit, sign * weight if claimed else 0, 0)
-    if counted:
-        for manager in action.performers:
-            _add(stakes, manager, 0, 0, sign)
+    done = sign if counted else 0
+    for (manager, weight, credit), performer in zip(action.entries, action.performers, strict=True):
+        claim = weight if claimed else 0
+        if manager == performer:
+            _add(stakes, manager, sign * credit, sign * claim, done)
+        else:  # the credit was handed over; what was done was not
+            _add(stakes, manager, sign * credit, sign * claim, 0)
+            _add(stakes, performer, 0, 0, done)
 
 
 def _add(
@@ -335,8 +339,12 @@ def _add(
 
 def _counted(deal: Deal, entries: Entries) -> Entries:
     """An action begins to count: a positive one is granted up to 100 %, a setback nothing."""
-    weight = sum([entry.weight for entry in entries])
-    return entries if weight < 0 else _granted(entries, min(weight, deal.room))
+    weight = sum([weight for _, weight, _ in entries])
+    if weight < 0:
+        return entries
+    if weight <= deal.room:  # as nearly always: everybody is granted all of theirs
+        return tuple([Entry(manager, weight, weight) for manager, weight, _ in entries])
+    return _granted(entries, deal.room)
 
 
 def _granted(entries: Entries, amount: int) -> Entries:

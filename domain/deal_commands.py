@@ -6,6 +6,7 @@ in its place (`History.record`).
 
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 
 from domain.decisions import Books, Decision
 from domain.errors import (
@@ -111,7 +112,7 @@ class PerformAction:
     def _credits(self, weight: int) -> tuple[Credit, ...]:
         if self.credits is None:
             assert self.manager_id is not None, "one of the two is given"
-            return (Credit(manager_id=self.manager_id, weight=weight),)
+            return (_credit(self.manager_id, weight),)
         if len({credit.manager_id for credit in self.credits}) < len(self.credits):
             raise Invalid("credits", "same-manager-twice")
         if weight < 0 and len(self.credits) > 1:
@@ -274,6 +275,11 @@ class Reopen:
 
     def decide(self, books: Books) -> Decision:
         return _on_deal(books, self.deal_id, self.effective_on, DealReopened(reason=self.reason))
+
+
+@lru_cache(maxsize=10_000)  # as many as managers and weights of the catalogue, used all the time
+def _credit(manager_id: ManagerId, weight: int) -> Credit:
+    return Credit(manager_id=manager_id, weight=weight)
 
 
 def _on_deal(books: Books, deal_id: DealId, day: date, event: DealEvent) -> Decision:

@@ -1,9 +1,8 @@
 """What every decision has in common: what it may know, and what it comes to."""
 
 from collections.abc import Callable, Container, Mapping
-from dataclasses import dataclass
 from datetime import date
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from domain.directory import Directory
@@ -13,8 +12,7 @@ from domain.history import History
 from domain.values import DealId
 
 
-@dataclass(frozen=True, slots=True)
-class Books:
+class Books(NamedTuple):
     """The books as one decision sees them: everything recorded up to `position`, and no more.
 
     `today` is the business date in the company's time zone. `deal` raises NotFound. `totals` gives
@@ -52,8 +50,7 @@ class Books:
         return history
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """One fact to record at the end of `stream_id`, and what to answer.
 
     `ids` are the names under which the answer speaks of what was touched. `name` is what a person

@@ -6,6 +6,7 @@ What every event carries beside its own fields is in `Recorded`.
 """
 
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Generic, NamedTuple, TypeGuard, TypeVar, get_args
 from uuid import UUID
 
@@ -271,7 +272,7 @@ Event = DealEvent | DirectoryEvent
 EVENT_TYPES: dict[str, type[Event]] = {cls.__name__: cls for cls in get_args(Event)}
 DEAL_EVENTS: frozenset[str] = frozenset(cls.__name__ for cls in get_args(DealEvent))
 DIRECTORY_EVENTS: frozenset[str] = frozenset(EVENT_TYPES) - DEAL_EVENTS
-AMENDMENTS = get_args(Amendment)
+AMENDMENTS: tuple[type[Amendment], ...] = get_args(Amendment)
 
 
 E_co = TypeVar("E_co", bound=Event, covariant=True)
@@ -304,16 +305,17 @@ def encode(recorded: Recorded[Event]) -> bytes:
 
     Amounts, weights and dates are text, so the bytes mean the same to any reader for ever.
     """
-    envelope: dict[str, object] = {
-        "position": recorded.position,
-        "recorded_at": instant_text(recorded.recorded_at),
-        "actor": recorded.actor,
-    }
-    if recorded.effective_on is not None:
-        envelope["effective_on"] = recorded.effective_on
-    return to_json(envelope | {"data": recorded.event}, exclude_none=True)
+    on = recorded.effective_on
+    return b'{"position":%d,"recorded_at":"%b","actor":%b%b,"data":%b}' % (
+        recorded.position,
+        instant_text(recorded.recorded_at).encode(),
+        to_json(recorded.actor),
+        b"" if on is None else b',"effective_on":"%b"' % on.isoformat().encode(),
+        to_json(recorded.event, exclude_none=True),
+    )
 
 
+@lru_cache(maxsize=2_000)  # an event's time is told twice: to the log, and in the answer
 def instant_text(instant: datetime) -> str:
     """RFC 3339 in UTC, to the microsecond."""
     return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -131,7 +131,7 @@ class History(NamedTuple):
 
     def key(self, recorded: Fact) -> BookKey:
         event, own = recorded.event, recorded.position
-        if isinstance(event, AMENDMENTS):
+        if not isinstance(event, ActionPerformed) and isinstance(event, AMENDMENTS):
             return on(recorded), self.deal.actions[event.action_id].position, own
         return on(recorded), own, own
 
@@ -141,8 +141,9 @@ class History(NamedTuple):
         Raises BeforeOpening, NotAllowedNow when the event is not allowed where it stands, and
         BreaksLaterHistory when it makes a later one impossible.
         """
-        if on(recorded) < self.deal.opened_on:
-            raise BeforeOpening(on(recorded), self.deal.opened_on)
+        opened_on = self.deal.opened_on
+        if on(recorded) < opened_on:
+            raise BeforeOpening(on(recorded), opened_on)
         key = self.key(recorded)
         return self._append(recorded, key) if key > self.last else self._insert(recorded, key)
 
@@ -153,7 +154,7 @@ class History(NamedTuple):
         step = _step(deal, recorded)
         recent = (*self.recent[1 - RECENT :], step)
         history = History(self.deal_id, (*self.events, recorded), recent, key)
-        return Recording(history, list(_postings(recorded, [step])), [_state(recorded, step)])
+        return Recording(history, _postings(recorded, [step]), [_state(recorded, step)])
 
     def _insert(self, recorded: Fact, key: BookKey) -> "Recording":
         place = bisect(self.events, key, key=self.key)
@@ -168,7 +169,7 @@ class History(NamedTuple):
         recent = (*self.recent[: -len(later)], *after)[-RECENT:]
         history = History(self.deal_id, events, recent, self.last)
         states = list(_changed_days(recorded, [start, *before], after))
-        return Recording(history, list(_postings(recorded, corrected)), states)
+        return Recording(history, _postings(recorded, corrected), states)
 
     def _last_steps(self, count: int) -> Iterable[Step]:
         if count <= len(self.recent):
@@ -205,7 +206,7 @@ def open_history(recorded: Fact) -> Recording:
     step = _step(None, recorded)
     key = (on(recorded), recorded.position, recorded.position)
     history = History(DealId(recorded.originator_id), (recorded,), (step,), key)
-    return Recording(history, list(_postings(recorded, [step])), [_state(recorded, step)])
+    return Recording(history, _postings(recorded, [step]), [_state(recorded, step)])
 
 
 def replay(events: Iterable[Fact]) -> Iterator[Recording]:
@@ -253,20 +254,22 @@ def _fitting(deal: Deal, recorded: Fact, later: Iterable[Fact]) -> list[Step]:
     return result
 
 
-def _postings(learnt: Fact, changed: Iterable[Step]) -> Iterator[Posting]:
-    for due, deal, change in changed:
-        for (manager, account), holding in change.items():
-            yield Posting(
-                learnt.position,
-                due.position,
-                due.type,
-                DealId(learnt.originator_id),
-                manager,
-                account,
-                on(due),
-                deal.currency,
-                *holding,
-            )
+def _postings(learnt: Fact, changed: Iterable[Step]) -> list[Posting]:
+    return [
+        Posting(
+            learnt.position,
+            due.position,
+            due.type,
+            DealId(learnt.originator_id),
+            manager,
+            account,
+            on(due),
+            deal.currency,
+            *holding,
+        )
+        for due, deal, change in changed
+        for (manager, account), holding in change.items()
+    ]
 
 
 def _state(learnt: Fact, step: Step) -> DealState:

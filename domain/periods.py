@@ -4,6 +4,7 @@ from calendar import monthrange
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import NamedTuple
 
 from domain.errors import NotAllowedNow, Obstacle, PeriodClosed
@@ -29,13 +30,13 @@ class Month(NamedTuple):
         return cls(int(year), date(int(year), int(month), 1).month)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Periods:
     """Every month that was ever closed, and whether it is closed now."""
 
     closed: Mapping[Month, bool] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def closed_through(self) -> date | None:
         """The last day (inclusive) on which nothing more is recorded; None: nothing is closed."""
         last = max((month for month, closed in self.closed.items() if closed), default=None)

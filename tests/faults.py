@@ -255,8 +255,8 @@ FAULTS = (
     Fault(
         "a late event posts its later steps on its own date",
         "domain/history.py",
-        "                account,\n                on(due),\n",
-        "                account,\n                on(learnt),\n",
+        "            account,\n            on(due),\n",
+        "            account,\n            on(learnt),\n",
         _SUMS,
     ),
     Fault(
@@ -635,8 +635,8 @@ FAULTS = (
     Fault(
         "recorded_at is what the clock says",
         "application/knowledge.py",
-        "recorded_at=max(now, self.recorded_at + timedelta(microseconds=1)),",
-        "recorded_at=now,",
+        "            max(now, self.recorded_at + _NEXT),\n",
+        "            now,\n",
         "test_transactor.py::test_recorded_at_never_runs_backwards_when_the_clock_does",
     ),
     Fault(
@@ -1481,9 +1481,8 @@ FAULTS = (
     Fault(
         "whoever is forgotten is forgotten also by the log",
         "application/session.py",
-        "        rows.events.append((stored, recorded.position, recorded.recorded_at))\n",
-        "        if not decision.forgets:\n"
-        "            rows.events.append((stored, recorded.position, recorded.recorded_at))\n",
+        "        rows.events.append(_stored(recorded))\n",
+        "        if not decision.forgets:\n            rows.events.append(_stored(recorded))\n",
         _FORGOTTEN,
     ),
 )
