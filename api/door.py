@@ -10,10 +10,9 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from hashlib import sha256
 from inspect import Parameter, signature
-from typing import Any, TypeVar, cast, get_args, get_type_hints
+from typing import Any, NamedTuple, TypeVar, cast, get_args, get_type_hints
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, FastAPI, Request, params
@@ -42,6 +41,8 @@ from domain.decisions import Command
 
 READ_LOGGED = frozenset({Task.SEE, Task.AUDIT})
 """Questions of these tasks leave a line in the read log."""
+_ALL_SAID: Scope = {}
+"""Of a command in a batch: it is all in the path and the body."""
 Headers = Mapping[bytes, bytes]
 T = TypeVar("T")
 
@@ -151,16 +152,15 @@ class Door:
         batch: Batch = called.call(called.read(scope, {}, {}, given))
         key = _key(headers)
         request = b"" if key is None else _fingerprint(scope, given)
-        commands = read_batch(batch, lambda path, one: self._command(path, one, scope))
+        commands = read_batch(batch, self._command)
         return orders_of(commands, caller, key, request)
 
-    def _command(self, path: str, body: object, scope: Scope) -> Command:
+    def _command(self, path: str, body: object) -> Command:
         """What is posted to `path`. Raises Problem, RequestValidationError."""
         called, names = self._find_at("POST", path)
         if called is None or not called.is_command:
             raise Problem("validation", errors=(("path", "no-command", {}),))
-        values = called.read({**scope, "path_params": names}, names, {}, body)
-        return cast("Command", called.call(values))
+        return cast("Command", called.call(called.read(_ALL_SAID, names, {}, body)))
 
     def _note(self, called: "_Called", scope: Scope, status: int) -> None:
         """Who looked at portfolios, deals or the log, or tried to."""
@@ -240,8 +240,7 @@ class _Called:
         return self.endpoint(**values)
 
 
-@dataclass(frozen=True, slots=True)
-class _Told:
+class _Told(NamedTuple):
     """What a request says: by its address, behind it, and in its body."""
 
     scope: Scope
@@ -267,7 +266,7 @@ def _reader(name: str, hint: Any) -> Callable[[_Told], Any]:  # noqa: ANN401 - a
 
 def read_as(reader: TypeAdapter[Any], value: object, *where: str) -> Any:  # noqa: ANN401 - whatever the signature asks for
     try:
-        return reader.validate_python(value)
+        return reader.validator.validate_python(value)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
         raise RequestValidationError(

@@ -4,9 +4,9 @@ Whether the event then fits the deal's whole timeline is asked once for all of t
 in its place (`History.record`).
 """
 
-from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
+from typing import NamedTuple
 
 from domain.decisions import Books, Decision
 from domain.errors import (
@@ -39,8 +39,7 @@ from domain.events import (
 from domain.values import ActionId, ActionTypeCode, DealId, ManagerId, Money, decimal_text
 
 
-@dataclass(frozen=True, slots=True)
-class OpenDeal:
+class OpenDeal(NamedTuple):
     deal_id: DealId
     title: str
     client: str
@@ -64,8 +63,7 @@ class OpenDeal:
         return Decision(self.deal_id, event, ids, self.effective_on, created=True)
 
 
-@dataclass(frozen=True, slots=True)
-class PerformAction:
+class PerformAction(NamedTuple):
     """`credits` None: the whole weight is `manager_id`'s; else they sum to the catalogue's weight.
 
     A setback is reported by one manager.
@@ -124,8 +122,7 @@ class PerformAction:
         return self.credits
 
 
-@dataclass(frozen=True, slots=True)
-class ConfirmAction:
+class ConfirmAction(NamedTuple):
     """`effective_on` None, here and in the other amendments: the action's own date."""
 
     deal_id: DealId
@@ -137,8 +134,7 @@ class ConfirmAction:
         return _amend(books, self.deal_id, self.effective_on, event)
 
 
-@dataclass(frozen=True, slots=True)
-class RejectAction:
+class RejectAction(NamedTuple):
     deal_id: DealId
     action_id: ActionId
     reason: str
@@ -149,8 +145,7 @@ class RejectAction:
         return _amend(books, self.deal_id, self.effective_on, event)
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeWeight:
+class ChangeWeight(NamedTuple):
     """`weight` in basis points, the new nominal weight of the whole action."""
 
     deal_id: DealId
@@ -164,8 +159,7 @@ class ChangeWeight:
         return _amend(books, self.deal_id, self.effective_on, event)
 
 
-@dataclass(frozen=True, slots=True)
-class WithdrawAction:
+class WithdrawAction(NamedTuple):
     deal_id: DealId
     action_id: ActionId
     reason: str
@@ -176,8 +170,7 @@ class WithdrawAction:
         return _amend(books, self.deal_id, self.effective_on, event)
 
 
-@dataclass(frozen=True, slots=True)
-class ReviseCheck:
+class ReviseCheck(NamedTuple):
     """`amount` in kopecks; `currency`, when given, must be the deal's: it never changes."""
 
     deal_id: DealId
@@ -192,8 +185,7 @@ class ReviseCheck:
         return _on_deal(books, self.deal_id, self.effective_on, event)
 
 
-@dataclass(frozen=True, slots=True)
-class ReviseExpectedClose:
+class ReviseExpectedClose(NamedTuple):
     deal_id: DealId
     expected_close_on: date
     effective_on: date
@@ -203,8 +195,7 @@ class ReviseExpectedClose:
         return _on_deal(books, self.deal_id, self.effective_on, event)
 
 
-@dataclass(frozen=True, slots=True)
-class HandOver:
+class HandOver(NamedTuple):
     deal_id: DealId
     to_manager_id: ManagerId
     transfer_credit: bool
@@ -222,8 +213,7 @@ class HandOver:
         return decision
 
 
-@dataclass(frozen=True, slots=True)
-class Suspend:
+class Suspend(NamedTuple):
     deal_id: DealId
     effective_on: date
     reason: str
@@ -234,8 +224,7 @@ class Suspend:
         return _on_deal(books, self.deal_id, self.effective_on, event)
 
 
-@dataclass(frozen=True, slots=True)
-class Resume:
+class Resume(NamedTuple):
     deal_id: DealId
     effective_on: date
 
@@ -243,8 +232,7 @@ class Resume:
         return _on_deal(books, self.deal_id, self.effective_on, DealResumed())
 
 
-@dataclass(frozen=True, slots=True)
-class Win:
+class Win(NamedTuple):
     """`contract_amount` in kopecks; `currency`, when given, must be the deal's."""
 
     deal_id: DealId
@@ -257,8 +245,7 @@ class Win:
         return _on_deal(books, self.deal_id, self.effective_on, DealWon(contract=money))
 
 
-@dataclass(frozen=True, slots=True)
-class Lose:
+class Lose(NamedTuple):
     deal_id: DealId
     reason: str
     effective_on: date
@@ -267,8 +254,7 @@ class Lose:
         return _on_deal(books, self.deal_id, self.effective_on, DealLost(reason=self.reason))
 
 
-@dataclass(frozen=True, slots=True)
-class Reopen:
+class Reopen(NamedTuple):
     deal_id: DealId
     reason: str
     effective_on: date

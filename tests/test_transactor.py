@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from threading import Event as Signal
@@ -946,7 +945,7 @@ def test_a_manager_stands_once_among_the_credits(service: Service, deal: DealId)
         Credit(manager_id=one.manager_id, weight=250),
     )
     with pytest.raises(Invalid):
-        do(service, replace(one, manager_id=None, credits=halves))
+        do(service, one._replace(manager_id=None, credits=halves))
 
 
 def test_an_order_to_a_service_that_is_stopping_is_refused(database: str) -> None:
