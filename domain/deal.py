@@ -29,6 +29,7 @@ from domain.events import (
     Recorded,
     WeightChanged,
 )
+from domain.growing import GrowingDict
 from domain.values import WHOLE, ActionId, ActionTypeCode, ManagerId, split
 
 
@@ -114,6 +115,9 @@ class Stake(NamedTuple):
 NO_STAKE = Stake()
 
 
+NO_ACTIONS: GrowingDict[ActionId, Action] = GrowingDict()
+
+
 class Deal(NamedTuple):
     """A deal after some of its events. `progress` is the sum of all credit, 0 to WHOLE.
 
@@ -130,7 +134,7 @@ class Deal(NamedTuple):
     expected_close_on: date | None
     status: Status = Status.OPEN
     contract: int | None = None
-    actions: Mapping[ActionId, Action] = MappingProxyType({})
+    actions: GrowingDict[ActionId, Action] = NO_ACTIONS
     stakes: Mapping[ManagerId, Stake] = MappingProxyType({})
     progress: int = 0
 
@@ -300,15 +304,20 @@ def _with(deal: Deal, *changed: Action) -> Deal:
     """The deal with the `changed` actions, each once, in their places, or last if they are new;
     stakes and progress follow.
     """
-    actions, stakes, progress = dict(deal.actions), dict(deal.stakes), deal.progress
+    actions, stakes, progress = deal.actions, dict(deal.stakes), deal.progress
+    replaced: dict[ActionId, Action] = {}
     for action in changed:
-        before = actions.get(action.action_id)
-        if before is not None:
+        before = deal.actions.get(action.action_id)
+        if before is None:
+            actions = actions.adding(action.action_id, action)
+        else:
             _stake(stakes, before, -1)
             progress -= before.credit
+            replaced[action.action_id] = action
         _stake(stakes, action, 1)
         progress += action.credit
-        actions[action.action_id] = action
+    if replaced:
+        actions = actions.replacing(replaced)
     return Deal(*deal[:-3], actions, stakes, progress)
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from domain.deal import Deal, Status, evolve, fold, obstacle
 from domain.errors import BeforeOpening, BreaksLaterHistory, NotAllowedNow
 from domain.events import AMENDMENTS, ActionPerformed, DealEvent, DealOpened, Recorded
+from domain.growing import GrowingTuple
 from domain.ledger import Holdings, Posting, changed, difference
 from domain.values import DealId, ManagerId
 
@@ -117,7 +118,7 @@ class History(NamedTuple):
     """
 
     deal_id: DealId
-    events: tuple[Fact, ...]
+    events: GrowingTuple[Fact]
     recent: tuple[Step, ...]
     last: BookKey
 
@@ -153,7 +154,7 @@ class History(NamedTuple):
             raise NotAllowedNow(reason, deal_status=deal.status)
         step = _step(deal, recorded)
         recent = (*self.recent[1 - RECENT :], step)
-        history = History(self.deal_id, (*self.events, recorded), recent, key)
+        history = History(self.deal_id, self.events.adding(recorded), recent, key)
         return Recording(history, _postings(recorded, [step]), [_state(recorded, step)])
 
     def _insert(self, recorded: Fact, key: BookKey) -> "Recording":
@@ -165,7 +166,7 @@ class History(NamedTuple):
             new._replace(change=difference(old.change, new.change))
             for old, new in zip(before, after[1:], strict=True)
         ]
-        events = (*self.events[:place], recorded, *later)
+        events = GrowingTuple([*self.events[:place], recorded, *later])
         recent = (*self.recent[: -len(later)], *after)[-RECENT:]
         history = History(self.deal_id, events, recent, self.last)
         states = list(_changed_days(recorded, [start, *before], after))
@@ -205,7 +206,7 @@ def open_history(recorded: Fact) -> Recording:
     assert isinstance(recorded.event, DealOpened)
     step = _step(None, recorded)
     key = (on(recorded), recorded.position, recorded.position)
-    history = History(DealId(recorded.originator_id), (recorded,), (step,), key)
+    history = History(DealId(recorded.originator_id), GrowingTuple([recorded]), (step,), key)
     return Recording(history, _postings(recorded, [step]), [_state(recorded, step)])
 
 
@@ -228,7 +229,7 @@ def history_of(events: Iterable[Fact]) -> History | None:
         return None
     last = facts[-1]
     recent = tuple(_last_steps(facts, RECENT))
-    history = History(DealId(last.originator_id), tuple(facts), recent, (date.min, 0, 0))
+    history = History(DealId(last.originator_id), GrowingTuple(facts), recent, (date.min, 0, 0))
     return history._replace(last=history.key(last))
 
 

@@ -195,6 +195,35 @@ FAULTS = (
         "",
         _CHANGED,
     ),
+    # ------------------------------------------------------------------ what versions share
+    Fault(
+        "what is added to an older version of a sequence is added to the newest",
+        "domain/growing.py",
+        "    return items if length and len(items) == length else items[:length]\n",
+        "    return items\n",
+        "test_growing.py::test_a_version_of_a_sequence_holds_what_was_in_it_when_it_was_made",
+    ),
+    Fault(
+        "a key that is added to an older version takes another's place",
+        "domain/growing.py",
+        "        if not length or len(places) > length:\n",
+        "        if not length:\n",
+        "test_growing.py::test_a_version_of_a_mapping_holds_what_was_in_it_when_it_was_made",
+    ),
+    Fault(
+        "what is replaced is replaced in the versions before as well",
+        "domain/growing.py",
+        "        values = self._values[: self._length]\n        for",
+        "        values = self._values\n        for",
+        "test_growing.py::test_a_version_of_a_mapping_holds_what_was_in_it_when_it_was_made",
+    ),
+    Fault(
+        "an older version knows the keys of the newer ones",
+        "domain/growing.py",
+        "        return self._values[place] if place < length else None\n",
+        "        return self._values[place] if place < len(self._values) else None\n",
+        "test_growing.py::test_a_version_of_a_mapping_holds_what_was_in_it_when_it_was_made",
+    ),
     # ------------------------------------------------------------------ the two times
     Fault(
         "a day ends before its own events",
