@@ -146,14 +146,18 @@ _INSTANT = re.compile(
 
 
 def _date(given: object) -> date:
-    try:
-        if isinstance(given, date) or (isinstance(given, str) and _DATE.fullmatch(given)):
-            day = given if isinstance(given, date) else date.fromisoformat(given)
-            if FIRST_DAY <= day <= LAST_DAY:
-                return day
-    except ValueError:
-        pass
+    day = _day_of(given) if isinstance(given, str) else given
+    if isinstance(day, date) and FIRST_DAY <= day <= LAST_DAY:
+        return day
     raise PydanticCustomError("day", "not a date")
+
+
+@lru_cache(maxsize=1_000)  # what is entered together is mostly of a few days
+def _day_of(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if _DATE.fullmatch(text) else None
+    except ValueError:
+        return None
 
 
 def _known_at(given: object) -> date | datetime:

@@ -28,6 +28,8 @@ Outcome = Answer | Exception
 
 GROUP = 256
 """Most orders decided in one transaction; what waits longer goes into the next."""
+READ = 4_000
+"""Of so many orders of a batch, what they need is read at once: to read waits for what was sent."""
 SENT = 64
 """So many of a batch are sent at once, to be inserted while the next are decided."""
 QUEUE = 2_000
@@ -198,18 +200,17 @@ class Transactor:
     def _decide_batch(self, batch: _Batch) -> list[Outcome]:
         outcomes: list[Outcome] = []
         orders = iter(batch.orders)
-        chunk = list(islice(orders, GROUP))
+        chunk = list(islice(orders, READ))
         with self._writing(chunk) as writing, writing.sending():
             session = self._session(writing, chunk)
             while chunk:
-                now = self._now()
-                for number, order in enumerate(chunk, 1):
-                    outcomes.append(self._outcome(session, order, now))
-                    if number % SENT == 0 or number == len(chunk):
-                        session.send()
-                batch.progress(len(outcomes))
-                chunk = list(islice(orders, GROUP))
-                session.more(chunk)
+                for first in range(0, len(chunk), SENT):
+                    now, few = self._now(), chunk[first : first + SENT]
+                    outcomes += [self._outcome(session, order, now) for order in few]
+                    session.send()
+                    batch.progress(len(outcomes))
+                if chunk := list(islice(orders, READ)):
+                    session.more(chunk)
             if not batch.dry_run and all(isinstance(one, Answer) for one in outcomes):
                 session.commit()
         return outcomes

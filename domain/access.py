@@ -28,6 +28,8 @@ from domain.values import AccountId, KeyId, ManagerId, Role, TeamId
 class Task(StrEnum):
     """A row of the matrix."""
 
+    __hash__ = str.__hash__  # as `Account`'s
+
     LOOK_UP = "the catalogue, the names of people, teams and months"
     SEE = "portfolios and deals"
     RECORD = "open a deal, record an action"

@@ -282,11 +282,11 @@ def _performed(deal: Deal, recorded: Recorded[DealEvent], event: ActionPerformed
     claimed = event.needs_confirmation
     nominal = tuple([Entry(credit.manager_id, credit.weight, 0) for credit in event.credits])
     action = Action(
-        action_id=event.action_id,
-        action_type=event.action_type,
-        position=recorded.position,
-        effective_on=recorded.effective_on,
-        performers=tuple([credit.manager_id for credit in event.credits]),
+        event.action_id,
+        event.action_type,
+        recorded.position,
+        recorded.effective_on,
+        tuple([credit.manager_id for credit in event.credits]),
         entries=nominal if claimed else _counted(deal, nominal),
         claimed=claimed,
         evidence=event.evidence,

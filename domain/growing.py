@@ -13,6 +13,7 @@ from typing import Generic, TypeVar, overload
 
 K = TypeVar("K")
 V = TypeVar("V")
+_NEW = object.__new__
 
 
 class GrowingTuple(Sequence[V]):
@@ -25,10 +26,13 @@ class GrowingTuple(Sequence[V]):
         self._length = len(self._items)
 
     def adding(self, item: V) -> "GrowingTuple[V]":
-        items = _to_grow(self._items, self._length)
+        length, items = self._length, self._items
+        if not length or len(items) > length:  # an empty one is everybody's, and never grows
+            items = items[:length]
         items.append(item)
-        result: GrowingTuple[V] = GrowingTuple.__new__(GrowingTuple)
-        result._items, result._length = items, self._length + 1
+        result: GrowingTuple[V] = _NEW(GrowingTuple)
+        result._items = items
+        result._length = length + 1
         return result
 
     def __len__(self) -> int:
@@ -69,10 +73,11 @@ class GrowingDict(Generic[K, V]):
 
     def adding(self, key: K, value: V) -> "GrowingDict[K, V]":
         """`key` must be new."""
-        length, places = self._length, self._places
-        if not length or len(places) > length:
+        length, places, values = self._length, self._places, self._values
+        if not length or len(places) > length:  # likewise
             places = dict(islice(places.items(), length))
-        values = _to_grow(self._values, length)
+        if not length or len(values) > length:
+            values = values[:length]
         places[key] = length
         values.append(value)
         return self._version(places, values, length + 1)
@@ -84,9 +89,12 @@ class GrowingDict(Generic[K, V]):
             values[self._places[key]] = value
         return self._version(self._places, values, self._length)
 
-    def _version(self, places: dict[K, int], values: list[V], length: int) -> "GrowingDict[K, V]":
-        result: GrowingDict[K, V] = GrowingDict.__new__(GrowingDict)
-        result._places, result._values, result._length = places, values, length
+    @staticmethod
+    def _version(places: dict[K, int], values: list[V], length: int) -> "GrowingDict[K, V]":
+        result: GrowingDict[K, V] = _NEW(GrowingDict)
+        result._places = places
+        result._values = values
+        result._length = length
         return result
 
     def get(self, key: K) -> V | None:
@@ -123,8 +131,3 @@ class GrowingDict(Generic[K, V]):
 
     def __repr__(self) -> str:
         return f"GrowingDict({dict(zip(self, self.values(), strict=True))})"
-
-
-def _to_grow(items: list[V], length: int) -> list[V]:
-    """`items` where they are just the version's; an empty one is everybody's, and never grows."""
-    return items if length and len(items) == length else items[:length]

@@ -184,21 +184,8 @@ class Recording(NamedTuple):
     history: History
     postings: list[Posting]
     states: list[DealState]
-
-    @property
-    def opening(self) -> DealOpening | None:
-        """Of a deal that begins with this; None for every later event."""
-        if self.history.version > 1:
-            return None
-        deal, opened = self.history.deal, self.history.events[0]
-        return DealOpening(
-            self.history.deal_id,
-            opened.position,
-            deal.opened_on,
-            deal.title,
-            deal.client,
-            deal.currency,
-        )
+    opening: DealOpening | None = None
+    """Of a deal that begins with this; None for every later event."""
 
 
 def open_history(recorded: Fact) -> Recording:
@@ -207,7 +194,11 @@ def open_history(recorded: Fact) -> Recording:
     step = _step(None, recorded)
     key = (on(recorded), recorded.position, recorded.position)
     history = History(DealId(recorded.originator_id), GrowingTuple([recorded]), (step,), key)
-    return Recording(history, _postings(recorded, [step]), [_state(recorded, step)])
+    deal = step.deal
+    opening = DealOpening(
+        history.deal_id, recorded.position, deal.opened_on, deal.title, deal.client, deal.currency
+    )
+    return Recording(history, _postings(recorded, [step]), [_state(recorded, step)], opening)
 
 
 def replay(events: Iterable[Fact]) -> Iterator[Recording]:

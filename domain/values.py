@@ -43,6 +43,8 @@ def stream_of(kind: str, name: str) -> UUID:
 class Account(StrEnum):
     """Where value stands."""
 
+    __hash__ = str.__hash__  # an Enum's own is Python code, and each of these is a key all the time
+
     ACTIVE = "active"
     CLAIMED = "claimed"
     SUSPENDED = "suspended"
@@ -52,6 +54,8 @@ class Account(StrEnum):
 
 class Role(StrEnum):
     """What an account is there for (design, section 7)."""
+
+    __hash__ = str.__hash__  # as above
 
     MANAGER = "manager"
     HEAD = "head"

@@ -199,14 +199,14 @@ FAULTS = (
     Fault(
         "what is added to an older version of a sequence is added to the newest",
         "domain/growing.py",
-        "    return items if length and len(items) == length else items[:length]\n",
-        "    return items\n",
+        "        if not length or len(items) > length:  # an",
+        "        if not length:  # an",
         "test_growing.py::test_a_version_of_a_sequence_holds_what_was_in_it_when_it_was_made",
     ),
     Fault(
         "a key that is added to an older version takes another's place",
         "domain/growing.py",
-        "        if not length or len(places) > length:\n",
+        "        if not length or len(places) > length:  # likewise\n",
         "        if not length:\n",
         "test_growing.py::test_a_version_of_a_mapping_holds_what_was_in_it_when_it_was_made",
     ),

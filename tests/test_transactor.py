@@ -21,7 +21,7 @@ from api.service import Service
 from api.settings import Settings
 from application.log import Writing
 from application.orders import Answer, Order, Unavailable
-from application.transactor import GROUP, QUEUE
+from application.transactor import GROUP, QUEUE, SENT
 from domain.deal_commands import Lose, OpenDeal, PerformAction, ReviseExpectedClose, Suspend
 from domain.decisions import Command
 from domain.directory_commands import (
@@ -297,11 +297,41 @@ def test_the_same_key_twice_in_one_group_is_recorded_once(
 def test_the_same_key_twice_in_a_long_batch_is_recorded_once(
     service: Service, deal: DealId
 ) -> None:
-    orders = [Order(proposal(deal), "director") for _ in range(GROUP + 4)]
+    orders = [Order(proposal(deal), "director") for _ in range(SENT + 4)]
     orders[3] = orders[-1] = Order(proposal(deal), "director", "k", b"r")
     outcomes = service.dealfolio.transactor.submit_all(orders).result(SECONDS)
     assert outcomes[3] == outcomes[-1]
-    assert len(stream_in(service, deal)) == 1 + GROUP + 3
+    assert len(stream_in(service, deal)) == 1 + SENT + 3
+
+
+def test_what_a_long_batch_needs_is_read_in_parts_of_it(
+    service: Service, deal: DealId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of what its own earlier parts have sent, and of what was recorded before it."""
+    monkeypatch.setattr("application.transactor.READ", 3)
+    before = do(service, proposal(deal), key="before", request=b"r")
+    fresh = DealId(uuid4())
+    orders = [Order(opening(fresh), "director")]
+    orders += [Order(proposal(fresh), "director", f"k{n}", b"r") for n in range(7)]
+    orders += [Order(proposal(deal), "director", "before", b"r"), orders[2]]
+    outcomes = service.dealfolio.transactor.submit_all(orders).result(SECONDS)
+    assert outcomes[-2:] == [before, outcomes[2]]
+    assert [one.version for one in outcomes[:8] if isinstance(one, Answer)] == [*range(1, 9)]
+    assert len(stream_in(service, fresh)) == 8
+
+
+def test_a_batch_of_which_something_cannot_be_inserted_stores_nothing(
+    service: Service, deal: DealId, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for what is sent: that it failed is known when the batch is to be committed."""
+    rows = rows_in(database)
+    with monkeypatch.context() as broken:
+        fails = "SELECT jsonb_array_length(%s::jsonb) / 0"
+        broken.setattr("application.log._INSERT_STATES", fails)
+        with pytest.raises(Unavailable, match="division by zero"):
+            do_all(service, [proposal(deal) for _ in range(SENT + 9)])
+    assert rows_in(database) == rows
+    assert do(service, proposal(deal)).version == 2
 
 
 def test_the_same_key_at_two_servers_at_once_is_recorded_once(
@@ -428,13 +458,13 @@ def test_what_waits_is_decided_before_the_writer_stops(database: str, deal: Deal
 def test_a_batch_is_recorded_in_one_transaction(
     service: Service, deal: DealId, database: str
 ) -> None:
-    outcomes = do_all(service, [proposal(deal) for _ in range(GROUP + 9)])
+    outcomes = do_all(service, [proposal(deal) for _ in range(SENT + 9)])
     answers = [outcome for outcome in outcomes if isinstance(outcome, Answer)]
-    assert [answer.version for answer in answers] == list(range(2, GROUP + 11))
+    assert [answer.version for answer in answers] == list(range(2, SENT + 11))
     assert len(transaction_of(database, *answers)) == 1
 
 
-@pytest.mark.parametrize("size", [5, GROUP + 9])
+@pytest.mark.parametrize("size", [5, SENT + 9])
 def test_a_batch_with_refusals_names_them_all_and_stores_nothing(
     service: Service, deal: DealId, database: str, size: int
 ) -> None:
@@ -447,7 +477,7 @@ def test_a_batch_with_refusals_names_them_all_and_stores_nothing(
     refusals = {n: type(one) for n, one in enumerate(outcomes) if not isinstance(one, Answer)}
     assert refusals == {1: UnknownManager, size - 1: NotFound}
     assert len(outcomes) == size
-    assert told == ([size] if size < GROUP else [GROUP, size])
+    assert told == ([size] if size < SENT else [SENT, size])
     assert rows_in(database) == rows
     assert do(service, proposal(deal)).version == 2
     log_of(service)
