@@ -195,6 +195,13 @@ FAULTS = (
         "",
         _CHANGED,
     ),
+    Fault(
+        "whoever acts is written as they are",
+        "domain/events.py",
+        "        to_json(recorded.actor),\n",
+        "        b'\"%b\"' % recorded.actor.encode(),\n",
+        "test_stored_events.py::test_whoever_acts_is_read_as_they_were_written",
+    ),
     # ------------------------------------------------------------------ what versions share
     Fault(
         "what is added to an older version of a sequence is added to the newest",
@@ -711,6 +718,13 @@ FAULTS = (
         "        if self.expected is not None and version < 0:\n",
         "test_transactor.py"
         "::test_a_command_meant_for_another_version_is_refused_and_told_the_one_that_holds",
+    ),
+    Fault(
+        "the receipts are looked at of the first part of a long batch only",
+        "application/session.py",
+        "        self._receipts |= self._writing.receipts(keys_of(orders))\n",
+        "",
+        "test_transactor.py::test_what_a_long_batch_needs_is_read_in_parts_of_it",
     ),
     Fault(
         "a batch with a refusal stores the rest",

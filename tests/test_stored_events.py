@@ -23,6 +23,12 @@ def test_what_was_stored_is_read_and_written_the_same(topic: str, state: str):
     assert encode(recorded).decode() == state
 
 
+@pytest.mark.parametrize("actor", ['"', "\\", "Анна\n", "\x1f"])
+def test_whoever_acts_is_read_as_they_were_written(actor: str):
+    recorded = decode(STREAM, 1, SAMPLES[0][0], SAMPLES[0][1].encode())._replace(actor=actor)
+    assert decode(STREAM, 1, recorded.type, encode(recorded)) == recorded
+
+
 def test_every_event_has_a_sample():
     assert {topic for topic, _ in SAMPLES} == set(EVENT_TYPES)
 

@@ -33,11 +33,17 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from api.connection import CONNECTING, ImpatientConnection, become_the_service
 from api.embedded import postgres
+from api.importing import import_files
 from api.schema import migrate
-from domain.values import ManagerId
+from api.service import Service
+from api.settings import Settings
+from application.orders import Order
+from domain.directory_commands import DefineActionType
+from domain.events import Titles
+from domain.values import ActionTypeCode, ManagerId
 from projections.series import Step, dates
 from projections.snapshots import standings, standings_on
-from tests.benchmarks.company import fill
+from tests.benchmarks.company import FIRST, fill
 from tests.benchmarks.load import apply, request
 
 TOKEN = "benchmark-token"
@@ -63,6 +69,7 @@ def main(arguments: Sequence[str]) -> None:
                 commands(server, given.rounds)
             if "batches" in only:
                 batches(server, given.rounds)
+                imports(server, given.rounds)
             if "reads" in only or "rebuild" in only:
                 books(server, given.deals, given.rounds, only)
 
@@ -106,6 +113,47 @@ def batches(server: str, rounds: int) -> None:
             ratios.append(load.rate * 500 / saved)
             print(f"  save {saved:7.0f}/s   in batches {load.rate * 500:7.0f} events/s")
     report("events a second in batches, of the library's own save", ratios, ">= 30")
+
+
+def imports(server: str, rounds: int) -> None:
+    """The same actions out of CSV files, each of which leaves a receipt too; likewise."""
+    conninfo = new_database(server, "imports")
+    service = Service(conninfo, Settings())
+    step = DefineActionType(ActionTypeCode("step"), Titles(ru="шаг", en="step"), 1, FIRST)
+    service.dealfolio.transactor.submit(Order(step, "benchmark")).result()
+    ratios = []
+    with tempfile.TemporaryDirectory() as directory:
+        for number in range(rounds):
+            files = sheets(Path(directory), number)
+            saved = saves(server)
+            started = time.perf_counter()
+            report_ = import_files(service, files)
+            rate = (report_.deals + report_.actions) / (time.perf_counter() - started)
+            assert report_.stored, report_.errors
+            ratios.append(rate / saved)
+            print(f"  save {saved:7.0f}/s   by an import {rate:7.0f} events/s")
+    service.close()
+    report("events a second by an import, of the library's own save", ratios, ">= 30")
+
+
+def sheets(directory: Path, number: int) -> list[Path]:
+    """400 deals and 10,000 actions that no other number has."""
+    deals, actions = directory / "deals.csv", directory / "actions.csv"
+    deals.write_text(
+        "deal,title,client,manager,potential_check,opened_on\n"
+        + "".join(
+            f"{number}-{deal},t,c,m{deal % 32},400000000.00,2026-01-12\n" for deal in range(400)
+        )
+    )
+    chosen = [random.randrange(400) for _ in range(10_000)]
+    actions.write_text(
+        "action,deal,action_type,manager,effective_on\n"
+        + "".join(
+            f"{number}-{one},{number}-{deal},step,m{(deal + one % 2) % 32},2026-06-01\n"
+            for one, deal in enumerate(chosen)
+        )
+    )
+    return [deals, actions]
 
 
 def saves(server: str) -> float:
