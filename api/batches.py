@@ -103,6 +103,8 @@ def read_batch(batch: Batch, read: Callable[[str, object], Command]) -> list[Com
 
 def _with_ids(path: str, commands: Mapping[int, Command]) -> str:
     """`{0}` is the id that the first command makes. Raises Problem."""
+    if "{" not in path:
+        return path
 
     def made(found: re.Match[str]) -> str:
         command = commands.get(int(found[1]))
