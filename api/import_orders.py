@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from enum import IntEnum
+from functools import lru_cache
 from hashlib import sha256
 
 from api.import_managers import Staff
@@ -149,5 +150,6 @@ def _closing(row: DealRow, closed_on: date) -> Win | Lose:
     return Lose(_deal_id(row.deal), row.loss_reason, closed_on)
 
 
+@lru_cache(maxsize=10_000)  # each is named by all its actions
 def _deal_id(external_id: str) -> DealId:
     return DealId(stream_of("imported-deal", external_id))

@@ -117,10 +117,14 @@ def digest(row: Row, manager_id: str) -> bytes:
 
     What is not given leaves no trace, so that a column added later changes no old row.
     """
-    names = set(COLUMNS["deals" if isinstance(row, DealRow) else "actions"]) - {"manager"}
+    names = _SAID_OF_A_DEAL if isinstance(row, DealRow) else _SAID_OF_AN_ACTION
     said = {name: value for name in names if (value := getattr(row, name)) is not None}
-    text = json.dumps(said | {"manager": manager_id}, default=str, sort_keys=True)
-    return sha256(text.encode()).digest()
+    return sha256(_JSON.encode(said | {"manager": manager_id}).encode()).digest()
+
+
+_SAID_OF_A_DEAL = frozenset(COLUMNS["deals"]) - {"manager"}
+_SAID_OF_AN_ACTION = frozenset(COLUMNS["actions"]) - {"manager"}
+_JSON = json.JSONEncoder(default=str, sort_keys=True)
 
 
 @dataclass(slots=True)

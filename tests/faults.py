@@ -963,6 +963,14 @@ FAULTS = (
         "            if not batch.dry_run:\n",
         "test_batches.py::test_with_one_refusal_nothing_is_recorded_and_all_refusals_are_told",
     ),
+    Fault(
+        "a row that was imported before has another digest",
+        "api/import_rows.py",
+        "_JSON = json.JSONEncoder(default=str, sort_keys=True)\n",
+        "_JSON = json.JSONEncoder(default=str, sort_keys=True, ensure_ascii=False)\n",
+        "test_import.py"
+        "::test_what_a_row_says_has_the_digest_that_its_receipt_has_had_from_the_first",
+    ),
     # ------------------------------------------------------------------ a rebuild
     Fault(
         "whoever closes the live ledger's cuts keeps a rebuild from closing its own",

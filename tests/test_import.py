@@ -17,6 +17,7 @@ import pytest
 
 from api import import_csv
 from api.import_managers import slug
+from api.import_rows import ActionRow, Origin, digest
 from api.importing import ImportReport, RowError, import_files
 from api.problems import explain
 from api.service import Service
@@ -476,6 +477,15 @@ def test_a_name_that_is_not_clear_asks_for_an_id(books: Books):
 )
 def test_an_id_is_made_from_a_name(name: str, expected: str):
     assert slug(name) == expected
+
+
+def test_what_a_row_says_has_the_digest_that_its_receipt_has_had_from_the_first():
+    row = ActionRow(
+        Origin("actions.csv", 2, {}), "a-1", "d-1", "step", "Анна", date(2026, 2, 3), None, "да"
+    )
+    assert digest(row, "anna").hex() == (
+        "1f97ecd4333a09ad1cf73249d98454343531b59d9d8585d86d9bac39e455a233"
+    )
 
 
 def test_when_telling_progress_fails_nothing_is_stored(books: Books):
