@@ -139,8 +139,8 @@ class Draft:
             self.histories[recording.history.deal_id] = recording.history
         elif is_about_the_directory(recorded):
             self.directory = self.directory.evolve(recorded)
-            self.versions[decision.stream_id] = version + 1
         self.position, self.recorded_at = recorded.position, recorded.recorded_at
+        self.versions[decision.stream_id] = version + 1
         return recorded, recording
 
     def commit(self) -> None:
