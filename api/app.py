@@ -1,6 +1,5 @@
 """The web application: routes, refusals and health around one service."""
 
-import gc
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -33,6 +32,7 @@ from api.accounts import Accounts
 from api.answers import EDGE_REFUSALS
 from api.documentation import document
 from api.door import Door
+from api.garbage import collect_young
 from api.guard import Guard
 from api.limits import RateLimit
 from api.problems import Problem, language_of, problem_of, respond
@@ -142,7 +142,7 @@ def _lifespan(
     @asynccontextmanager
     async def lifespan(app: App) -> AsyncIterator[dict[str, Bounds]]:
         given = service or _from_environment(settings)
-        _collect_garbage_seldom()
+        collect_young()
         _change_threads_seldom()
         _put_at_hand(app, given)
         try:
@@ -164,16 +164,6 @@ def _put_at_hand(app: App, service: Service) -> None:
     app.state.sessions = Sessions(service)
     app.state.signing_in = SigningIn(service, app.state.accounts, app.state.sessions)
     app.state.open_id = OpenId(service)
-
-
-def _collect_garbage_seldom() -> None:
-    """The cached histories are hundreds of thousands of objects without a cycle among them.
-
-    By default the collector walks them all every few seconds, 150 ms each time, and everybody
-    waits: that was the whole difference between a p99 of 200 ms and one of 40.
-    """
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 200)
 
 
 def _change_threads_seldom() -> None:
