@@ -7,12 +7,11 @@ questions is one place where it is said who asks, and whether what they send mea
 
 import asyncio
 import json
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from inspect import Parameter, signature
-from typing import Any, NamedTuple, TypeVar, cast, get_args, get_type_hints
+from typing import Any, NamedTuple, cast, get_args, get_type_hints
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, FastAPI, Request, params
@@ -31,11 +30,12 @@ from api.limits import RateLimit, too_often
 from api.problems import Problem, language_of, problem_of, respond
 from api.questions import QUESTIONS
 from api.reads import Read
+from api.replies import Replies, reply_to_all
 from api.routes import Batch, sooner_than
 from api.service import READERS, Service
 from api.sessions import Sessions, session_cookie_of
 from api.unexpected import unexpected
-from application.orders import PATIENCE_SECONDS, Caller, Order, Unavailable
+from application.orders import Caller, Order
 from domain.access import Task
 from domain.decisions import Command
 
@@ -44,7 +44,6 @@ READ_LOGGED = frozenset({Task.SEE, Task.AUDIT})
 _ALL_SAID: Scope = {}
 """Of a command in a batch: it is all in the path and the body."""
 Headers = Mapping[bytes, bytes]
-T = TypeVar("T")
 
 
 class Door:
@@ -61,7 +60,7 @@ class Door:
                     place = method, route.path.count("/")
                     self._called.setdefault(place, []).append(_Called(route))
         self._threads = ThreadPoolExecutor(READERS, "questions")
-        self._replies = _Replies()
+        self._replies = Replies()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         called, names = self._find(scope)
@@ -122,8 +121,7 @@ class Door:
             _versions(headers.get(b"if-match")),
             caller=caller,
         )
-        submitted = _service(scope).dealfolio.transactor.submit(order)
-        return answered(await self._replies.to(submitted))
+        return answered(await self._replies.to(order, _service(scope).dealfolio.transactor))
 
     async def _ask(self, called: "_Called", values: Mapping[str, Any]) -> ASGIApp:
         if called.at_once and (response := await called.at_once(**values)):
@@ -140,8 +138,8 @@ class Door:
         )
         if wait := self._rates.admit(caller.account_id, len(orders)):
             raise too_often(wait)
-        submitted = _service(scope).dealfolio.transactor.submit_all(orders)
-        outcomes = await self._replies.to(submitted)
+        transactor = _service(scope).dealfolio.transactor
+        outcomes = await reply_to_all(orders, transactor)
         return answered_all(answers_of(outcomes))
 
     def _orders(
@@ -330,48 +328,6 @@ def _fingerprint(scope: Scope, asked: object) -> bytes:
     """What is asked, whatever the spacing: by this a repeated Idempotency-Key is recognised."""
     said = json.dumps([scope["method"], scope["path"], asked], sort_keys=True, default=str)
     return sha256(said.encode()).digest()
-
-
-class _Replies:
-    """Answers on their way from the writer's thread to the loop: all of a transaction in one."""
-
-    def __init__(self) -> None:
-        self._settled: deque[tuple[asyncio.Future[Any], Future[Any]]] = deque()
-        self._called = False
-
-    async def to(self, future: "Future[T]") -> T:
-        """Raises Refusal; Unavailable when the answer does not come in time."""
-        loop = asyncio.get_running_loop()
-        reply: asyncio.Future[T] = loop.create_future()
-
-        def settled(future: "Future[T]") -> None:
-            self._settled.append((reply, future))
-            if not self._called:
-                self._called = True
-                loop.call_soon_threadsafe(self._deliver)
-
-        def expired() -> None:
-            future.cancel()
-            if not reply.done():
-                reply.set_exception(Unavailable("no answer from the database in time"))
-
-        future.add_done_callback(settled)
-        timer = loop.call_later(PATIENCE_SECONDS, expired)
-        try:
-            return await reply
-        finally:
-            timer.cancel()
-
-    def _deliver(self) -> None:
-        self._called = False  # before the first is taken: what comes later calls again
-        while self._settled:
-            reply, future = self._settled.popleft()
-            if reply.done():
-                continue
-            if error := future.exception():
-                reply.set_exception(error)
-            else:
-                reply.set_result(future.result())
 
 
 def _key(headers: Headers) -> str | None:

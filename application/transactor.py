@@ -15,6 +15,7 @@ from datetime import datetime
 from itertools import islice
 from queue import Empty, SimpleQueue
 from threading import Thread
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from application.calendar import ProductionCalendar
@@ -38,10 +39,35 @@ QUEUE = 2_000
 _LOGGER = logging.getLogger("dealfolio.transactor")
 
 
-@dataclass(slots=True)
-class _Waiting:
-    order: Order
-    future: "Future[Answer]" = field(default_factory=Future)
+class Reply(Protocol):
+    """Where the outcome of an order goes. Both are called in the writer's thread, soon to return
+    and never to raise.
+    """
+
+    def is_wanted(self) -> bool:
+        """Asked once, before the order is decided; if not, it is not decided, nor settled."""
+
+    def settle(self, outcome: Outcome) -> None:
+        """An Answer, whose facts are stored; else Refusal or Unavailable."""
+
+
+class _Promise:
+    """A reply to a thread that waits for it."""
+
+    def __init__(self) -> None:
+        self.future: Future[Answer] = Future()
+
+    def is_wanted(self) -> bool:
+        return self.future.set_running_or_notify_cancel()
+
+    def settle(self, outcome: Outcome) -> None:
+        if isinstance(outcome, Answer):
+            self.future.set_result(outcome)
+        else:
+            self.future.set_exception(outcome)
+
+
+_Waiting = tuple[Order, Reply]
 
 
 @dataclass(slots=True)
@@ -85,9 +111,13 @@ class Transactor:
         """Have `order` decided with those that wait. The future raises Refusal or Unavailable; one
         that is cancelled before its turn is not decided.
         """
-        waiting = _Waiting(order)
-        self._put(waiting)
-        return waiting.future
+        promise = _Promise()
+        self.submit_for(promise, order)
+        return promise.future
+
+    def submit_for(self, reply: Reply, order: Order) -> None:
+        """The same; the outcome goes to `reply`. Raises Unavailable: too many wait."""
+        self._put((order, reply))
 
     def submit_all(
         self,
@@ -133,7 +163,7 @@ class Transactor:
         """What waits now, at least one item; a batch goes alone, behind those before it."""
         group: list[_Waiting] = []
         item = self._queue.get()
-        while isinstance(item, _Waiting):
+        while isinstance(item, tuple):
             group.append(item)
             if len(group) == GROUP:
                 return group, None
@@ -144,16 +174,13 @@ class Transactor:
         return group, item
 
     def _commit_group(self, group: Sequence[_Waiting]) -> None:
-        waiting = [one for one in group if one.future.set_running_or_notify_cancel()]
+        waiting = [(order, reply) for order, reply in group if reply.is_wanted()]
         try:
-            outcomes = self._decide_group([one.order for one in waiting])
+            outcomes = self._decide_group([order for order, _ in waiting])
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
             outcomes = [self._failed(error)] * len(waiting)
-        for one, outcome in zip(waiting, outcomes, strict=True):
-            if isinstance(outcome, Answer):
-                one.future.set_result(outcome)
-            else:
-                one.future.set_exception(outcome)
+        for (_, reply), outcome in zip(waiting, outcomes, strict=True):
+            reply.settle(outcome)
 
     def _commit_batch(self, batch: _Batch) -> None:
         if not batch.future.set_running_or_notify_cancel():
