@@ -148,7 +148,7 @@ def _lifespan(
         try:
             yield {
                 BOUNDS: Bounds(
-                    settings.request_seconds, settings.connections, app.language, app.guard.data
+                    settings.request_seconds, settings.connections, app.language, app.guard
                 )
             }
         finally:

@@ -53,6 +53,7 @@ class Guard:
         if settings.demo:
             always.append(_DEMO)
         self.data = [_DATA, *always]
+        self.data_lines = lines_of([*self.data, _UNSTORED])
         page = _PAGE.format(forms=_where_forms_lead(settings))
         self.page = [(b"content-security-policy", page.encode("ascii")), *always]
         self._names = {_bare(name) for name in settings.allowed_hosts}
@@ -99,6 +100,11 @@ class Guard:
             return send(message)
 
         return headed
+
+
+def lines_of(pairs: Pairs) -> bytes:
+    """As they stand in a head."""
+    return b"".join([b"%s: %s\r\n" % pair for pair in pairs])
 
 
 def _where_forms_lead(settings: Settings) -> str:

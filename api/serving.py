@@ -6,14 +6,16 @@ here, where bytes come in; what was read is the application's business.
 
 from asyncio import TimerHandle
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import httptools
+from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from api.guard import Pairs, is_loopback
+from api.guard import Guard, is_loopback, lines_of
 from api.problems import Problem, language_of, respond
 from api.settings import Settings
+from api.way_out import open_way_out
 from api.words import Language
 
 MOST_HEAD_BYTES = 32_768
@@ -25,12 +27,14 @@ BOUNDS = "bounds"
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What the protocol needs to know of the application: `headers` are on its refusals too."""
+    """What the protocol needs to know of the application: what `guard` adds is on its refusals too,
+    and on answers that leave in one piece.
+    """
 
     request_seconds: float
     connections: int
     language: Language
-    headers: Pairs
+    guard: Guard
 
 
 class UnsafeHost(Exception):
@@ -118,6 +122,7 @@ class Patient(HttpToolsProtocol):
         if len(self.connections) > self._bounds.connections:
             self._give_up("unavailable")
         super().on_headers_complete()
+        open_way_out(cast("Scope", self.scope), self.cycle, self._bounds.guard.data_lines)
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
@@ -164,6 +169,6 @@ class Patient(HttpToolsProtocol):
     def _problem(self, slug: str) -> bytes:
         accepted = dict(self.headers or ()).get(b"accept-language", b"").decode("latin-1")
         response = respond(Problem(slug), language_of(accepted, self._bounds.language))
-        lines = [*response.raw_headers, *self._bounds.headers, (b"connection", b"close")]
-        head = b"".join(b"%s: %s\r\n" % line for line in lines)
+        pairs = [*response.raw_headers, *self._bounds.guard.data, (b"connection", b"close")]
+        head = lines_of(pairs)
         return STATUS_LINE[response.status_code] + head + b"\r\n" + bytes(response.body)
