@@ -1,7 +1,6 @@
 """Commands on deals: parse, decide, answer."""
 
 from typing import Annotated
-from uuid import uuid4
 
 from fastapi import Path
 from pydantic import Field, StrictBool, model_validator
@@ -9,6 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from api.answers import COMMAND, CREATED
 from api.inputs import Amount, Body, Currency, Day, Id, Line, Slug, Text, Weight, example
+from api.new_id import new_id
 from api.routes import v1_router
 from domain.deal_commands import (
     ChangeWeight,
@@ -205,7 +205,7 @@ def open_deal(body: OpenDealBody) -> Command:
     """Open a deal. Its manager is the owner; its currency is fixed for ever."""
     check = body.potential_check
     return OpenDeal(
-        DealId(uuid4()),
+        DealId(new_id()),
         body.title,
         body.client,
         Money(amount=check.amount, currency=check.currency),
@@ -224,7 +224,7 @@ def perform_action(deal_id: Deal, body: ActionBody) -> Command:
     )
     return PerformAction(
         DealId(deal_id),
-        ActionId(uuid4()),
+        ActionId(new_id()),
         ActionTypeCode(body.action_type),
         body.effective_on,
         None if body.manager_id is None else ManagerId(body.manager_id),

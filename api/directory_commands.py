@@ -1,13 +1,13 @@
 """Commands beside the deals: teams and managers, the catalogue, periods."""
 
 from typing import Annotated
-from uuid import uuid4
 
 from fastapi import Path
 from pydantic import Field, StrictBool, StrictInt
 
 from api.answers import COMMAND, CREATED
 from api.inputs import Body, Day, Id, Line, MonthName, Slug, Text, Weight, example
+from api.new_id import new_id
 from api.routes import v1_router
 from domain.access_commands import SetBackdatingLimit
 from domain.decisions import Command
@@ -123,13 +123,13 @@ class NothingBody(Body):
 @router.post("/teams", tags=["people"], operation_id="createTeam", **CREATED)
 def create_team(body: TeamBody) -> Command:
     """Create a team."""
-    return CreateTeam(TeamId(uuid4()), body.name)
+    return CreateTeam(TeamId(new_id()), body.name)
 
 
 @router.post("/managers", tags=["people"], operation_id="registerManager", **CREATED)
 def register_manager(body: ManagerBody) -> Command:
     """Register a manager. The name stays outside the log."""
-    manager_id = ManagerId(body.manager_id or str(uuid4()))
+    manager_id = ManagerId(body.manager_id or str(new_id()))
     return RegisterManager(
         manager_id, body.name, None if body.team_id is None else TeamId(body.team_id)
     )

@@ -63,13 +63,7 @@ def read_json(body: bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
     if not body:
         raise MalformedJson(Flaw.EMPTY)
     try:
-        return json.loads(
-            body.decode("utf-8"),
-            object_pairs_hook=_object,
-            parse_float=_number,
-            parse_int=_integer,
-            parse_constant=_refuse,
-        )
+        return _READER.decode(body.decode("utf-8"))
     except RecursionError as error:
         raise MalformedJson(Flaw.TOO_DEEP) from error
     except UnicodeDecodeError as error:
@@ -102,6 +96,14 @@ def _integer(text: str) -> int:
 
 def _refuse(_constant: str) -> NoReturn:
     raise MalformedJson(Flaw.NO_NUMBER)
+
+
+_READER = json.JSONDecoder(
+    object_pairs_hook=_object,
+    parse_float=_number,
+    parse_int=_integer,
+    parse_constant=_refuse,
+)
 
 
 class Body(BaseModel):
