@@ -196,7 +196,7 @@ def plant(here: Company, monkeypatch: pytest.MonkeyPatch) -> None:
 
     here.director.ask("/v1/deals")  # whose account is then known without a look
     monkeypatch.setattr(here.service, "asking", fail)
-    monkeypatch.setattr(here.service.dealfolio.transactor, "submit", fail)
+    monkeypatch.setattr(here.service.dealfolio.transactor, "submit_for", fail)
 
 
 @pytest.mark.parametrize("language", ["ru", "en"])

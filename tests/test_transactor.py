@@ -158,6 +158,20 @@ def other(database: str) -> Iterator[Service]:
         yield other
 
 
+class Heard:
+    """A reply that keeps what it hears."""
+
+    def __init__(self, *, wanted: bool) -> None:
+        self.wanted = wanted
+        self.outcomes: list[object] = []
+
+    def is_wanted(self) -> bool:
+        return self.wanted
+
+    def settle(self, outcome: object) -> None:
+        self.outcomes.append(outcome)
+
+
 def submit(service: Service, command: Command, actor: str = "director", **more: Any) -> Any:
     return service.dealfolio.transactor.submit(Order(command, actor, **more))
 
@@ -427,6 +441,22 @@ def test_a_cancelled_order_is_not_decided(service: Service, deal: DealId, clock:
         cancelled, kept = (submit(service, proposal(deal)) for _ in range(2))
         assert cancelled.cancel()
     assert kept.result(SECONDS).version == 3
+
+
+def test_what_nobody_wants_any_more_is_not_decided_and_its_neighbours_are(
+    service: Service, deal: DealId, clock: Clock
+) -> None:
+    given_up, waiting = Heard(wanted=False), Heard(wanted=True)
+    with clock.held(service, Order(proposal(deal), "director")):
+        for reply in (given_up, waiting):
+            order = Order(proposal(deal), "director")
+            service.dealfolio.transactor.submit_for(reply, order)
+        last = submit(service, proposal(deal))
+    assert last.result(SECONDS).version == 4
+    (answer,) = waiting.outcomes
+    assert isinstance(answer, Answer)
+    assert answer.version == 3
+    assert given_up.outcomes == []
 
 
 def test_more_than_can_wait_is_refused_at_once(
