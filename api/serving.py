@@ -80,6 +80,7 @@ class Patient(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as uvicorn calls it
         super().__init__(*args, **options)
+        self.access_log = self.config.access_log  # not whether anybody listens to that logger
         self._bounds: Bounds = self.app_state[BOUNDS]
         self._timer: TimerHandle | None = None
         self._under_way = self._in_head = False
