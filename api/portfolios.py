@@ -1,6 +1,5 @@
 """Questions about portfolios, each at a business date and a point of knowledge."""
 
-import asyncio
 from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any
@@ -49,7 +48,7 @@ from domain.events import instant_text
 from domain.values import ManagerId, TeamId, decimal_text, value_text
 from projections.directory import names
 from projections.ledger import NOBODY, Standing, total
-from projections.memory import OPENING, Opening, opening, opening_from
+from projections.memory import Opening, opening, opening_from
 from projections.movement import movement_from_ledger
 from projections.point import Knowledge, Point, asked_for, late_days
 from projections.portfolio import (
@@ -193,13 +192,11 @@ async def manager_portfolio_at_once(
     if not service.memory.knows(manager):
         return None
     asked_at = asked_for(clock, question.knowledge) | {"manager": manager}
-    looking = asyncio.create_task(service.glance.row(OPENING, asked_at))
-    await asyncio.sleep(0)  # it is sent
-    service.memory.prepare(manager, question.as_of or clock.today, question.knowledge)
-    row = await looking
-    if row is None:
+    looking = service.glance.row(asked_at)
+    if looking is None:
         return None
-    opened = opening_from(row, clock, question.as_of, question.knowledge)
+    service.memory.prepare(manager, question.as_of or clock.today, question.knowledge)
+    opened = opening_from(await looking, clock, question.as_of, question.knowledge)
     now = service.directory.at_hand(opened.end.position)
     if now is None:
         return None

@@ -27,7 +27,7 @@ from application.dealfolio import Dealfolio, utc_now
 from application.orders import Unavailable
 from domain.values import ManagerId
 from projections.directory import DirectoryView
-from projections.memory import Memory
+from projections.memory import OPENING, Memory
 from projections.point import Clock
 from projections.portfolio import totals_at
 from projections.snapshots import close_next_cut
@@ -53,7 +53,7 @@ class Service:
         self._learning = Lock()
         self._now = now
         self.standbys = Standbys(settings.standbys, READERS, settings.statement_seconds)
-        self.glance = Glance(conninfo, settings.statement_seconds)
+        self.glance = Glance(conninfo, settings.statement_seconds, OPENING)
         self._pool = ConnectionPool(
             conninfo,
             min_size=0,
