@@ -11,7 +11,7 @@ import psycopg
 from psycopg import Cursor
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from api.answers import portfolio_deal, portfolio_figures
+from api.answers import portfolio_deal, portfolio_deals, portfolio_figures
 from api.background import Regularly
 from api.connection import (
     CHECKOUT_SECONDS,
@@ -47,7 +47,9 @@ class Service:
         self.dealfolio = Dealfolio(conninfo, totals_at, settings.zone, now)
         self.directory = DirectoryView()
         self.memory = Memory(
-            portfolio_deal, lambda lines: portfolio_figures(lines, settings.currency)
+            portfolio_deal,
+            portfolio_deals,
+            lambda lines: portfolio_figures(lines, settings.currency),
         )
         self.reads = ReadLog(self.asking)
         self._learning = Lock()
