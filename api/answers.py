@@ -446,7 +446,7 @@ def portfolio_deals(shown: Iterable[bytes]) -> bytes:
 
 
 def portfolio_figures(lines: Sequence[Line[bytes]], company: str) -> bytes:
-    """What `ManagerPortfolioAnswer` says of them, behind what it says of who and when.
+    """The rest of a `ManagerPortfolioAnswer`, behind what it says of who and when.
 
     `company` is the currency that is there in any case, and first.
     """
@@ -461,10 +461,10 @@ def portfolio_figures(lines: Sequence[Line[bytes]], company: str) -> bytes:
                 f'{{"currency":"{currency}","active":"{active}","claimed":"{claimed}",'
                 f'"suspended":"{suspended}","lost":"{lost}","won":"{won}","deals":['
             )
-            currencies.append(head.encode() + deals + b"]}")
+            currencies.append(b"".join((head.encode(), deals, b"]}")))
     progress, actions = (sum(one[place] for one in totals) for place in (6, 7))
-    head = f'{{"progress":"{decimal_text(progress)}","actions":{actions},"currencies":['
-    return head.encode() + b",".join(currencies) + b"]}"
+    head = f',"progress":"{decimal_text(progress)}","actions":{actions},"currencies":['
+    return b"".join((head.encode(), b",".join(currencies), b"]}"))
 
 
 def check(amount: int, currency: str) -> CheckOut:

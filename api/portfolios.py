@@ -207,7 +207,7 @@ async def manager_portfolio_at_once(
 
 def _manager_portfolio(manager: ManagerId, opened: Opening, figures: bytes) -> bytes:
     head = to_json({**asked(opened.point), "manager_id": manager, "name": opened.name})
-    return head[:-1] + b"," + figures[1:]
+    return b"".join((head[:-1], figures))
 
 
 @router.get(

@@ -540,8 +540,8 @@ FAULTS = (
     Fault(
         "memory ends before the position asked about",
         "projections/timeline.py",
-        "        if position < positions[-1]:\n            learnt = bisect_right(positions, position)\n",
-        "        if position <= positions[-1]:\n            learnt = bisect_right(positions, position - 1)\n",
+        "            learnt = bisect_right(positions, position)\n        if learnt and",
+        "            learnt = bisect_right(positions, position - 1)\n        if learnt and",
         _SEEN,
     ),
     Fault(
