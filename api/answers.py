@@ -10,8 +10,8 @@ from pydantic_core import to_json
 
 from api.problems import Problem, describe
 from api.words import KINDS
-from domain.values import decimal_text, value_text
-from projections.ledger import Balance
+from domain.values import ManagerId, decimal_text, value_text
+from projections.ledger import Balance, Standing, total
 from projections.point import Point
 from projections.portfolio import About, Figures, Line, ShowDeal, State, is_shown, summed
 
@@ -465,6 +465,35 @@ def portfolio_figures(lines: Sequence[Line[bytes]], company: str) -> bytes:
     progress, actions = (sum(one[place] for one in totals) for place in (6, 7))
     head = f',"progress":"{decimal_text(progress)}","actions":{actions},"currencies":['
     return b"".join((head.encode(), b",".join(currencies), b"]}"))
+
+
+def currency_portfolios(
+    currency: str, managers: Mapping[ManagerId, Standing], called: Mapping[ManagerId, str]
+) -> bytes:
+    """What `CurrencyPortfolios` says of them in their order, ready to send."""
+    lines = [
+        _line_of(held, to_json({"manager_id": who, "name": called.get(who)}).decode()[1:-1] + ",")
+        for who, held in managers.items()
+    ]
+    whole = _line_of(total(managers.values()), "")
+    return f'{{"currency":"{currency}","managers":[{",".join(lines)}],"total":{whole}}}'.encode()
+
+
+def _line_of(held: Standing, who: str) -> str:
+    """A `ManagerLine` or, of nobody, a `TotalLine`."""
+    (active, claimed, suspended, lost, won), _, progress, actions, deals = held
+    return (
+        f'{{"active":"{value_text(active)}","claimed":"{value_text(claimed)}",'
+        f'"suspended":"{value_text(suspended)}","lost":"{value_text(lost)}",'
+        f'"won":"{value_text(won)}",{who}"progress":"{decimal_text(progress)}",'
+        f'"actions":{actions},"deals":{deals}}}'
+    )
+
+
+def portfolios_answer(point: Point, currencies: Iterable[bytes]) -> bytes:
+    """A `PortfoliosAnswer`, ready to send."""
+    head = to_json(asked(point))[:-1]
+    return b"".join((head, b',"currencies":[', b",".join(currencies), b"]}"))
 
 
 def check(amount: int, currency: str) -> CheckOut:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -14,8 +14,6 @@ from starlette.background import BackgroundTask
 from api.answered import Ready
 from api.answers import (
     QUESTION_REFUSALS,
-    CurrencyPortfolios,
-    ManagerLine,
     ManagerPortfolioAnswer,
     MovementAnswer,
     MovementLine,
@@ -24,12 +22,13 @@ from api.answers import (
     RestatementLineOut,
     SeriesAnswer,
     SeriesLine,
-    TotalLine,
     Values,
     answer,
     asked,
+    currency_portfolios,
     portfolio_deal,
     portfolio_figures,
+    portfolios_answer,
     values,
 )
 from api.asking import (
@@ -47,7 +46,7 @@ from domain.errors import Invalid
 from domain.events import instant_text
 from domain.values import ManagerId, TeamId, decimal_text, value_text
 from projections.directory import names
-from projections.ledger import NOBODY, Standing, total
+from projections.ledger import NOBODY
 from projections.memory import Opening, opening, opening_from
 from projections.movement import movement_from_ledger
 from projections.point import Knowledge, Point, asked_for, late_days
@@ -103,36 +102,21 @@ class RestatementQuestion(Question):
 @router.get("/portfolios", operation_id="getPortfolios", response_model=PortfoliosAnswer)
 def portfolios(question: Annotated[PortfoliosQuestion, Query()], asking: AskingDep) -> Response:
     """Every manager's portfolio, by currency. Whoever stands still is there with zeros."""
-    with asking.desk() as at:
-        point = at.point(question.as_of, question.knowledge)
+    with asking.desk_at(question.as_of, question.knowledge) as (at, point):
         held = at.read(
             point.position,
             lambda cursor: portfolios_from_ledger(cursor, point.as_of, point.position),
         )
         shown = _shown(at, question.team_id, point)
         called = names(at.cursor)
-        company = at.service.settings.currency
-        lines = []
-        for currency in [company, *sorted(set(held) - {company})]:
-            managers = {
-                manager: held.get(currency, {}).get(manager, NOBODY)
-                for manager in shown
-                if currency == company or manager in held[currency]
-            }
-            if managers or currency == company:
-                lines.append(
-                    CurrencyPortfolios(
-                        currency=currency,
-                        managers=[
-                            ManagerLine(
-                                manager_id=manager, name=called.get(manager), **_figures(standing)
-                            )
-                            for manager, standing in managers.items()
-                        ],
-                        total=TotalLine(**_figures(total(managers.values()))),
-                    )
-                )
-    return answer(PortfoliosAnswer(**asked(point), currencies=lines))
+    company = asking.service.settings.currency
+    currencies = []
+    for currency in [company, *sorted(set(held) - {company})]:
+        own = held.get(currency, {})
+        managers = {who: own.get(who, NOBODY) for who in shown if currency == company or who in own}
+        if managers or currency == company:
+            currencies.append(currency_portfolios(currency, managers, called))
+    return Response(portfolios_answer(point, currencies), media_type="application/json")
 
 
 def _shown(at: Desk, team_id: UUID | None, point: Point) -> list[ManagerId]:
@@ -141,15 +125,6 @@ def _shown(at: Desk, team_id: UUID | None, point: Point) -> list[ManagerId]:
         return at.team(team_id, point)
     eyes = at.sight(point.as_of)
     return [who for who in at.directory(point).people.managers if eyes.sees(who)]
-
-
-def _figures(standing: Standing) -> dict[str, Any]:
-    return {
-        **values(standing.balance),
-        "progress": decimal_text(standing.progress),
-        "actions": standing.actions,
-        "deals": standing.deals,
-    }
 
 
 @router.get(
