@@ -50,6 +50,7 @@ _MEMORY = (
 )
 _AT_ONCE = "test_memory.py::test_what_is_in_memory_with_all_that_was_recorded_is_told_at_once"
 _PARTS = "test_memory.py::test_rows_told_in_parts_are_the_rows_told_at_once"
+_WRITTEN = "test_api.py::test_portfolios_go_out_as_their_shapes_would_be_written"
 _SEEN = "test_memory.py::test_a_point_sees_each_row_learnt_and_effective_by_then_and_no_other"
 _PROMISED = "test_contract.py::test_every_answer_is_one_that_the_documentation_promises"
 _LISTS = "test_access.py::test_lists_and_sums_hold_what_one_may_see_and_no_more"
@@ -535,6 +536,43 @@ FAULTS = (
         "        return question(self.cursor)\n",
         "test_standbys.py"
         "::test_answers_are_byte_for_byte_those_of_the_primary_and_the_standbys_add_them_up",
+    ),
+    # ------------------------------------------------------------------ what goes out
+    Fault(
+        "a name goes out as it is",
+        "api/answers.py",
+        'to_json({"manager_id": who, "name": called.get(who)}).decode()[1:-1] + ","',
+        'f\'"manager_id":"{who}","name":"{called.get(who)}",\'',
+        _WRITTEN,
+    ),
+    Fault(
+        "a claim goes out as if it were suspended",
+        "api/answers.py",
+        "        if claimed or suspended or lost or won:\n",
+        "        if suspended or lost or won:\n",
+        "test_memory.py::test_over_http_memory_tells_byte_for_byte_what_the_ledger_tells",
+    ),
+    Fault(
+        "a rouble is told with a digit less",
+        "domain/values.py",
+        "    if value >= 1_000_000:  # likewise\n",
+        "    if value >= 100_000:  # likewise\n",
+        "test_definition.py"
+        "::test_amounts_are_told_exactly_with_two_decimals_or_as_many_as_they_need",
+    ),
+    Fault(
+        "who was there at one earlier point is told for another",
+        "projections/directory.py",
+        "            known = self._told.get(number)\n",
+        "            known = next(iter(self._told.values()), None)\n",
+        "test_api.py::test_who_was_there_at_an_earlier_point_is_told_for_each",
+    ),
+    Fault(
+        "who was there before an event is told as after it",
+        "projections/directory.py",
+        "bisect_right(events, position, key=_POSITION)",
+        "bisect_right(events, position + 1, key=_POSITION)",
+        "test_api.py::test_who_was_there_at_an_earlier_point_is_told_for_each",
     ),
     # ------------------------------------------------------------------ what is kept in memory
     Fault(
@@ -1437,6 +1475,13 @@ FAULTS = (
         "who may ask is what was known at the last question",
         "api/asking.py",
         "self.service.directory.at(cursor, BEYOND))",
+        "self.service.directory.now(cursor, 1))",
+        _TAKEN_AWAY,
+    ),
+    Fault(
+        "who may ask for all portfolios is what was known at the last question",
+        "api/asking.py",
+        "self.service.directory.now(cursor, columns[0] or 0))",
         "self.service.directory.now(cursor, 1))",
         _TAKEN_AWAY,
     ),
