@@ -50,7 +50,7 @@ _MEMORY = (
 )
 _AT_ONCE = "test_memory.py::test_what_is_in_memory_with_all_that_was_recorded_is_told_at_once"
 _PARTS = "test_memory.py::test_rows_told_in_parts_are_the_rows_told_at_once"
-_WRITTEN = "test_api.py::test_portfolios_go_out_as_their_shapes_would_be_written"
+_WRITTEN = "test_api.py::test_portfolios_go_out_as_their_shape_would_be_written"
 _SEEN = "test_memory.py::test_a_point_sees_each_row_learnt_and_effective_by_then_and_no_other"
 _PROMISED = "test_contract.py::test_every_answer_is_one_that_the_documentation_promises"
 _LISTS = "test_access.py::test_lists_and_sums_hold_what_one_may_see_and_no_more"
