@@ -1,6 +1,6 @@
 """What goes out: the shapes of answers. Amounts and weights are decimal strings, exact."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Annotated, Any
 
@@ -10,8 +10,8 @@ from pydantic_core import to_json
 
 from api.problems import Problem, describe
 from api.words import KINDS
-from domain.values import decimal_text, value_text
-from projections.ledger import Balance
+from domain.values import ManagerId, decimal_text, value_text
+from projections.ledger import Balance, Standing, total
 from projections.point import Point
 from projections.portfolio import About, Figures, Line, ShowDeal, State, is_shown, summed
 
@@ -414,42 +414,86 @@ def portfolio_deal(about: About) -> ShowDeal[bytes]:
     deal_id, title, client, currency = about
     title, client = to_json(title).decode(), to_json(client).decode()
     named = f'{{"deal_id":"{deal_id}","title":{title},"client":{client},"status":"'
+    priced = f'","currency":"{currency}"}},"deal_progress":"'
 
     def shown(state: State, figures: Figures) -> bytes:
         if not is_shown(figures):
             return b""
         active, claimed, suspended, lost, won, credit, *_ = figures
-        return (
-            f'{named}{state.status}","potential_check":{{"amount":"'
-            f'{decimal_text(state.potential_check)}","currency":"{currency}"}},"deal_progress":"'
-            f'{decimal_text(state.progress)}","credit":"{decimal_text(credit)}",'
-            f'"active":"{value_text(active)}","claimed":"{value_text(claimed)}",'
-            f'"suspended":"{value_text(suspended)}","lost":"{value_text(lost)}",'
-            f'"won":"{value_text(won)}"}}'
-        ).encode()
+        status, check, progress = state
+        rest = _NOTHING_ELSE
+        if claimed or suspended or lost or won:
+            rest = (
+                f'","claimed":"{value_text(claimed)}","suspended":"{value_text(suspended)}",'
+                f'"lost":"{value_text(lost)}","won":"{value_text(won)}"}}'
+            )
+        parts = (
+            named, status, '","potential_check":{"amount":"', decimal_text(check),
+            priced, decimal_text(progress), '","credit":"', decimal_text(credit),
+            '","active":"', value_text(active), rest,
+        )  # fmt: skip
+        return "".join(parts).encode()
 
     return shown
 
 
-def portfolio_figures(lines: Iterable[Line[bytes]], company: str) -> bytes:
-    """What `ManagerPortfolioAnswer` says of them, behind what it says of who and when.
+_NOTHING_ELSE = '","claimed":"0.00","suspended":"0.00","lost":"0.00","won":"0.00"}'
+
+
+def portfolio_deals(shown: Iterable[bytes]) -> bytes:
+    """What is said of several."""
+    return b",".join(filter(None, shown))
+
+
+def portfolio_figures(lines: Sequence[Line[bytes]], company: str) -> bytes:
+    """The rest of a `ManagerPortfolioAnswer`, behind what it says of who and when.
 
     `company` is the currency that is there in any case, and first.
     """
-    by_currency: dict[str, list[Line[bytes]]] = {company: []}
-    for line in lines:
-        by_currency.setdefault(line.currency, []).append(line)
-    totals = {currency: summed(own) for currency, own in by_currency.items()}
-    currencies = []
-    for currency in [company, *sorted(set(by_currency) - {company})]:
-        shown = [line.shown for line in by_currency[currency] if line.shown]
-        if shown or currency == company:
-            balance = values(Balance(*totals[currency][:5]))
-            head = to_json({"currency": currency, **balance})
-            currencies.append(head[:-1] + b',"deals":[' + b",".join(shown) + b"]}")
-    *_, progress, actions, _ = map(sum, zip(*totals.values(), strict=True))
-    head = to_json({"progress": decimal_text(progress), "actions": actions})
-    return head[:-1] + b',"currencies":[' + b",".join(currencies) + b"]}"
+    currencies, totals = [], []
+    for currency in [company, *sorted({line.currency for line in lines} - {company})]:
+        own = [line for line in lines if line.currency == currency]
+        totals.append(summed(own))
+        deals = portfolio_deals([line.shown for line in own])
+        if deals or currency == company:
+            active, claimed, suspended, lost, won, *_ = map(value_text, totals[-1][:5])
+            head = (
+                f'{{"currency":"{currency}","active":"{active}","claimed":"{claimed}",'
+                f'"suspended":"{suspended}","lost":"{lost}","won":"{won}","deals":['
+            )
+            currencies.append(b"".join((head.encode(), deals, b"]}")))
+    progress, actions = (sum(one[place] for one in totals) for place in (6, 7))
+    head = f',"progress":"{decimal_text(progress)}","actions":{actions},"currencies":['
+    return b"".join((head.encode(), b",".join(currencies), b"]}"))
+
+
+def currency_portfolios(
+    currency: str, managers: Mapping[ManagerId, Standing], called: Mapping[ManagerId, str]
+) -> bytes:
+    """What `CurrencyPortfolios` says of them in their order, ready to send."""
+    lines = [
+        _line_of(held, to_json({"manager_id": who, "name": called.get(who)}).decode()[1:-1] + ",")
+        for who, held in managers.items()
+    ]
+    whole = _line_of(total(managers.values()), "")
+    return f'{{"currency":"{currency}","managers":[{",".join(lines)}],"total":{whole}}}'.encode()
+
+
+def _line_of(held: Standing, who: str) -> str:
+    """A `ManagerLine` or, of nobody, a `TotalLine`."""
+    (active, claimed, suspended, lost, won), _, progress, actions, deals = held
+    return (
+        f'{{"active":"{value_text(active)}","claimed":"{value_text(claimed)}",'
+        f'"suspended":"{value_text(suspended)}","lost":"{value_text(lost)}",'
+        f'"won":"{value_text(won)}",{who}"progress":"{decimal_text(progress)}",'
+        f'"actions":{actions},"deals":{deals}}}'
+    )
+
+
+def portfolios_answer(point: Point, currencies: Iterable[bytes]) -> bytes:
+    """A `PortfoliosAnswer`, ready to send."""
+    head = to_json(asked(point))[:-1]
+    return b"".join((head, b',"currencies":[', b",".join(currencies), b"]}"))
 
 
 def check(amount: int, currency: str) -> CheckOut:

@@ -19,7 +19,7 @@ from domain.access import MATRIX, Grant, Reach, Sight, Task, may_see, sight
 from domain.directory import Directory
 from domain.errors import Forbidden, Invalid, NotFound, Restriction
 from domain.values import ManagerId, TeamId
-from projections.point import BEYOND, Knowledge, Point, point_at
+from projections.point import BEYOND, Knowledge, Point, point_at, point_columns, point_from
 
 T = TypeVar("T")
 
@@ -71,6 +71,17 @@ class Asking:
         """Raises SignedOut, Forbidden; NotFound comes later, for what this account may not see."""
         with self.service.asking() as cursor:
             yield self.at(cursor, self.service.directory.at(cursor, BEYOND))
+
+    @contextmanager
+    def desk_at(self, as_of: date | None, knowledge: Knowledge) -> Iterator[tuple["Desk", Point]]:
+        """The same, and the point of the question: one look tells it, and where the log ends.
+        Raises InTheFuture, Invalid, too.
+        """
+        clock = self.service.clock
+        with self.service.asking() as cursor:
+            columns = point_columns(cursor, clock, knowledge)
+            at = self.at(cursor, self.service.directory.now(cursor, columns[0] or 0))
+            yield at, point_from(columns, clock, as_of, knowledge)
 
     def admitted(self) -> Caller:
         """Whoever asks, if their role has a part in the task. Raises SignedOut, Forbidden."""

@@ -1,9 +1,8 @@
 """Questions about portfolios, each at a business date and a point of knowledge."""
 
-import asyncio
 from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -15,8 +14,6 @@ from starlette.background import BackgroundTask
 from api.answered import Ready
 from api.answers import (
     QUESTION_REFUSALS,
-    CurrencyPortfolios,
-    ManagerLine,
     ManagerPortfolioAnswer,
     MovementAnswer,
     MovementLine,
@@ -25,12 +22,13 @@ from api.answers import (
     RestatementLineOut,
     SeriesAnswer,
     SeriesLine,
-    TotalLine,
     Values,
     answer,
     asked,
+    currency_portfolios,
     portfolio_deal,
     portfolio_figures,
+    portfolios_answer,
     values,
 )
 from api.asking import (
@@ -48,8 +46,8 @@ from domain.errors import Invalid
 from domain.events import instant_text
 from domain.values import ManagerId, TeamId, decimal_text, value_text
 from projections.directory import names
-from projections.ledger import NOBODY, Standing, total
-from projections.memory import OPENING, Opening, opening, opening_from
+from projections.ledger import NOBODY
+from projections.memory import Opening, opening, opening_from
 from projections.movement import movement_from_ledger
 from projections.point import Knowledge, Point, asked_for, late_days
 from projections.portfolio import (
@@ -104,36 +102,21 @@ class RestatementQuestion(Question):
 @router.get("/portfolios", operation_id="getPortfolios", response_model=PortfoliosAnswer)
 def portfolios(question: Annotated[PortfoliosQuestion, Query()], asking: AskingDep) -> Response:
     """Every manager's portfolio, by currency. Whoever stands still is there with zeros."""
-    with asking.desk() as at:
-        point = at.point(question.as_of, question.knowledge)
+    with asking.desk_at(question.as_of, question.knowledge) as (at, point):
         held = at.read(
             point.position,
             lambda cursor: portfolios_from_ledger(cursor, point.as_of, point.position),
         )
         shown = _shown(at, question.team_id, point)
         called = names(at.cursor)
-        company = at.service.settings.currency
-        lines = []
-        for currency in [company, *sorted(set(held) - {company})]:
-            managers = {
-                manager: held.get(currency, {}).get(manager, NOBODY)
-                for manager in shown
-                if currency == company or manager in held[currency]
-            }
-            if managers or currency == company:
-                lines.append(
-                    CurrencyPortfolios(
-                        currency=currency,
-                        managers=[
-                            ManagerLine(
-                                manager_id=manager, name=called.get(manager), **_figures(standing)
-                            )
-                            for manager, standing in managers.items()
-                        ],
-                        total=TotalLine(**_figures(total(managers.values()))),
-                    )
-                )
-    return answer(PortfoliosAnswer(**asked(point), currencies=lines))
+    company = asking.service.settings.currency
+    currencies = []
+    for currency in [company, *sorted(set(held) - {company})]:
+        own = held.get(currency, {})
+        managers = {who: own.get(who, NOBODY) for who in shown if currency == company or who in own}
+        if managers or currency == company:
+            currencies.append(currency_portfolios(currency, managers, called))
+    return Response(portfolios_answer(point, currencies), media_type="application/json")
 
 
 def _shown(at: Desk, team_id: UUID | None, point: Point) -> list[ManagerId]:
@@ -142,15 +125,6 @@ def _shown(at: Desk, team_id: UUID | None, point: Point) -> list[ManagerId]:
         return at.team(team_id, point)
     eyes = at.sight(point.as_of)
     return [who for who in at.directory(point).people.managers if eyes.sees(who)]
-
-
-def _figures(standing: Standing) -> dict[str, Any]:
-    return {
-        **values(standing.balance),
-        "progress": decimal_text(standing.progress),
-        "actions": standing.actions,
-        "deals": standing.deals,
-    }
 
 
 @router.get(
@@ -193,13 +167,11 @@ async def manager_portfolio_at_once(
     if not service.memory.knows(manager):
         return None
     asked_at = asked_for(clock, question.knowledge) | {"manager": manager}
-    looking = asyncio.create_task(service.glance.row(OPENING, asked_at))
-    await asyncio.sleep(0)  # it is sent
-    service.memory.prepare(manager, question.as_of or clock.today, question.knowledge)
-    row = await looking
-    if row is None:
+    looking = service.glance.row(asked_at)
+    if looking is None:
         return None
-    opened = opening_from(row, clock, question.as_of, question.knowledge)
+    service.memory.prepare(manager, question.as_of or clock.today, question.knowledge)
+    opened = opening_from(await looking, clock, question.as_of, question.knowledge)
     now = service.directory.at_hand(opened.end.position)
     if now is None:
         return None
@@ -210,7 +182,7 @@ async def manager_portfolio_at_once(
 
 def _manager_portfolio(manager: ManagerId, opened: Opening, figures: bytes) -> bytes:
     head = to_json({**asked(opened.point), "manager_id": manager, "name": opened.name})
-    return head[:-1] + b"," + figures[1:]
+    return b"".join((head[:-1], figures))
 
 
 @router.get(

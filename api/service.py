@@ -11,7 +11,7 @@ import psycopg
 from psycopg import Cursor
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from api.answers import portfolio_deal, portfolio_figures
+from api.answers import portfolio_deal, portfolio_deals, portfolio_figures
 from api.background import Regularly
 from api.connection import (
     CHECKOUT_SECONDS,
@@ -27,7 +27,7 @@ from application.dealfolio import Dealfolio, utc_now
 from application.orders import Unavailable
 from domain.values import ManagerId
 from projections.directory import DirectoryView
-from projections.memory import Memory
+from projections.memory import OPENING, Memory
 from projections.point import Clock
 from projections.portfolio import totals_at
 from projections.snapshots import close_next_cut
@@ -47,13 +47,15 @@ class Service:
         self.dealfolio = Dealfolio(conninfo, totals_at, settings.zone, now)
         self.directory = DirectoryView()
         self.memory = Memory(
-            portfolio_deal, lambda lines: portfolio_figures(lines, settings.currency)
+            portfolio_deal,
+            portfolio_deals,
+            lambda lines: portfolio_figures(lines, settings.currency),
         )
         self.reads = ReadLog(self.asking)
         self._learning = Lock()
         self._now = now
         self.standbys = Standbys(settings.standbys, READERS, settings.statement_seconds)
-        self.glance = Glance(conninfo, settings.statement_seconds)
+        self.glance = Glance(conninfo, settings.statement_seconds, OPENING)
         self._pool = ConnectionPool(
             conninfo,
             min_size=0,

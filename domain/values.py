@@ -120,6 +120,9 @@ def hundredths(given: object) -> int:
 
 def decimal_text(hundredths_: int) -> str:
     """`500` as "5.00": a weight in percent, or money in major units."""
+    if hundredths_ >= 100:  # nearly all; by their digits it takes half the time
+        text = str(hundredths_)
+        return f"{text[:-2]}.{text[-2:]}"
     sign, digits = ("-", -hundredths_) if hundredths_ < 0 else ("", hundredths_)
     return f"{sign}{digits // 100}.{digits % 100:02d}"
 
@@ -128,6 +131,9 @@ def value_text(value: int) -> str:
     """A value (1/10 000 of a kopeck) in roubles: two decimals, up to six where they are needed."""
     if value == 0:
         return "0.00"  # most values of most portfolios
+    if value >= 1_000_000:  # likewise
+        text = str(value)
+        return f"{text[:-6]}.{text[-6:-4]}{text[-4:].rstrip('0')}"
     sign, digits = ("-", -value) if value < 0 else ("", value)
     text = f"{digits // 1_000_000}.{digits % 1_000_000:06d}"
     return sign + text[:-4] + text[-4:].rstrip("0")

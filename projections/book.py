@@ -1,34 +1,41 @@
 """One manager's deals by heart: a line for each of them at any point, and what is learnt later.
 
-A deal in memory never changes; when more is learnt of it, another takes its place.
+A deal in memory never changes; when more is learnt of it, another takes its place. Deals that are
+over at a point are the same at all later ones, and mostly so are their neighbours; so their lines
+are kept joined, by runs of deals.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
+from math import isqrt
 from typing import Any, Generic, LiteralString, TypeVar
 
 from psycopg import Cursor
 
 from domain.values import ManagerId
-from projections.portfolio import About, Line, Show, ShowDeal
-from projections.timeline import Postings, Seen, States
+from projections.portfolio import About, Figures, Line, Show, ShowDeal, summed
+from projections.timeline import Postings, States
 
 Shown = TypeVar("Shown")
 Told = TypeVar("Told")
 Tell = Callable[[list[Line[Shown]]], Told]
-"""How to tell all deals, in the order of opening."""
+"""How to tell all deals, in the order of opening; a line may be several deals joined."""
+Join = Callable[[list[Shown]], Shown]
+"""How to show several deals that follow each other as one."""
 Row = tuple[Any, ...]
 
-A_DEAL, A_POSTING, A_STATE = 3_200, 39, 25
-"""Bytes in memory; of a deal without its rows, but with two lines and a part of an answer."""
+A_DEAL, A_POSTING, A_STATE = 3_700, 39, 25
+"""Bytes in memory; of a deal without its rows, but with two lines, what is joined, and a part of an
+answer.
+"""
 
 
 class Deal(Generic[Shown]):
     """One deal as one manager has it, with the last lines that were told of it. Never changes."""
 
     __slots__ = (
-        "_currency", "_first", "_held", "_last", "_part", "_postings", "_show", "_states",
-        "_stood", "_whole",
+        "_currency", "_held", "_part", "_postings", "_show", "_states", "_stood", "_whole",
+        "first", "last",
     )  # fmt: skip
 
     def __init__(
@@ -37,8 +44,8 @@ class Deal(Generic[Shown]):
         self._currency, self._show = currency, show
         self._postings, self._states = postings, states
         self._held, self._stood = held, stood = postings.order, states.order
-        self._first = held.oldest[0], held.positions[0]
-        self._last = (
+        self.first = held.oldest[0], held.positions[0]
+        self.last = (
             max(held.newest[-1], stood.newest[-1]),
             max(held.positions[-1], stood.positions[-1]),
         )
@@ -61,67 +68,127 @@ class Deal(Generic[Shown]):
 
     def line(self, day: int, position: int) -> Line[Shown] | None:
         """None where the manager has nothing in it. Most deals have not begun or are over."""
-        first_day, first_position = self._first
+        first_day, first_position = self.first
         if day < first_day or position < first_position:
             return None
-        last_day, last_position = self._last
+        last_day, last_position = self.last
         if day >= last_day and position >= last_position:
             if self._whole is None:
-                self._whole = (self._told(*self._seen(day, position)),)
+                self._whole = (self._late(day, position),)
             return self._whole[0]
         held, stood = self._held.prefix(day, position), self._stood.prefix(day, position)
         if held is None or stood is None:
-            return self._told(*self._seen(day, position))
+            return self._late(day, position)
         seen, part = (held, stood), self._part
         if part is None or part[0] != seen:
-            self._part = part = seen, self._told(Seen(held, ()), Seen(stood, ()))
+            figures = self._postings.figures(held)
+            self._part = part = seen, self._told(figures, self._states.last(stood))
         return part[1]
 
-    def _seen(self, day: int, position: int) -> tuple[Seen, Seen]:
-        return self._held.seen(day, position), self._stood.seen(day, position)
+    def _late(self, day: int, position: int) -> Line[Shown] | None:
+        """Where some of what is seen was learnt behind what is not."""
+        figures = self._postings.figures(*self._held.seen(day, position))
+        return self._told(figures, self._states.last(*self._stood.seen(day, position)))
 
-    def _told(self, held: Seen, stood: Seen) -> Line[Shown] | None:
-        figures = self._postings.figures(held)
+    def _told(self, figures: Figures, state: int) -> Line[Shown] | None:
         if not any(figures):
             return None
-        state = self._states.at(self._states.last(stood))
-        return Line(self._currency, figures, self._show(state, figures))
+        return Line(self._currency, figures, self._show(self._states.at(state), figures))
+
+
+class Run(Generic[Shown]):
+    """Deals that follow each other. Where all are over, they are told as one. Never changes."""
+
+    __slots__ = ("_deals", "_first", "_join", "_whole", "last")
+
+    def __init__(self, deals: Sequence[Deal[Shown]], join: Join[Shown]) -> None:
+        self._deals, self._join = deals, join
+        first_days, first_positions = zip(*(deal.first for deal in deals), strict=True)
+        last_days, last_positions = zip(*(deal.last for deal in deals), strict=True)
+        self._first = min(first_days), min(first_positions)
+        self.last = max(last_days), max(last_positions)
+        self._whole: list[Line[Shown]] | None = None
+
+    def deal(self, place: int) -> Deal[Shown]:
+        return self._deals[place]
+
+    def with_deal(self, place: int, deal: Deal[Shown]) -> "Run[Shown]":
+        return Run([*self._deals[:place], deal, *self._deals[place + 1 :]], self._join)
+
+    def lines(self, day: int, position: int) -> Sequence[Line[Shown]]:
+        if day < self._first[0] or position < self._first[1]:
+            return ()
+        if day >= self.last[0] and position >= self.last[1]:
+            if self._whole is None:
+                self._whole = self._joined(self._lines(day, position))
+            return self._whole
+        return self._lines(day, position)
+
+    def _lines(self, day: int, position: int) -> list[Line[Shown]]:
+        lines = [deal.line(day, position) for deal in self._deals]
+        return [line for line in lines if line is not None]
+
+    def _joined(self, lines: list[Line[Shown]]) -> list[Line[Shown]]:
+        """One line for all of a currency that follow each other."""
+        own = [[*one] for _, one in groupby(lines, key=lambda line: line.currency)]
+        return [
+            Line(some[0].currency, summed(some), self._join([line.shown for line in some]))
+            for some in own
+        ]
 
 
 class Book(Generic[Shown, Told]):
     """One manager's deals by number, in the order of opening."""
 
-    def __init__(self, deals: dict[int, Deal[Shown]], tell: Tell[Shown, Told]) -> None:
-        self.deals = deals
+    def __init__(
+        self, deals: Mapping[int, Deal[Shown]], join: Join[Shown], tell: Tell[Shown, Told]
+    ) -> None:
         self._tell = tell
-        self.size = sum(deal.size for deal in deals.values())
-        self._told: tuple[int, int, Told] | None = None
+        self._width = width = isqrt(len(deals)) + 1  # few runs, and few deals in those underway
+        own = [*deals.values()]
+        self._runs = [Run(own[at : at + width], join) for at in range(0, len(own), width)]
+        self._places = {number: divmod(place, width) for place, number in enumerate(deals)}
+        self._last = 0, 0
+        for run in self._runs:
+            self._know(run.last)
+        self.size = sum(deal.size for deal in own)
+        self._told: tuple[tuple[int, int], Told] | None = None
 
     def told(self, day: int, position: int) -> Told:
-        """What was asked last is often asked again, and whatever is learnt, it stays the same."""
+        """What was asked last is often asked again, and whatever is learnt, it stays the same. What
+        is asked most is how things stand now, where a later now makes no difference.
+        """
+        point, last = (day, position), self._last
+        if day >= last[0] and position >= last[1]:
+            point = last
         told = self._told
-        if told is None or told[:2] != (day, position):
-            lines = [deal.line(day, position) for deal in self.deals.values()]
-            answer = self._tell([line for line in lines if line is not None])
-            self._told = told = day, position, answer
-        return told[2]
+        if told is None or told[0] != point:
+            lines = [line for run in self._runs for line in run.lines(*point)]
+            self._told = told = point, self._tell(lines)
+        return told[1]
 
     def learn_postings(self, number: int, rows: Sequence[Row]) -> bool:
         """False when the deal is new to the manager, of which `rows` do not tell enough."""
-        deal = self.deals.get(number)
-        if deal is not None:
-            self._put(number, deal, deal.with_postings(rows))
-        return deal is not None
+        return self._learn(number, lambda deal: deal.with_postings(rows))
 
     def learn_states(self, number: int, rows: Sequence[Row]) -> None:
-        deal = self.deals.get(number)
-        if deal is not None:
-            self._put(number, deal, deal.with_states(rows))
+        self._learn(number, lambda deal: deal.with_states(rows))
 
-    def _put(self, number: int, before: Deal[Shown], after: Deal[Shown]) -> None:
+    def _learn(self, number: int, learnt: Callable[[Deal[Shown]], Deal[Shown]]) -> bool:
         """Whoever reads at the same moment asks about a position that both know alike."""
-        self.deals[number] = after
+        if number not in self._places:
+            return False
+        run, place = self._places[number]
+        before = self._runs[run].deal(place)
+        after = learnt(before)
+        self._runs[run] = self._runs[run].with_deal(place, after)
+        self._know(after.last)
         self.size += after.size - before.size
+        return True
+
+    def _know(self, last: tuple[int, int]) -> None:
+        """There is something on that day, and at that position."""
+        self._last = max(self._last[0], last[0]), max(self._last[1], last[1])
 
 
 POSTING: LiteralString = """
@@ -155,6 +222,7 @@ def read_book(
     manager: ManagerId,
     position: int,
     show: Show[Shown],
+    join: Join[Shown],
     tell: Tell[Shown, Told],
 ) -> Book[Shown, Told]:
     """What is known of the manager's deals up to `position`."""
@@ -167,7 +235,7 @@ def read_book(
         deals[deal] = Deal(
             about.currency, show(about), Postings.of(postings[deal]), States.of(states[deal])
         )
-    return Book(deals, tell)
+    return Book(deals, join, tell)
 
 
 def by_deal(rows: Sequence[Row]) -> Iterator[tuple[int, list[Row]]]:

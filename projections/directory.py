@@ -1,8 +1,10 @@
 """Catalogue, people and periods at any point: their few events, kept in memory and caught up."""
 
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from threading import Lock
 from typing import Any, LiteralString
 
@@ -20,6 +22,9 @@ from domain.events import (
 )
 from domain.values import ManagerId
 
+EARLIER = 16
+"""So many earlier states are kept; each has as many objects as there are people."""
+_POSITION = attrgetter("position")
 _EVENTS: LiteralString = """
 SELECT originator_id, originator_version, topic, state FROM books.events
 WHERE of_the_directory AND notification_id > %s ORDER BY notification_id
@@ -50,6 +55,7 @@ class DirectoryView:
         self._lock = Lock()
         self._events: tuple[Recorded[DirectoryEvent], ...] = ()
         self._latest = Directory()
+        self._told: dict[int, Directory] = {}
         self._complete = -1  # up to this position, at least, nothing is missing
 
     def now(self, cursor: Cursor[Any], end: int) -> Directory:
@@ -69,10 +75,23 @@ class DirectoryView:
 
     def at(self, cursor: Cursor[Any], position: int) -> Directory:
         """What was known at `position`."""
-        events = self._caught_up(cursor)
+        known = self._complete >= position
+        events = self._events if known else self._caught_up(cursor)
         if not events or events[-1].position <= position:
             return self._latest
-        return directory_of(event for event in events if event.position <= position)
+        return self._earlier(events, bisect_right(events, position, key=_POSITION))
+
+    def _earlier(self, events: Sequence[Recorded[DirectoryEvent]], number: int) -> Directory:
+        """What the first `number` of them told; few points are asked about again and again."""
+        with self._lock:
+            known = self._told.get(number)
+        if known is None:
+            known = directory_of(events[:number])
+            with self._lock:
+                if len(self._told) >= EARLIER:
+                    self._told.clear()
+                self._told[number] = known
+        return known
 
     def periods(self, cursor: Cursor[Any], position: int) -> list[PeriodLine]:
         """Months in order, each as its last closing or reopening up to `position` left it."""

@@ -90,8 +90,8 @@ def managers_asked(managers: Collection[ManagerId] | None) -> list[ManagerId] | 
     return None if managers is None else list(managers)
 
 
-def standing(columns: Iterable[SupportsInt]) -> Standing:
-    """From COLUMNS."""
+def standing(columns: Iterable[SupportsInt | str]) -> Standing:
+    """From COLUMNS, or their text."""
     whole = [*map(int, columns)]
     return Standing(Balance._make(whole[:5]), *whole[5:])
 

@@ -16,7 +16,18 @@ from typing import Any, Generic, LiteralString, NamedTuple
 from psycopg import Cursor
 
 from domain.values import ManagerId
-from projections.book import POSTING, STATE, Book, Row, Shown, Tell, Told, by_deal, read_book
+from projections.book import (
+    POSTING,
+    STATE,
+    Book,
+    Join,
+    Row,
+    Shown,
+    Tell,
+    Told,
+    by_deal,
+    read_book,
+)
 from projections.ledger import EVERYBODY, THEIRS
 from projections.point import LAST, POINT, Clock, Knowledge, Point, asked_for, point_from
 from projections.portfolio import Show
@@ -143,14 +154,18 @@ class _News(NamedTuple):
 class Memory(Generic[Shown, Told]):
     """One for a process; safe for threads, none of which waits for the database behind the lock.
 
-    `show` makes of a deal what is to be told of it, and `tell` of all of them, in the order of
-    opening, the answer; both must give the same for ever.
+    `show` makes of a deal what is to be told of it, `join` of several what is to be told of them,
+    and `tell` of all, in the order of opening, the answer; they must give the same for ever.
     """
 
     def __init__(
-        self, show: Show[Shown], tell: Tell[Shown, Told], most_bytes: int = MOST_BYTES
+        self,
+        show: Show[Shown],
+        join: Join[Shown],
+        tell: Tell[Shown, Told],
+        most_bytes: int = MOST_BYTES,
     ) -> None:
-        self._show, self._tell = show, tell
+        self._show, self._join, self._tell = show, join, tell
         self._most_bytes = most_bytes
         self._lock = Lock()
         self._books: OrderedDict[ManagerId, Book[Shown, Told]] = OrderedDict()
@@ -207,7 +222,7 @@ class Memory(Generic[Shown, Told]):
             end = self._end
         if not _is(cursor, end.ledger):  # also a first statement that is answered soon
             return
-        book = read_book(cursor, manager, end.position, self._show, self._tell)
+        book = read_book(cursor, manager, end.position, self._show, self._join, self._tell)
         book.told(*LATEST)  # most deals are over on most days that are asked about
         if book.size > self._most_bytes // 2 or not _is(cursor, end.ledger):
             return

@@ -84,9 +84,16 @@ def point_at(
     cursor: Cursor[Any], clock: Clock, as_of: date | None, knowledge: Knowledge = EVERYTHING
 ) -> Point:
     """Where a question stands. Raises InTheFuture on either axis, Invalid for two knowledges."""
-    row = cursor.execute(_POINT, asked_for(clock, knowledge)).fetchone()
+    return point_from(point_columns(cursor, clock, knowledge), clock, as_of, knowledge)
+
+
+def point_columns(cursor: Cursor[Any], clock: Clock, knowledge: Knowledge) -> Sequence[Any]:
+    """What `point_from` is made of; the first of it is where the log ends, None for an empty one.
+    Raises InTheFuture, Invalid.
+    """
+    row: Sequence[Any] | None = cursor.execute(_POINT, asked_for(clock, knowledge)).fetchone()
     assert row is not None, "there is one also of an empty log"
-    return point_from(row, clock, as_of, knowledge)
+    return row
 
 
 def asked_for(clock: Clock, knowledge: Knowledge) -> dict[str, Any]:

@@ -70,12 +70,8 @@ class About(NamedTuple):
     currency: str
 
 
-class State(NamedTuple):
-    """How a deal stands: check in kopecks, progress in basis points."""
-
-    status: Status
-    potential_check: int
-    progress: int
+State = tuple[Status, int, int]
+"""How a deal stands: its status, its check in kopecks, its progress in basis points."""
 
 
 class DealRow(NamedTuple):
@@ -95,7 +91,9 @@ _NOTHING: Figures = (0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 class Line(NamedTuple, Generic[Shown]):
-    """A row as it is shown, beside what is summed: the fields of its standing, one by one."""
+    """A row as it is shown, beside what is summed: the fields of its standing, one by one. Or rows
+    of one currency that follow each other.
+    """
 
     currency: str
     figures: Figures
@@ -110,7 +108,7 @@ Show = Callable[[About], ShowDeal[Shown]]
 
 def line_of(row: DealRow, show: Show[Shown]) -> Line[Shown]:
     figures = figures_of(row.standing)
-    return Line(row.currency, figures, show(About(*row[:4]))(State(*row[4:7]), figures))
+    return Line(row.currency, figures, show(About(*row[:4]))(row[4:7], figures))
 
 
 def figures_of(held: Standing) -> Figures:

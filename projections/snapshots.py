@@ -91,11 +91,14 @@ effective_on > asked.mark AND effective_on <= asked.day AND position + 0 <= cut.
 
 
 def _sum_of(*parts: LiteralString) -> LiteralString:
-    """The columns of a Standing, of which any part may have none."""
-    return ", ".join(
+    """The columns of a Standing, of which any part may have none; as text: from that an int is read
+    in a third of the time that it takes by way of a Decimal.
+    """
+    sums = (
         " + ".join(f"coalesce({part}.{column}, 0)" for part in parts)
         for column in COLUMNS.split(", ")
     )
+    return ", ".join(f"({sum_of_all})::text" for sum_of_all in sums)
 
 
 def _standings(who: LiteralString) -> LiteralString:

@@ -22,8 +22,7 @@ EPOCH = date(2000, 1, 1)
 """Day 0 of a timeline; no event is effective before it."""
 
 _ACCOUNTS = {account: number for number, account in enumerate(Balance._fields)}
-_ACTIVE = _ACCOUNTS["active"]
-assert _ACTIVE == 0, "no other is false"
+assert _ACCOUNTS["active"] == 0, "no other is false, and it is the first of figures"
 _STATUSES = tuple(Status)
 _COUNTS = 4
 """Credit, progress, actions, deals: behind each other, row by row, in one column."""
@@ -68,8 +67,13 @@ class Order(NamedTuple):
         """How many rows `seen` finds, where they are the first ones. None where one behind them is
         effective by then, and so may be among them.
         """
-        learnt = bisect_right(self.positions, position)
-        first = bisect_right(self.newest, day, 0, learnt)
+        positions, newest = self.positions, self.newest
+        learnt = len(positions)  # mostly all that is effective by then is known
+        if position < positions[-1]:
+            learnt = bisect_right(positions, position)
+        if learnt and newest[learnt - 1] <= day:
+            return learnt
+        first = bisect_right(newest, day, 0, learnt)
         return first if first == learnt or self.oldest[first] > day else None
 
     def seen(self, day: int, position: int) -> Seen:
@@ -81,47 +85,54 @@ class Order(NamedTuple):
 
 
 class Postings(NamedTuple):
-    """One manager's postings of one deal. `counts` are sums up to and with each row."""
+    """One manager's postings of one deal. `sums` of amounts and `counts` are up to and with each
+    row; the first `active` rows are all in that account: as long as the deal is underway.
+    """
 
     order: Order
     accounts: "array[int]"
-    amounts: "array[int]"
+    sums: Sequence[int]
     counts: "array[int]"
+    active: int
 
     @classmethod
     def of(cls, rows: Sequence[Sequence[Any]]) -> "Postings":
         """Rows of position, day, account, amount, and counts; ascending."""
         positions, days, accounts, amounts, *counts = zip(*rows, strict=True)
-        sums = zip(*map(accumulate, counts), strict=True)
+        totals = zip(*map(accumulate, counts), strict=True)
+        numbers = array("B", [_ACCOUNTS[account] for account in accounts])
         return cls(
             Order.of(positions, days),
-            array("B", [_ACCOUNTS[account] for account in accounts]),
-            array("q", amounts),
-            array("i", list(chain.from_iterable(sums))),
+            numbers,
+            _exact([*accumulate(amounts)]),
+            array("i", list(chain.from_iterable(totals))),
+            _first_active(numbers),
         )
 
     def plus(self, other: "Postings") -> "Postings":
         before = self.counts[-_COUNTS:]
         counts = array("i", map(add, other.counts, cycle(before)))
+        accounts = self.accounts + other.accounts
+        last = self.sums[-1]
         return Postings(
             self.order.plus(other.order),
-            self.accounts + other.accounts,
-            self.amounts + other.amounts,
+            accounts,
+            _exact([*self.sums, *(last + more for more in other.sums)]),
             self.counts + counts,
+            _first_active(accounts),
         )
 
-    def figures(self, seen: Seen) -> Figures:
-        """The sum of those rows."""
+    def figures(self, first: int, late: Sequence[int] = ()) -> Figures:
+        """The sum of those rows that are Seen."""
+        if 0 < first <= self.active and not late:
+            end = first * _COUNTS
+            credit, progress, actions, deals = self.counts[end - _COUNTS : end]
+            return self.sums[first - 1], 0, 0, 0, 0, credit, progress, actions, deals
         balance = [0] * len(_ACCOUNTS)
-        accounts = self.accounts[: seen.first]
-        if any(accounts):
-            for account, amount in zip(accounts, self.amounts, strict=False):
-                balance[account] += amount
-        else:  # as long as the deal is underway
-            balance[_ACTIVE] = sum(self.amounts[: seen.first])
-        counts: Iterable[int] = self._counts(seen.first)
-        for row in seen.late:
-            balance[self.accounts[row]] += self.amounts[row]
+        counts: Iterable[int] = self._counts(first)
+        for row in chain(range(first), late):
+            balance[self.accounts[row]] += self.sums[row] - (self.sums[row - 1] if row else 0)
+        for row in late:
             change = map(sub, self._counts(row + 1), self._counts(row))
             counts = [*map(add, counts, change)]
         active, claimed, suspended, lost, won = balance
@@ -132,6 +143,18 @@ class Postings(NamedTuple):
         """The sums of the first `rows`."""
         end = rows * _COUNTS
         return self.counts[end - _COUNTS : end] if rows else _NOUGHT
+
+
+def _exact(sums: list[int]) -> Sequence[int]:
+    """An amount fits 64 bits, and a sum of many claims on the largest of deals may not."""
+    try:
+        return array("q", sums)
+    except OverflowError:
+        return sums
+
+
+def _first_active(accounts: "array[int]") -> int:
+    return next((row for row, account in enumerate(accounts) if account), len(accounts))
 
 
 class States(NamedTuple):
@@ -161,16 +184,16 @@ class States(NamedTuple):
             self.progress + other.progress,
         )
 
-    def last(self, seen: Seen) -> int:
-        """The place of the state that holds; there is one."""
-        days = self.order.days
-        row = seen.first - 1
-        while row > 0 and days[row] < self.order.newest[row]:
+    def last(self, first: int, late: Sequence[int] = ()) -> int:
+        """The place of the state that holds among those rows that are Seen; there is one."""
+        days, newest = self.order.days, self.order.newest
+        row = first - 1
+        while row > 0 and days[row] < newest[row]:
             row -= 1
-        for late in seen.late:
-            if row < 0 or days[late] >= days[row]:
-                row = late
+        for place in late:
+            if row < 0 or days[place] >= days[row]:
+                row = place
         return row
 
     def at(self, row: int) -> State:
-        return State(_STATUSES[self.statuses[row]], self.checks[row], self.progress[row])
+        return _STATUSES[self.statuses[row]], self.checks[row], self.progress[row]

@@ -49,6 +49,8 @@ _MEMORY = (
     "::test_whatever_is_recorded_between_two_questions_memory_answers_as_the_definition"
 )
 _AT_ONCE = "test_memory.py::test_what_is_in_memory_with_all_that_was_recorded_is_told_at_once"
+_PARTS = "test_memory.py::test_rows_told_in_parts_are_the_rows_told_at_once"
+_WRITTEN = "test_api.py::test_portfolios_go_out_as_their_shape_would_be_written"
 _SEEN = "test_memory.py::test_a_point_sees_each_row_learnt_and_effective_by_then_and_no_other"
 _PROMISED = "test_contract.py::test_every_answer_is_one_that_the_documentation_promises"
 _LISTS = "test_access.py::test_lists_and_sums_hold_what_one_may_see_and_no_more"
@@ -535,16 +537,56 @@ FAULTS = (
         "test_standbys.py"
         "::test_answers_are_byte_for_byte_those_of_the_primary_and_the_standbys_add_them_up",
     ),
+    # ------------------------------------------------------------------ what goes out
+    Fault(
+        "a name goes out as it is",
+        "api/answers.py",
+        'to_json({"manager_id": who, "name": called.get(who)}).decode()[1:-1] + ","',
+        'f\'"manager_id":"{who}","name":"{called.get(who)}",\'',
+        _WRITTEN,
+    ),
+    Fault(
+        "a claim goes out as nothing",
+        "api/answers.py",
+        "        if claimed or suspended or lost or won:\n",
+        "        if suspended or lost or won:\n",
+        "test_api.py::test_the_rows_of_a_portfolio_sum_to_its_totals",
+    ),
+    Fault(
+        "a rouble is told with a digit less",
+        "domain/values.py",
+        "    if value >= 1_000_000:  # likewise\n",
+        "    if value >= 100_000:  # likewise\n",
+        "test_definition.py"
+        "::test_amounts_are_told_exactly_with_two_decimals_or_as_many_as_they_need",
+    ),
+    Fault(
+        "who was there at one earlier point is told for another",
+        "projections/directory.py",
+        "            known = self._told.get(number)\n",
+        "            known = next(iter(self._told.values()), None)\n",
+        "test_api.py::test_who_was_there_at_an_earlier_point_is_told_for_each",
+    ),
+    Fault(
+        "who was there before an event is told as after it",
+        "projections/directory.py",
+        "bisect_right(events, position, key=_POSITION)",
+        "bisect_right(events, position + 1, key=_POSITION)",
+        "test_api.py::test_who_was_there_at_an_earlier_point_is_told_for_each",
+    ),
     # ------------------------------------------------------------------ what is kept in memory
     Fault(
         "memory ends before the position asked about",
         "projections/timeline.py",
-        "bisect_right(self.positions, position)\n"
-        "        first = bisect_right(self.newest, day, 0, learnt)\n"
-        "        return",
-        "bisect_right(self.positions, position - 1)\n"
-        "        first = bisect_right(self.newest, day, 0, learnt)\n"
-        "        return",
+        "            learnt = bisect_right(positions, position)\n        if learnt and",
+        "            learnt = bisect_right(positions, position - 1)\n        if learnt and",
+        _SEEN,
+    ),
+    Fault(
+        "memory takes the rows of a day before the last for all of them",
+        "projections/timeline.py",
+        "        if learnt and newest[learnt - 1] <= day:\n",
+        "        if learnt and newest[learnt - 1] <= day + 1:\n",
         _SEEN,
     ),
     Fault(
@@ -557,14 +599,14 @@ FAULTS = (
     Fault(
         "of two states of a day memory takes the earlier",
         "projections/timeline.py",
-        "            if row < 0 or days[late] >= days[row]:\n",
-        "            if row < 0 or days[late] > days[row]:\n",
+        "            if row < 0 or days[place] >= days[row]:\n",
+        "            if row < 0 or days[place] > days[row]:\n",
         _MEMORY,
     ),
     Fault(
         "memory takes the state last learnt and not the one of the last day",
         "projections/timeline.py",
-        "        while row > 0 and days[row] < self.order.newest[row]:\n",
+        "        while row > 0 and days[row] < newest[row]:\n",
         "        while row > 0 and days[row] < 0:\n",
         _MEMORY,
     ),
@@ -576,6 +618,48 @@ FAULTS = (
         _MEMORY,
     ),
     Fault(
+        "deals are told as one while one of them is underway",
+        "projections/book.py",
+        "        if day >= self.last[0] and position >= self.last[1]:\n",
+        "        if position >= self.last[1]:\n",
+        _MEMORY,
+    ),
+    Fault(
+        "a run has not begun until all of its deals have",
+        "projections/book.py",
+        "        self._first = min(first_days), min(first_positions)\n",
+        "        self._first = max(first_days), max(first_positions)\n",
+        _MEMORY,
+    ),
+    Fault(
+        "a day before the last is taken for now",
+        "projections/book.py",
+        "        if day >= last[0] and position >= last[1]:\n",
+        "        if position >= last[1]:\n",
+        _MEMORY,
+    ),
+    Fault(
+        "how things stand now is told as before more was learnt",
+        "projections/book.py",
+        "        self._know(after.last)\n",
+        "",
+        _MEMORY,
+    ),
+    Fault(
+        "what is held in another account counts as active",
+        "projections/timeline.py",
+        "        if 0 < first <= self.active and not late:\n",
+        "        if first and not late:\n",
+        _PARTS,
+    ),
+    Fault(
+        "sums that do not fit 64 bits fail",
+        "projections/timeline.py",
+        "    except OverflowError:\n        return sums\n",
+        "    except OverflowError:\n        raise\n",
+        "test_memory.py::test_claims_on_the_largest_deals_are_summed_exactly",
+    ),
+    Fault(
         "what was told last of a deal is told again for another point",
         "projections/book.py",
         "        if part is None or part[0] != seen:\n",
@@ -585,8 +669,8 @@ FAULTS = (
     Fault(
         "what was told last of a manager is told again for another position",
         "projections/book.py",
-        "        if told is None or told[:2] != (day, position):\n",
-        "        if told is None or told[0] != day:\n",
+        "        if told is None or told[0] != point:\n",
+        "        if told is None or told[0][0] != day:\n",
         _MEMORY,
     ),
     Fault(
@@ -646,12 +730,26 @@ FAULTS = (
         "test_memory.py::test_who_may_see_whom_counts_also_for_what_is_told_at_once",
     ),
     Fault(
-        "who waited behind a hanging look asks in a thread, too late",
+        "whoever waits for a hanging look waits for ever",
         "api/connection.py",
-        "            raise Unavailable(str(error)) from error\n",
-        "            return None\n",
+        "            if due <= now:\n",
+        "            if due < 0:\n",
         "test_availability.py"
         "::test_what_is_in_memory_is_not_told_while_the_database_hangs_and_all_hear_so_in_time",
+    ),
+    Fault(
+        "the answer to one look is given to another",
+        "api/connection.py",
+        "                    answer, _ = self._waiting.popleft()\n",
+        "                    answer, _ = self._waiting.pop()\n",
+        "test_glance.py::test_those_who_look_at_the_same_time_are_told_each_their_own",
+    ),
+    Fault(
+        "a look that the database refused is waited for until it is late",
+        "api/connection.py",
+        '                    self.give_up(result.error_message.decode(errors="replace"))\n',
+        "                    pass\n",
+        "test_glance.py::test_a_look_that_is_refused_is_told_so_and_asked_anew",
     ),
     Fault(
         "a question waits for a hanging database",
@@ -1377,6 +1475,13 @@ FAULTS = (
         "who may ask is what was known at the last question",
         "api/asking.py",
         "self.service.directory.at(cursor, BEYOND))",
+        "self.service.directory.now(cursor, 1))",
+        _TAKEN_AWAY,
+    ),
+    Fault(
+        "who may ask for all portfolios is what was known at the last question",
+        "api/asking.py",
+        "self.service.directory.now(cursor, columns[0] or 0))",
         "self.service.directory.now(cursor, 1))",
         _TAKEN_AWAY,
     ),

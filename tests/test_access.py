@@ -630,13 +630,17 @@ def test_how_far_back_is_a_rule_that_the_director_sets_and_the_log_keeps(cast: C
 def test_a_role_that_is_taken_away_counts_from_the_next_request(cast: Cast) -> None:
     someone = cast.here.hire("director")
     assert someone.get("/v1/events").status_code == 200
+    everybody = len(someone.ask("/v1/portfolios")["currencies"][0]["managers"])
     admin = cast.people["admin"]
     admin.do(f"/v1/accounts/{someone.account_id}/role", {"role": "auditor"})
     refused(someone.post("/v1/teams", {"name": "Юг"}), 403, "forbidden")
     assert someone.get("/v1/events").status_code == 200
     admin.do(f"/v1/accounts/{someone.account_id}/role", {"role": "manager", "manager_id": "anna"})
+    (own,) = someone.ask("/v1/portfolios")["currencies"][0]["managers"]
+    assert (own["manager_id"], everybody > 1) == ("anna", True)
     refused(someone.get("/v1/events"), 403, "forbidden")
     assert admin.http.delete(f"/v1/accounts/{someone.account_id}").status_code == 204
+    refused(someone.get("/v1/portfolios"), 401, "unauthenticated")
     refused(someone.get("/v1/action-types"), 401, "unauthenticated")
     refused(someone.post("/v1/teams", {"name": "Юг"}), 401, "unauthenticated")
 

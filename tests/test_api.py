@@ -12,8 +12,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
+from pydantic_core import to_json
 
+from api.answers import PortfoliosAnswer
+from projections.directory import EARLIER
 from tests.conftest import new_database
 from tests.over_http import AUTUMN, JSON, PROBLEM, Company, Person, company, refused
 
@@ -219,6 +223,46 @@ def test_the_same_point_gives_the_same_answer_for_ever(
 def _team_change(here: Company, on: str) -> dict[str, str]:
     team = here.director.do("/v1/teams", {"name": "Запад"})["team_id"]
     return {"team_id": team, "effective_on": on}
+
+
+def test_portfolios_go_out_as_their_shape_would_be_written(founded: Company, database: str) -> None:
+    """Byte for byte, though they are written by hand: quotes, other letters, no name, nobody."""
+    kind, claimed = founded.kind("5.01"), founded.kind("3.00", needs_confirmation=True)
+    for name in ('Анна "Скала" \\ Соколова', "Zoë 😀", "Забытый"):
+        manager = founded.manager(name)
+        roubles, dollars = (
+            founded.deal(manager, "1000000.07"),
+            founded.deal(manager, currency="USD"),
+        )
+        founded.act(roubles, manager, kind, "2026-02-03")
+        founded.act(dollars, manager, claimed, "2026-02-03")
+    won = {"contract_amount": "1.23", "effective_on": "2026-03-02"}
+    founded.director.do(f"/v1/deals/{dollars}/win", won)
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("DELETE FROM books.people WHERE person_id = %s", [manager])
+    now, earlier, before = (
+        founded.director.get("/v1/portfolios", as_of=as_of).content
+        for as_of in ("2026-10-20", "2026-02-03", "2025-01-01")
+    )
+    for body in (now, earlier, before):
+        assert body == to_json(PortfoliosAnswer.model_validate_json(body, strict=True))
+    assert b'"name":null' in now
+    assert b"USD" in earlier
+    assert len({now, earlier, before}) == 3
+
+
+def test_who_was_there_at_an_earlier_point_is_told_for_each(founded: Company) -> None:
+    """More points than are kept; each twice."""
+    begun = founded.position
+    people = [founded.manager() for _ in range(EARLIER + 2)]
+    told = [
+        [
+            line["manager_id"]
+            for line in founded.director.ask("/v1/managers", position=begun + number)["managers"]
+        ]
+        for number in [*range(len(people)), *range(len(people))]
+    ]
+    assert told == 2 * [people[:number] for number in range(len(people))]
 
 
 def test_today_is_moscows(founded: Company) -> None:

@@ -6,6 +6,7 @@ The oracle (oracle.py) has read the design a second time. Everything is compared
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import date
+from decimal import Context, Decimal
 from itertools import combinations
 from typing import Any
 from uuid import UUID
@@ -29,7 +30,17 @@ from domain.events import (
 )
 from domain.history import RECENT, DealState, history_of, in_book_order, replay, state_at, steps
 from domain.ledger import Posting, credits_of, difference, holdings
-from domain.values import WHOLE, Account, ActionId, ActionTypeCode, ManagerId, Money, split
+from domain.values import (
+    WHOLE,
+    Account,
+    ActionId,
+    ActionTypeCode,
+    ManagerId,
+    Money,
+    decimal_text,
+    split,
+    value_text,
+)
 from tests import oracle
 from tests.histories import (
     CALENDAR,
@@ -400,6 +411,21 @@ def test_every_event_survives_the_log_unchanged(plot: Plot) -> None:
 
 # ---------------------------------------------------------------------------- splitting a whole
 
+_AROUND = [10**digits + more for digits in range(20) for more in (-1, 0, 1)]
+
+
+@given(st.one_of(st.sampled_from(_AROUND), st.integers(0, 10**20)), st.sampled_from((1, -1)))
+@examples(500)
+def test_amounts_are_told_exactly_with_two_decimals_or_as_many_as_they_need(
+    digits: int, sign: int
+) -> None:
+    number = sign * digits
+    assert decimal_text(number) == f"{Decimal(number).scaleb(-2, _EXACT):.2f}"
+    whole, _, rest = f"{Decimal(number).scaleb(-6, _EXACT):.6f}".partition(".")
+    assert value_text(number) == f"{whole}.{rest[:2]}{rest[2:].rstrip('0')}"
+
+
+_EXACT = Context(prec=40)
 _SHARES = st.lists(st.one_of(st.integers(0, 12), st.integers(0, WHOLE)), min_size=1, max_size=8)
 
 
