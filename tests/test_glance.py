@@ -91,7 +91,7 @@ def test_a_look_that_takes_too_long_is_given_up_by_all_who_wait(
         looking = [row(glance, seconds=seconds) for seconds in (0, 5, 0)]
         first, *others = await asyncio.gather(*looking, return_exceptions=True)
         assert (first, [type(other) for other in others]) == (("",), [Unavailable] * 2)
-        assert 0.2 <= monotonic() - begun < 1
+        assert 0.1 < monotonic() - begun < 1  # the loop rounds its clock
         await asyncio.sleep(0.3)
         await row(glance, seconds=0)
         await asyncio.sleep(0.3)
