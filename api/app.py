@@ -35,6 +35,7 @@ from api.door import Door
 from api.garbage import collect_young
 from api.guard import Guard
 from api.limits import RateLimit
+from api.pages import home, sign_in
 from api.problems import Problem, language_of, problem_of, respond
 from api.service import Service
 from api.serving import BOUNDS, Bounds
@@ -64,6 +65,9 @@ _ROUTERS = tuple(
         batches,
     )
 )
+
+
+_PAGES = (home, sign_in)
 
 
 class App(FastAPI):
@@ -131,6 +135,8 @@ def _open_doors(app: App, settings: Settings, routers: Sequence[APIRouter]) -> N
         app.include_router(router)
         app.declared += [one for one in router.routes if isinstance(one, APIRoute)]
     app.door = Door(app.framework, routers, RateLimit(settings.rate, settings.burst))
+    for page in _PAGES:
+        app.include_router(page.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
 
 

@@ -19,7 +19,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.accounts import Accounts
 from api.answered import answered, answered_all
@@ -27,7 +27,7 @@ from api.batches import MOST_BATCH_BYTES, answers_of, orders_of, read_batch
 from api.forgery import require_no_forgery
 from api.inputs import MOST_BYTES, MalformedJson, read_json
 from api.limits import RateLimit, too_often
-from api.problems import Problem, language_of, problem_of, respond
+from api.problems import Problem, language_of, problem_of, respond, status_of
 from api.questions import QUESTIONS
 from api.reads import Read
 from api.replies import Replies, reply_to_all
@@ -79,6 +79,27 @@ class Door:
             response = respond(problem, language_of(accepted, _service(scope).settings.language))
             self._note(called, scope, response.status_code)
         await response(scope, receive, send)
+
+    async def ask(self, reader: Scope, path: str, asked: Mapping[str, str]) -> bytes:
+        """What GET `path` answers whoever reads a page: `reader` is the page's request, with its
+        `caller`. The same rights, and the same lines in the read log. Raises what is told as a
+        refusal.
+        """
+        called, names = self._find_at("GET", path)
+        assert called is not None, path
+        scope: Scope = {
+            "type": "http", "method": "GET", "path": path, "query_string": b"", "headers": [],
+            "app": reader["app"], "caller": reader["caller"], "task": called.task,
+            "path_params": names, "asked": asked,
+        }  # fmt: skip
+        try:
+            response = await self._ask(called, called.read(scope, names, asked, None))
+        except Exception as error:
+            problem = problem_of(error)
+            self._note(called, scope, 500 if problem is None else status_of(problem))
+            raise
+        self._note(called, scope, 200)
+        return await _body_of(response, scope)
 
     def _find(self, scope: Scope) -> tuple["_Called | None", dict[str, str]]:
         if scope["type"] != "http":
@@ -270,6 +291,19 @@ def read_as(reader: TypeAdapter[Any], value: object, *where: str) -> Any:  # noq
         raise RequestValidationError(
             [{**one, "loc": (*where, *one["loc"])} for one in found]
         ) from error
+
+
+async def _body_of(response: ASGIApp, scope: Scope) -> bytes:
+    parts: list[bytes] = []
+
+    async def send(message: Message) -> None:
+        parts.append(cast("bytes", message.get("body", b"")))
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    await response(scope, receive, send)
+    return b"".join(parts)
 
 
 def _service(scope: Scope) -> Service:

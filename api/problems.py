@@ -182,6 +182,10 @@ class _Facts(dict[str, Any]):
         return ""
 
 
+def status_of(problem: Problem) -> int:
+    return KINDS[problem.slug].status
+
+
 def respond(problem: Problem, language: Language) -> JSONResponse:
     body = describe(problem, language)
     headers = {"Content-Language": language, **problem.headers}

@@ -1,0 +1,191 @@
+"""Charts as SVG: steps, never slopes, for a value changes on a day.
+
+Whatever a chart shows is in a table beside it; so a chart is a picture with a name. Coordinates are
+pixels, and floats; figures are exact and are written by `api.pages.figures`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+
+from markupsafe import Markup, escape
+
+LEFT, RIGHT = 40.0, 1192.0
+SLOTS = 12
+"""Managers past these are one band."""
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """One of a stack: its name, its class of colour, and a value for each day, in units."""
+
+    name: str
+    colour: str
+    values: Sequence[float]
+
+
+def nice_top(highest: float) -> tuple[float, int]:
+    """The end of an axis from zero, and into how many parts it is cut: 1, 2, 2.5 or 5 times a power
+    of ten each.
+    """
+    if highest <= 0:
+        return 1.0, 2
+    step = 10.0 ** len(str(int(highest)))
+    for part in (0.001, 0.002, 0.0025, 0.005, 0.01, 0.02, 0.025, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0):
+        if highest / (step * part) <= 4:
+            count = max(1, -int(-highest // (step * part)))
+            return step * part * count, count
+    return step, 2
+
+
+def steps(values: Sequence[float], xs: Sequence[float], scale: float, bottom: float) -> str:
+    """A path along the tops: right to the day, then up or down on it."""
+    parts = [f"M{xs[0]:.1f} {bottom - values[0] * scale:.1f}"]
+    for (_, before), (x, value) in pairwise(zip(xs, values, strict=True)):
+        if value != before:
+            parts.append(f"H{x:.1f}V{bottom - value * scale:.1f}")
+    parts.append(f"H{xs[-1]:.1f}")
+    return "".join(parts)
+
+
+def spark(values: Sequence[float], colour: str, mark: float | None = None) -> Markup:
+    """Twelve months in 168 by 26 pixels; an own scale, from zero. `mark` is the compared day, as a
+    part of the width.
+    """
+    highest = max([*values, 0]) or 1
+    xs = [1 + 162 * place / max(1, len(values) - 1) for place in range(len(values))]
+    scale = 19.5 / highest
+    path = steps(values, xs, scale, 23.5)
+    last = 23.5 - values[-1] * scale
+    line = "" if mark is None else _line("mark", 1 + 162 * mark, 1 + 162 * mark, 2, 23)
+    return Markup(
+        '<svg class="spark" viewBox="0 0 168 26" aria-hidden="true">'
+        f'{_line("grid", 1, 163, 23.5, 23.5)}{line}'
+        f'<path class="sl {colour}" d="{path}"/>'
+        f'<circle class="dot {colour}" cx="163" cy="{last:.1f}" r="2.2"/></svg>'
+    )
+
+
+def change_bar(change: float, widest: float) -> Markup:
+    """One scale for the column; nothing at all has no bar."""
+    width = 34.5 * abs(change) / widest if widest else 0
+    x = 36 - width if change < 0 else 36
+    sign = "neg" if change < 0 else "pos"
+    bar = f'<rect class="{sign}" x="{x:.1f}" y="2" width="{width:.1f}" height="8" rx="1"/>'
+    return Markup(
+        '<svg class="dbar" viewBox="0 0 72 12" aria-hidden="true">'
+        f'{bar if width else ""}{_line("zero", 36, 36, 0, 12)}</svg>'
+    )
+
+
+def stack(
+    days: Sequence[date],
+    bands: Sequence[Band],
+    *,
+    label: str,
+    unit: str,
+    months: Sequence[str],
+    compared: tuple[int, str] | None = None,
+    narrow: bool = False,
+) -> Markup:
+    """Bands one on the other, each named at its right end; `compared` is a day's place and what is
+    said of it. `months` name those that begin within the days.
+    """
+    left, right, top, bottom = (34.0, 350.0, 18.0, 178.0) if narrow else (LEFT, RIGHT, 22.0, 268.0)
+    width, height = (358, 200) if narrow else (1360, 292)
+    totals = [sum(one) for one in zip(*(band.values for band in bands), strict=True)]
+    end, parts = nice_top(max([*totals, 0]))
+    scale = (bottom - top) / end
+    span = max(1, len(days) - 1)
+    xs = [left + (right - left) * place / span for place in range(len(days))]
+    drawn = [_axis(end, parts, left, right, bottom, scale), f'<text class="ax" x="0" y="10">{escape(unit)}</text>']
+    drawn += _months(days, xs, months, bottom, every=2 if narrow else 1)
+    below = [0.0] * len(days)
+    ends = []
+    for band in bands:
+        above = [low + value for low, value in zip(below, band.values, strict=True)]
+        drawn.append(_band(band, below, above, xs, scale, bottom))
+        ends.append((band, above[-1], (below[-1] + above[-1]) / 2))
+        below = above
+    drawn.append(f'<path class="topline" d="{steps(totals, xs, scale, bottom)}"/>')
+    if compared is not None:
+        x = xs[compared[0]]
+        side, anchor = (-5, "end") if x > (left + right) / 2 else (5, "start")
+        drawn.append(_line("mark", x, x, top - 6, bottom))
+        drawn.append(
+            f'<text class="lab" x="{x + side:.1f}" y="{top - 8:.0f}" text-anchor="{anchor}">'
+            f"{escape(compared[1])}</text>"
+        )
+    if not narrow:
+        drawn += _named(ends, right, top, bottom, scale)
+    size = "narrow" if narrow else "wide"
+    return Markup(
+        f'<svg class="chart {size}" viewBox="0 0 {width} {height}" role="img"'
+        f' aria-label="{escape(label)}">{"".join(drawn)}</svg>'
+    )
+
+
+def _axis(
+    end: float, parts: int, left: float, right: float, bottom: float, scale: float
+) -> str:
+    drawn = []
+    for number in range(parts + 1):
+        value = end * number / parts
+        y = bottom - value * scale
+        drawn.append(_line("grid", left, right, y, y))
+        text = f"{value:.2f}".rstrip("0").rstrip(".").replace(".", ",")
+        drawn.append(f'<text class="ax" x="{left - 8:.0f}" y="{y + 4:.1f}" text-anchor="end">{text}</text>')
+    return "".join(drawn)
+
+
+def _months(
+    days: Sequence[date], xs: Sequence[float], names: Sequence[str], bottom: float, every: int
+) -> list[str]:
+    begun = [(x, day) for x, day in zip(xs, days, strict=True) if day.day == 1]
+    drawn = []
+    for number, ((x, _), name) in enumerate(zip(begun, names, strict=False)):
+        drawn.append(_line("tick", x, x, bottom, bottom + 4))
+        if number % every == 0:
+            drawn.append(f'<text class="ax" x="{x + 4:.1f}" y="{bottom + 18:.0f}">{escape(name)}</text>')
+    return drawn
+
+
+def _band(
+    band: Band,
+    below: Sequence[float],
+    above: Sequence[float],
+    xs: Sequence[float],
+    scale: float,
+    bottom: float,
+) -> str:
+    back = []
+    for (x, _), (_, value) in pairwise(zip(reversed(xs), reversed(below), strict=True)):
+        back.append(f"H{x:.1f}V{bottom - value * scale:.1f}")
+    lower = f"V{bottom - below[-1] * scale:.1f}{''.join(back)}H{xs[0]:.1f}Z"
+    return f'<path class="band {band.colour}" d="{steps(above, xs, scale, bottom)}{lower}"><title>{escape(band.name)}</title></path>'
+
+
+def _named(
+    ends: Sequence[tuple[Band, float, float]], right: float, top: float, bottom: float, scale: float
+) -> list[str]:
+    """The names beside the bands, pushed apart where bands are thin."""
+    room = 16.0
+    places: list[float] = []
+    for _, _, middle in ends:
+        y = bottom - middle * scale
+        places.append(min(y, places[-1] - room) if places else min(y, bottom - 2))
+    overflow = min([*places, top]) - top
+    places = [place - overflow if overflow < 0 else place for place in places]
+    drawn = []
+    for (band, _, middle), y in zip(ends, places, strict=True):
+        at = bottom - middle * scale
+        drawn.append(
+            f'<path class="lead {band.colour}" d="M{right + 2:.0f} {at:.1f}L{right + 12:.0f} {y:.1f}H{right + 20:.0f}"/>'
+            f'<text class="lab" x="{right + 24:.0f}" y="{y + 4:.1f}">{escape(band.name)}</text>'
+        )
+    return drawn
+
+
+def _line(kind: str, x1: float, x2: float, y1: float, y2: float) -> str:
+    return f'<line class="{kind}" x1="{x1:.1f}" x2="{x2:.1f}" y1="{y1:.1f}" y2="{y2:.1f}"/>'

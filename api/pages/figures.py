@@ -1,0 +1,93 @@
+"""Figures and dates as they are written for people, in Russian and English.
+
+Amounts come as the decimal text of an answer and stay exact: they are never floats. Rules of the
+hand: real minus, a plus on every gain, no-break spaces, three significant digits in a headline,
+millions with one decimal in a table.
+"""
+
+from datetime import date, datetime
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from babel.dates import format_date, format_datetime, format_skeleton
+from babel.numbers import format_decimal, get_currency_symbol
+
+from api.words import Language
+
+_SCALES = ((9, ("млрд", "bn")), (6, ("млн", "m")), (3, ("тыс.", "k")))
+_MILLION = Decimal(1_000_000)
+SPACE = "\N{NO-BREAK SPACE}"
+
+
+def compact(amount: str, currency: str, language: Language, *, signed: bool = False) -> str:
+    """`9 888 295 999.40` as «9,89 млрд ₽»: three significant digits."""
+    value = Decimal(amount)
+    size = abs(value)
+    for power, names in _SCALES:
+        if size >= Decimal(10) ** power:
+            scaled, unit = value.scaleb(-power), names[language == "en"]
+            break
+    else:
+        scaled, unit = value, ""
+    places = max(0, 2 - max(scaled.adjusted(), 0)) if scaled else 0
+    rounded = scaled.quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN)
+    text = _decimal(rounded, "#,##0.##", language, signed=signed)
+    return SPACE.join(part for part in (text, unit, symbol(currency, language)) if part)
+
+
+def millions(amount: str, language: Language, *, signed: bool = False) -> str:
+    """In millions with one decimal; nothing at all is 0."""
+    value = Decimal(amount)
+    rounded = (value / _MILLION).quantize(Decimal("0.1"), ROUND_HALF_EVEN)
+    return _decimal(rounded, "#,##0.0", language, signed=signed) if value else "0"
+
+
+def exact(amount: str, currency: str, language: Language, *, signed: bool = False) -> str:
+    """To the last digit there is: kopecks, or hundredths of them."""
+    value = Decimal(amount)
+    places = max(2, -int(value.as_tuple().exponent))
+    text = _decimal(value, f"#,##0.{'0' * places}", language, signed=signed)
+    return f"{text}{SPACE}{symbol(currency, language)}"
+
+
+def percent(text: str, language: Language, *, signed: bool = False) -> str:
+    """Weights and progress: always two decimals; without the sign of percent."""
+    return _decimal(Decimal(text), "#,##0.00", language, signed=signed)
+
+
+def one_decimal(text: str, language: Language) -> str:
+    """With its sign."""
+    return _decimal(Decimal(text), "#,##0.0", language, signed=True)
+
+
+def count(number: int, language: Language) -> str:
+    return _decimal(Decimal(number), "#,##0", language)
+
+
+def symbol(currency: str, language: Language) -> str:
+    return get_currency_symbol(currency, locale=language)
+
+
+def _decimal(value: Decimal, pattern: str, language: Language, *, signed: bool = False) -> str:
+    text = format_decimal(abs(value), pattern, locale=language, decimal_quantization=False)
+    sign = "\N{MINUS SIGN}" if value < 0 else "+" if signed and value > 0 else ""
+    return sign + text.replace("\N{NARROW NO-BREAK SPACE}", SPACE)
+
+
+def long_date(day: date, language: Language) -> str:
+    """«23 ноября 2026 г.»"""
+    return format_date(day, "long", locale=language).replace(" ", SPACE)
+
+
+def short_date(day: date, language: Language, today: date) -> str:
+    """«23 нояб.»; with the year where it is not this one."""
+    skeleton = "MMMd" if day.year == today.year else "yMMMd"
+    return format_skeleton(skeleton, day, locale=language).replace(" ", SPACE)
+
+
+def moment(instant: datetime, language: Language) -> str:
+    """«23 ноября 2026 г., 11:42»"""
+    return f"{long_date(instant.date(), language)}, {format_datetime(instant, 'HH:mm', locale=language)}"
+
+
+def month_name(day: date, language: Language) -> str:
+    return format_date(day, "LLL", locale=language)

@@ -1,0 +1,151 @@
+"""What all pages have in common: templates, language, the frame with its sections, errors."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import date
+from decimal import Decimal
+from functools import cache, partial
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.support import NullTranslations, Translations
+from fastapi import Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.routing import APIRoute
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from api.pages import figures
+from api.pages.visit import SignInFirst, Visit, language_of
+from api.problems import describe, problem_of
+from api.unexpected import unexpected
+from api.words import Language
+from domain.access import Task
+from domain.errors import SignedOut
+
+_HERE = Path(__file__).parent
+
+SECTIONS: tuple[tuple[str, str, Task], ...] = (
+    ("/", "Portfolio", Task.SEE),
+    ("/deals", "Deals", Task.SEE),
+    ("/movement", "Movement", Task.SEE),
+    ("/catalogue", "Catalogue", Task.LOOK_UP),
+    ("/periods", "Periods", Task.LOOK_UP),
+    ("/log", "Log", Task.AUDIT),
+)
+"""Address, name, and the task of the matrix that whoever opens it has a part in."""
+
+
+@cache
+def _translations(language: Language) -> NullTranslations:
+    """Texts stand in the code in English; the catalogue is read as translators write it."""
+    if language == "en":
+        return NullTranslations()
+    with (_HERE / "locale" / f"{language}.po").open("rb") as file:
+        catalogue = read_po(file, locale=language, abort_invalid=True)
+    compiled = BytesIO()
+    write_mo(compiled, catalogue)
+    compiled.seek(0)
+    return Translations(compiled)
+
+
+@cache
+def _environment(language: Language) -> Environment:
+    environment = Environment(
+        loader=PackageLoader("api.pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    environment.install_gettext_translations(_translations(language), newstyle=True)  # type: ignore[attr-defined]
+    for name in ("compact", "millions", "exact", "percent", "count", "long_date", "moment"):
+        environment.filters[name] = partial(_in_language, getattr(figures, name), language)
+    environment.filters["percent_short"] = partial(figures.one_decimal, language=language)
+    environment.filters["is_nothing"] = lambda amount: not Decimal(amount)
+    environment.globals["tenth"] = Decimal("0.1")
+    return environment
+
+
+def _in_language(written: Callable[..., str], language: Language, *given: Any, **more: Any) -> str:  # noqa: ANN401 - a filter's
+    return written(*given, language=language, **more)
+
+
+def gettext(language: Language) -> Callable[[str], str]:
+    return _translations(language).gettext
+
+
+def show(visit: Visit, template: str, **shown: object) -> HTMLResponse:
+    """The page for whoever visits."""
+    sections = [
+        (visit.link(path), name, _is_open(visit.request, path))
+        for path, name, task in SECTIONS
+        if visit.may(task)
+    ]
+    page = _environment(visit.language).get_template(template)
+    other: Language = "en" if visit.language == "ru" else "ru"
+    return HTMLResponse(
+        page.render(
+            visit=visit,
+            language=visit.language,
+            other_language=(other, visit.here(lang=other)),
+            sections=sections,
+            may_record=visit.may(Task.RECORD),
+            short=partial(figures.short_date, language=visit.language, today=visit.today),
+            demo=visit.service.settings.demo,
+            **shown,
+        )
+    )
+
+
+def _is_open(request: Request, path: str) -> bool:
+    here = request.url.path
+    return here == path or (path != "/" and here.startswith(f"{path}/"))
+
+
+def show_stranger(
+    request: Request, template: str, language: Language, status: int = 200, **shown: object
+) -> HTMLResponse:
+    """A page for whoever is not signed in."""
+    page = _environment(language).get_template(template)
+    return HTMLResponse(page.render(language=language, request=request, **shown), status)
+
+
+class Page(APIRoute):
+    """Refusals become pages too; whoever has to sign in first comes back to this address."""
+
+    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:
+        handle = super().get_route_handler()
+
+        async def answer(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except (SignInFirst, SignedOut):
+                return RedirectResponse(_sign_in(request), 303)
+            except Exception as error:  # noqa: BLE001 - every fault is told, and logged
+                return _told(request, error)
+
+        return answer
+
+
+def _sign_in(request: Request) -> str:
+    query = request.url.query
+    came_for = request.url.path + (f"?{query}" if query else "")
+    return str(request.url.replace(path="/sign-in", query="").include_query_params(next=came_for))
+
+
+def _told(request: Request, error: Exception) -> Response:
+    problem = problem_of(error) or unexpected(error, request.scope)
+    language = language_of(request, dict(request.query_params))
+    body: Mapping[str, Any] = describe(problem, language)
+    return show_stranger(request, "problem.html", language, body["status"], problem=body)
+
+
+def parsed_day(text: str | None, otherwise: date) -> date:
+    """Of an address. What is no date is the question's to refuse."""
+    try:
+        return date.fromisoformat(text) if text else otherwise
+    except ValueError:
+        return otherwise

@@ -1,0 +1,244 @@
+"""The portfolio on a date: everybody's, beside an earlier one, with the twelve months before it."""
+
+from asyncio import gather
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from fastapi import APIRouter, Response
+from markupsafe import Markup
+
+from api.pages import charts, figures
+from api.pages.frame import Page, gettext, parsed_day, show
+from api.pages.sheets import Column, Sheet, sheet
+from api.pages.visit import Visit, VisitDep
+
+router = APIRouter(route_class=Page, include_in_schema=False)
+
+MONTHS = 12
+POINTS_AT_MOST = 300
+"""Managers whose twelve months are drawn; more are in the table alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One manager: `line` is what the answer says, `before` what it said of the compared date."""
+
+    line: Mapping[str, Any]
+    before: Mapping[str, Any]
+    team: str
+    colour: str
+
+    @property
+    def name(self) -> str:
+        return str(self.line["name"] or self.line["manager_id"])
+
+    @property
+    def change(self) -> Decimal:
+        return Decimal(self.line["active"]) - Decimal(self.before.get("active", "0"))
+
+
+@dataclass(frozen=True, slots=True)
+class Portfolio:
+    """What the page shows, in the company's currency and in others."""
+
+    as_of: date
+    compared: date
+    answer: Mapping[str, Any]
+    currency: str
+    rows: Sequence[Row]
+    total: Mapping[str, Any]
+    total_before: Mapping[str, Any]
+    others: Sequence[Mapping[str, Any]]
+    teams: Sequence[Mapping[str, Any]]
+
+    @property
+    def change(self) -> Decimal:
+        return Decimal(self.total["active"]) - Decimal(self.total_before["active"])
+
+    @property
+    def part(self) -> Decimal | None:
+        """The change in percent; None where there was nothing."""
+        before = Decimal(self.total_before["active"])
+        return 100 * self.change / before if before else None
+
+
+@router.get("/")
+async def home(visit: VisitDep) -> Response:
+    found = await _portfolio(visit)
+    if not found.rows or not any(row.line["deals"] or row.line["actions"] for row in found.rows):
+        kinds = await visit.ask("/action-types", limit=1_000)
+        return show(visit, "empty.html", found=found, kinds=len(kinds["action_types"]))
+    widest = max((abs(row.change) for row in found.rows), default=Decimal())
+    return show(
+        visit,
+        "home.html",
+        found=found,
+        slider=_slider(visit, found.as_of),
+        bar=lambda row: charts.change_bar(float(row.change), float(widest)),
+    )
+
+
+@router.get("/portfolio.{kind}")
+async def exported(kind: str, visit: VisitDep) -> Response:
+    found = await _portfolio(visit)
+    say = gettext(visit.language)
+    columns = [
+        Column(say("Manager"), "text"),
+        Column(say("Team"), "text"),
+        *(Column(say(name), "money") for name in ("Portfolio", "Claimed", "Suspended", "Lost", "Won")),
+        Column(say("Progress, %"), "percent"),
+        Column(say("Actions"), "count"),
+        Column(say("Deals"), "count"),
+        Column(say("Change"), "money"),
+    ]
+    accounts = ("active", "claimed", "suspended", "lost", "won")
+    rows = [
+        (
+            row.name,
+            row.team,
+            *(row.line[account] for account in accounts),
+            row.line["progress"],
+            row.line["actions"],
+            row.line["deals"],
+            str(row.change),
+        )
+        for row in found.rows
+    ]
+    return sheet(visit, kind, Sheet("portfolio", columns, rows, found.answer, found.currency))
+
+
+@router.get("/portfolio/months")
+async def months(visit: VisitDep) -> Response:
+    """The chart and the small lines of the table: fetched behind the page, for they take longer."""
+    found = await _portfolio(visit)
+    first = _year_before(found.as_of)
+    managers = [row.line["manager_id"] for row in found.rows[:POINTS_AT_MOST]]
+    step = "day" if len(managers) <= 2 * charts.SLOTS else "week"
+    series = await gather(
+        *(
+            visit.ask(
+                f"/managers/{manager}/portfolio/series",
+                to=found.as_of,
+                step=step,
+                known_at=visit.asked.get("known_at"),
+                currency=found.currency,
+                **{"from": first},
+            )
+            for manager in managers
+        )
+    )
+    points = {who: one["points"] for who, one in zip(managers, series, strict=True)}
+    days = [date.fromisoformat(point["as_of"]) for point in series[0]["points"]] if series else []
+    return show(
+        visit,
+        "months.html",
+        charts=_stacks(visit, found, days, points),
+        sparks=_sparks(found, days, points),
+    )
+
+
+def _stacks(
+    visit: Visit, found: Portfolio, days: Sequence[date], points: Mapping[str, Any]
+) -> Sequence[Markup]:
+    say = gettext(visit.language)
+    unit, divided_by = say("bn"), 1e9
+    if Decimal(found.total["active"]) < 10**9:
+        unit, divided_by = say("m"), 1e6
+    rows = sorted(
+        (row for row in found.rows if row.line["manager_id"] in points), key=lambda row: row.colour
+    )
+    named = [row for row in rows if row.colour != "rest"]
+    bands = [
+        charts.Band(
+            row.name,
+            row.colour,
+            [float(point["active"]) / divided_by for point in points[row.line["manager_id"]]],
+        )
+        for row in named
+    ]
+    if rest := [row for row in rows if row.colour == "rest"]:
+        summed = [
+            sum(float(points[row.line["manager_id"]][place]["active"]) for row in rest) / divided_by
+            for place in range(len(days))
+        ]
+        bands.append(charts.Band(say("the rest"), "rest", summed))
+    compared = None
+    if days and days[0] <= found.compared <= days[-1]:
+        place = max(number for number, day in enumerate(days) if day <= found.compared)
+        said = figures.compact(found.total_before["active"], found.currency, visit.language)
+        when = figures.short_date(found.compared, visit.language, visit.today)
+        compared = place, f"{when}: {said}"
+    names = [figures.month_name(day, visit.language) for day in days if day.day == 1]
+    label = say("Portfolio by manager over 12 months, in steps; the same figures are in the table")
+    symbol = figures.symbol(found.currency, visit.language)
+    return [
+        charts.stack(
+            days, bands, label=label, unit=f"{unit} {symbol}", months=names,
+            compared=compared, narrow=narrow,
+        )
+        for narrow in (False, True)
+    ]  # fmt: skip
+
+
+def _sparks(
+    found: Portfolio, days: Sequence[date], points: Mapping[str, Any]
+) -> Mapping[str, Markup]:
+    span = (days[-1] - days[0]).days if days else 0
+    mark = (found.compared - days[0]).days / span if span else None
+    if mark is not None and not 0 <= mark <= 1:
+        mark = None
+    return {
+        row.line["manager_id"]: charts.spark(
+            [float(point["active"]) for point in points[row.line["manager_id"]]], row.colour, mark
+        )
+        for row in found.rows
+        if row.line["manager_id"] in points
+    }
+
+
+async def _portfolio(visit: Visit) -> Portfolio:
+    as_of = parsed_day(visit.asked.get("as_of"), visit.today)
+    compared = parsed_day(visit.asked.get("compare"), _end_of_month_before(as_of))
+    point = {"known_at": visit.asked.get("known_at"), "team_id": visit.asked.get("team_id")}
+    now, before, teams, people = await gather(
+        visit.ask("/portfolios", as_of=visit.asked.get("as_of"), **point),
+        visit.ask("/portfolios", as_of=compared, **point),
+        visit.ask("/teams", limit=1_000),
+        visit.ask("/managers", as_of=visit.asked.get("as_of"), limit=1_000),
+    )
+    company, *others = now["currencies"]
+    earlier = before["currencies"][0]
+    lines = {line["manager_id"]: line for line in earlier["managers"]}
+    called = {team["team_id"]: team["name"] for team in teams["teams"]}
+    team_of = {one["manager_id"]: called.get(one["team_id"], "") for one in people["managers"]}
+    rows = [
+        Row(
+            line,
+            lines.get(line["manager_id"], {}),
+            team_of.get(line["manager_id"], ""),
+            f"m{slot}" if slot <= charts.SLOTS else "rest",
+        )
+        for slot, line in enumerate(company["managers"], 1)
+    ]
+    rows.sort(key=lambda row: Decimal(row.line["active"]), reverse=True)
+    return Portfolio(
+        as_of, compared, now, company["currency"], rows, company["total"], earlier["total"],
+        others, teams["teams"],
+    )  # fmt: skip
+
+
+def _end_of_month_before(day: date) -> date:
+    return day.replace(day=1) - timedelta(days=1)
+
+
+def _year_before(day: date) -> date:
+    return (day.replace(day=1) - timedelta(days=360)).replace(day=1)
+
+
+def _slider(visit: Visit, as_of: date) -> Mapping[str, Any]:
+    """A year of days up to today; a date before it moves the window."""
+    last = max(as_of, visit.today) if (visit.today - as_of).days <= 365 else as_of
+    return {"first": last - timedelta(days=365), "place": 365 - (last - as_of).days}

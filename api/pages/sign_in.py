@@ -1,0 +1,98 @@
+"""The way in and out: a form for people with a password, and roles to choose from in the demo."""
+
+from functools import partial
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+
+from api.demo import grant_in_the_demo
+from api.pages.forms import read_form, read_own_form
+from api.pages.frame import Page, show_stranger
+from api.pages.visit import VisitDep, language_of
+from api.problems import Problem, describe
+from api.service import Service
+from api.sessions import session_cookie_of, set_cookie
+from api.signing_in import headers_of, signing_in
+from domain.errors import Refusal
+from domain.values import AccountId, Role
+from projections.point import BEYOND
+
+router = APIRouter(route_class=Page, include_in_schema=False)
+
+
+@router.get("/sign-in")
+async def sign_in(request: Request) -> Response:
+    return _form(request, dict(request.query_params))
+
+
+@router.post("/sign-in")
+async def signed_in(request: Request) -> Response:
+    here, form = signing_in(request), await read_form(request)
+    login, password = form.get("login", ""), form.get("password", "")
+    try:
+        with here.attempt(request, login):
+            account = await here.hash(partial(here.passwords.owner, login, password))
+    except (Problem, Refusal) as error:
+        return _form(request, form, error)
+    return await _let_in(request, form, account)
+
+
+@router.post("/sign-in/demo")
+async def signed_in_to_the_demo(request: Request) -> Response:
+    """Whoever reaches the demo may be anybody in it."""
+    here, form = signing_in(request), await read_form(request)
+    if not here.service.settings.demo or form.get("role") not in set(Role):
+        raise Problem("not-found")
+    account = await here.do(partial(_of_the_demo, here.service, Role(form["role"])))
+    return await _let_in(request, form, account)
+
+
+@router.post("/sign-out")
+async def sign_out(visit: VisitDep) -> Response:
+    await read_own_form(visit)
+    here = signing_in(visit.request)
+    cookie = session_cookie_of(headers_of(visit.request))
+    if cookie is not None:
+        await here.do(partial(here.sessions.end, cookie))
+    return RedirectResponse("/sign-in", 303, {"Set-Cookie": set_cookie("", seconds=0)})
+
+
+async def _let_in(request: Request, form: dict[str, str], account: AccountId) -> Response:
+    cookie = await signing_in(request).begin(request, account)
+    came_for = form.get("next", "/")
+    if not came_for.startswith("/") or came_for.startswith(("//", "/\\")):
+        came_for = "/"  # another host's address would look like ours
+    return RedirectResponse(came_for, 303, {"Set-Cookie": cookie, "Cache-Control": "no-store"})
+
+
+def _form(
+    request: Request, given: dict[str, str], error: Problem | Refusal | None = None
+) -> Response:
+    settings = signing_in(request).service.settings
+    language = language_of(request, given)
+    problem = None
+    if error is not None:
+        problem = describe(error if isinstance(error, Problem) else Problem("wrong-password"), language)
+    return show_stranger(
+        request,
+        "sign_in.html",
+        language,
+        problem["status"] if problem else 200,
+        problem=problem,
+        login=given.get("login", ""),
+        came_for=given.get("next", "/"),
+        issuer=settings.oidc_issuer,
+        demo_roles=[role.value for role in Role] if settings.demo else [],
+    )
+
+
+def _of_the_demo(service: Service, role: Role) -> AccountId:
+    """The demo's account in that role. Raises Problem."""
+    with service.asking() as cursor:
+        grants = service.directory.at(cursor, BEYOND).access.grants
+        names = dict(cursor.execute("SELECT person_id, name FROM books.people").fetchall())
+    wanted = grant_in_the_demo(service, role)
+    for account, grant in grants.items():
+        if grant == wanted and names.get(str(account)) == f"demo {role}":
+            return account
+    raise Problem("not-found")

@@ -1,0 +1,99 @@
+"""Somebody who reads a page: who they are, what they ask for, and what is asked for them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from typing import Annotated, Any, cast
+from urllib.parse import urlencode
+
+from fastapi import Depends, Request
+
+from api.door import read_query
+from api.service import Service
+from api.sessions import Session, session_cookie_of
+from api.signing_in import headers_of, signing_in
+from api.words import Language
+from application.orders import Caller
+from domain.access import MATRIX, Grant, Task
+from projections.point import BEYOND
+
+KEPT = ("as_of", "known_at", "compare", "team_id", "exact", "lang")
+"""What stays in the address from one page to the next, in this order."""
+LANGUAGES: Mapping[str, Language] = {"ru": "ru", "en": "en"}
+
+
+class SignInFirst(Exception):
+    """Nobody is signed in: the page is shown to whoever does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """`asked` is what stands behind the page's address; the language is a part of it."""
+
+    request: Request
+    service: Service
+    session: Session
+    grant: Grant
+    name: str
+    asked: Mapping[str, str]
+    language: Language
+
+    @property
+    def today(self) -> date:
+        return self.service.clock.today
+
+    def may(self, task: Task) -> bool:
+        """Whether the role has a part in it at all."""
+        return self.grant.role in MATRIX[task]
+
+    async def ask(self, path: str, **asked: object) -> Any:  # noqa: ANN401 - JSON
+        """What /v1 answers to GET `path`; None leaves a parameter out. Raises what is a refusal."""
+        given = {name: str(one) for name, one in asked.items() if one is not None}
+        door = self.request.app.door
+        return json.loads(await door.ask(self.request.scope, f"/v1{path}", given))
+
+    def link(self, path: str, **changed: object) -> str:
+        """To another page at the same point; None and "" take a parameter away."""
+        kept = {name: self.asked[name] for name in KEPT if name in self.asked}
+        asked = {name: one for name, one in (kept | changed).items() if one not in (None, "")}
+        return f"{path}?{urlencode(asked)}" if asked else path
+
+    def here(self, **changed: object) -> str:
+        """To the same page with something changed."""
+        asked = {name: one for name, one in ({**self.asked} | changed).items() if one not in (None, "")}
+        path = self.request.url.path
+        return f"{path}?{urlencode(asked)}" if asked else path
+
+
+async def visit(request: Request) -> Visit:
+    """By the session's cookie. Raises SignInFirst, Problem, SignedOut."""
+    here = signing_in(request)
+    cookie = session_cookie_of(headers_of(request))
+    session = None if cookie is None else await here.do(partial(here.sessions.find, cookie))
+    if session is None:
+        raise SignInFirst
+    asked = read_query(request.scope)
+    request.scope["caller"] = Caller(session.account_id)
+    grant, name = await here.do(partial(_who, here.service, session))
+    return Visit(request, here.service, session, grant, name, asked, language_of(request, asked))
+
+
+VisitDep = Annotated[Visit, Depends(visit)]
+
+
+def language_of(request: Request, asked: Mapping[str, str]) -> Language:
+    """Russian unless the address or the settings say otherwise."""
+    service = cast("Service", request.app.state.service)
+    return LANGUAGES.get(asked.get("lang", ""), service.settings.language)
+
+
+def _who(service: Service, session: Session) -> tuple[Grant, str]:
+    """Raises SignedOut for an account whose role was taken away."""
+    with service.asking() as cursor:
+        grant = service.directory.at(cursor, BEYOND).access.grant_of(session.account_id, None)
+        row = cursor.execute(
+            "SELECT name FROM books.people WHERE person_id = %s", [str(session.account_id)]
+        ).fetchone()
+    return grant, row[0] if row else ""
