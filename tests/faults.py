@@ -745,10 +745,10 @@ FAULTS = (
         "test_glance.py::test_those_who_look_at_the_same_time_are_told_each_their_own",
     ),
     Fault(
-        "a look that the database refused is waited for until it is late",
+        "a look that the database refused is dropped without a word",
         "api/connection.py",
         '                    self.give_up(result.error_message.decode(errors="replace"))\n',
-        "                    pass\n",
+        "                    self._waiting.popleft()[0].cancel()\n",
         "test_glance.py::test_a_look_that_is_refused_is_told_so_and_asked_anew",
     ),
     Fault(
