@@ -19,7 +19,7 @@ SPACE = "\N{NO-BREAK SPACE}"
 
 
 def compact(amount: str, currency: str, language: Language, *, signed: bool = False) -> str:
-    """`9 888 295 999.40` as «9,89 млрд ₽»: three significant digits."""
+    """9888295999.40 as «9,89 млрд ₽»: three significant digits."""
     value = Decimal(amount)
     size = abs(value)
     for power, names in _SCALES:
@@ -74,7 +74,7 @@ def _decimal(value: Decimal, pattern: str, language: Language, *, signed: bool =
 
 
 def long_date(day: date, language: Language) -> str:
-    """«23 ноября 2026 г.»"""
+    """As «23 ноября 2026 г.»."""
     return format_date(day, "long", locale=language).replace(" ", SPACE)
 
 
@@ -85,8 +85,9 @@ def short_date(day: date, language: Language, today: date) -> str:
 
 
 def moment(instant: datetime, language: Language) -> str:
-    """«23 ноября 2026 г., 11:42»"""
-    return f"{long_date(instant.date(), language)}, {format_datetime(instant, 'HH:mm', locale=language)}"
+    """As «23 ноября 2026 г., 11:42»."""
+    time = format_datetime(instant, "HH:mm", locale=language)
+    return f"{long_date(instant.date(), language)}, {time}"
 
 
 def month_name(day: date, language: Language) -> str:

@@ -1,6 +1,6 @@
 """What all pages have in common: templates, language, the frame with its sections, errors."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import date
 from decimal import Decimal
 from functools import cache, partial
@@ -116,7 +116,7 @@ def show_stranger(
 class Page(APIRoute):
     """Refusals become pages too; whoever has to sign in first comes back to this address."""
 
-    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
         async def answer(request: Request) -> Response:

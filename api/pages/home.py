@@ -88,8 +88,11 @@ async def exported(kind: str, visit: VisitDep) -> Response:
     columns = [
         Column(say("Manager"), "text"),
         Column(say("Team"), "text"),
-        *(Column(say(name), "money") for name in ("Portfolio", "Claimed", "Suspended", "Lost", "Won")),
-        Column(say("Progress, %"), "percent"),
+        *(
+            Column(say(name), "money")
+            for name in ("Portfolio", "Claimed", "Suspended", "Lost", "Won")
+        ),
+        Column(f"{say('Progress')}, %", "percent"),
         Column(say("Actions"), "count"),
         Column(say("Deals"), "count"),
         Column(say("Change"), "money"),

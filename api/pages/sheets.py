@@ -68,7 +68,9 @@ def sheet(visit: Visit, kind: str, made: Sheet) -> Response:
 def _sent(body: bytes, media_type: str, made: Sheet, ending: str) -> Response:
     name = f"dealfolio-{made.name}-{made.point['as_of']}.{ending}"
     return Response(
-        body, media_type=media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'}
+        body,
+        media_type=media_type,
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
 
 
@@ -89,10 +91,10 @@ def _csv(visit: Visit, made: Sheet, *, russian: bool = False) -> bytes:
     text = StringIO(newline="")
     writer = csv.writer(text, delimiter=";" if russian else ",", lineterminator="\r\n")
     writer.writerow([column.title for column in made.columns])
+    kinds = [column.kind for column in made.columns]
     for row in made.rows:
-        writer.writerow(
-            [_cell(column.kind, value, russian=russian) for column, value in zip(made.columns, row, strict=True)]
-        )
+        cells = zip(kinds, row, strict=True)
+        writer.writerow([_cell(kind, value, russian=russian) for kind, value in cells])
     say = gettext(visit.language)
     for name, value in _stamp(made).items():
         writer.writerow([say(name), str(value)])

@@ -1,5 +1,6 @@
 """The way in and out: a form for people with a password, and roles to choose from in the demo."""
 
+from collections.abc import Mapping
 from functools import partial
 
 from fastapi import APIRouter, Request, Response
@@ -57,7 +58,7 @@ async def sign_out(visit: VisitDep) -> Response:
     return RedirectResponse("/sign-in", 303, {"Set-Cookie": set_cookie("", seconds=0)})
 
 
-async def _let_in(request: Request, form: dict[str, str], account: AccountId) -> Response:
+async def _let_in(request: Request, form: Mapping[str, str], account: AccountId) -> Response:
     cookie = await signing_in(request).begin(request, account)
     came_for = form.get("next", "/")
     if not came_for.startswith("/") or came_for.startswith(("//", "/\\")):
@@ -66,13 +67,15 @@ async def _let_in(request: Request, form: dict[str, str], account: AccountId) ->
 
 
 def _form(
-    request: Request, given: dict[str, str], error: Problem | Refusal | None = None
+    request: Request, given: Mapping[str, str], error: Problem | Refusal | None = None
 ) -> Response:
     settings = signing_in(request).service.settings
     language = language_of(request, given)
     problem = None
     if error is not None:
-        problem = describe(error if isinstance(error, Problem) else Problem("wrong-password"), language)
+        problem = describe(
+            error if isinstance(error, Problem) else Problem("wrong-password"), language
+        )
     return show_stranger(
         request,
         "sign_in.html",

@@ -62,7 +62,9 @@ class Visit:
 
     def here(self, **changed: object) -> str:
         """To the same page with something changed."""
-        asked = {name: one for name, one in ({**self.asked} | changed).items() if one not in (None, "")}
+        asked = {
+            name: one for name, one in ({**self.asked} | changed).items() if one not in (None, "")
+        }
         path = self.request.url.path
         return f"{path}?{urlencode(asked)}" if asked else path
 
