@@ -263,7 +263,7 @@ def movement(question: Annotated[MovementQuestion, Query()], asking: AskingDep) 
     with asking.desk() as at:
         point = at.between(question.from_, question.to, question.knowledge)
         currency = at.currency(question.currency)
-        who = _who(at, point, question.manager_id, question.team_id, question.from_)
+        who = counted(at, point, question.manager_id, question.team_id, question.from_)
         moved = at.read(
             point.position,
             lambda cursor: movement_from_ledger(
@@ -284,7 +284,7 @@ def movement(question: Annotated[MovementQuestion, Query()], asking: AskingDep) 
     )
 
 
-def _who(
+def counted(
     at: Desk, point: Point, manager_id: str | None, team_id: UUID | None, *days: date
 ) -> Collection[ManagerId] | None:
     """Whose postings count, of those whom the account may see at the point, and on `days`; None for
@@ -311,7 +311,7 @@ def restatement(question: Annotated[RestatementQuestion, Query()], asking: Askin
         if earlier.position > later.position:
             raise Invalid("from_position", "from-after-to")
         currency = at.currency(question.currency)
-        who = _who(at, later, question.manager_id, question.team_id)
+        who = counted(at, later, question.manager_id, question.team_id)
         restated = at.read(
             later.position,
             lambda cursor: restatement_from_ledger(

@@ -597,6 +597,10 @@ FIELDS: Mapping[str, tuple[str, str]] = {
     ),
     "from-after-to": ("начало позже конца", "the beginning is after the end"),
     "too-many-points": ("слишком много точек: не больше {most}", "too many points: {most} at most"),
+    "too-many-events": (
+        "слишком много событий: не больше {most}",
+        "too many events: {most} at most",
+    ),
     "cursor": ("такого курсора нет", "there is no such cursor"),
     "idempotency-key": (
         "Idempotency-Key — от 1 до 200 печатных знаков ASCII",

@@ -25,6 +25,16 @@ class Band:
     values: Sequence[float]
 
 
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """What happened on the day at that place: on the axis, a dot, or a diamond where it is late."""
+
+    place: int
+    colour: str
+    is_late: bool
+    title: str
+
+
 def nice_top(highest: float) -> tuple[float, int]:
     """The end of an axis from zero, and into how many parts it is cut: 1, 2, 2.5 or 5 times a power
     of ten each.
@@ -88,6 +98,7 @@ def stack(
     months: Sequence[str],
     compared: tuple[int, str] | None = None,
     narrow: bool = False,
+    markers: Sequence[Marker] = (),
 ) -> Markup:
     """Bands one on the other, each named at its right end; `compared` is a day's place and what is
     said of it. `months` name those that begin within the days.
@@ -122,6 +133,7 @@ def stack(
         )
     if not narrow:
         drawn += _named(ends, right, top, bottom, scale)
+    drawn += [_marker(one, xs[one.place], bottom) for one in markers]
     size = "narrow" if narrow else "wide"
     return _drawn(
         f'<svg class="chart {size}" viewBox="0 0 {width} {height}" role="img"'
@@ -175,6 +187,15 @@ def _band(
     upper = steps(above, xs, scale, bottom)
     title = f"<title>{escape(band.name)}</title>"
     return f'<path class="band {band.colour}" d="{upper}{lower}">{title}</path>'
+
+
+def _marker(marker: Marker, x: float, bottom: float) -> str:
+    title = f"<title>{escape(marker.title)}</title>"
+    if marker.is_late:
+        path = f"M{x:.1f} {bottom - 5:.1f}l5 5-5 5-5-5z"
+        return f'<path class="late-mark halo" d="{path}">{title}</path>'
+    where = f'cx="{x:.1f}" cy="{bottom:.1f}" r="3"'
+    return f'<circle class="{marker.colour} halo" {where}>{title}</circle>'
 
 
 def _named(

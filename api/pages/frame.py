@@ -35,6 +35,8 @@ SECTIONS: tuple[tuple[str, str, Task], ...] = (
     ("/log", "Log", Task.AUDIT),
 )
 """Address, name, and the task of the matrix that whoever opens it has a part in."""
+_PARTS = (("/restatement", "/movement"), ("/managers/", "/"))
+"""Pages of a section whose addresses do not begin as its own."""
 
 
 @cache
@@ -61,10 +63,21 @@ def _environment(language: Language) -> Environment:
         extensions=["jinja2.ext.i18n"],
     )
     environment.install_gettext_translations(_translations(language), newstyle=True)  # type: ignore[attr-defined]
-    for name in ("compact", "millions", "exact", "percent", "count", "long_date", "moment"):
+    for name in (
+        "compact",
+        "millions",
+        "exact",
+        "percent",
+        "count",
+        "long_date",
+        "moment",
+        "symbol",
+    ):
         environment.filters[name] = partial(_in_language, getattr(figures, name), language)
     environment.filters["percent_short"] = partial(figures.one_decimal, language=language)
     environment.filters["is_nothing"] = lambda amount: not Decimal(amount)
+    environment.filters["is_something"] = lambda amount: bool(Decimal(amount))
+    environment.filters["spaced"] = lambda figure: f"{figure[:1]}{figures.SPACE}{figure[1:]}"
     environment.globals["tenth"] = Decimal("0.1")
     return environment
 
@@ -102,6 +115,7 @@ def show(visit: Visit, template: str, **shown: object) -> HTMLResponse:
 
 def _is_open(request: Request, path: str) -> bool:
     here = request.url.path
+    here = next((section for part, section in _PARTS if here.startswith(part)), here)
     return here == path or (path != "/" and here.startswith(f"{path}/"))
 
 

@@ -76,7 +76,7 @@ async def home(visit: VisitDep) -> Response:
         visit,
         "home.html",
         found=found,
-        slider=_slider(visit, found.as_of),
+        slider=slider(visit, found.as_of),
         bar=lambda row: charts.change_bar(float(row.change), float(widest)),
     )
 
@@ -117,7 +117,7 @@ async def exported(kind: str, visit: VisitDep) -> Response:
 async def months(visit: VisitDep) -> Response:
     """The chart and the small lines of the table: fetched behind the page, for they take longer."""
     found = await _portfolio(visit)
-    first = _year_before(found.as_of)
+    first = year_before(found.as_of)
     managers = [row.line["manager_id"] for row in found.rows[:POINTS_AT_MOST]]
     step = "day" if len(managers) <= 2 * charts.SLOTS else "week"
     series = await gather(
@@ -237,11 +237,11 @@ def _end_of_month_before(day: date) -> date:
     return day.replace(day=1) - timedelta(days=1)
 
 
-def _year_before(day: date) -> date:
+def year_before(day: date) -> date:
     return (day.replace(day=1) - timedelta(days=360)).replace(day=1)
 
 
-def _slider(visit: Visit, as_of: date) -> Mapping[str, Any]:
+def slider(visit: Visit, as_of: date) -> Mapping[str, Any]:
     """A year of days up to today; a date before it moves the window."""
     last = max(as_of, visit.today) if (visit.today - as_of).days <= 365 else as_of
     return {"first": last - timedelta(days=365), "place": 365 - (last - as_of).days}

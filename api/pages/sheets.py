@@ -20,6 +20,7 @@ from api.pages.visit import Visit
 from api.problems import Problem
 
 Kind = Literal["text", "date", "money", "percent", "count"]
+_POINT = ("from", "from_known_at", "from_position", "as_of", "known_at", "position")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _FORMATS: Mapping[str, str] = {
     "text": "@",
@@ -39,7 +40,7 @@ class Column:
 @dataclass(frozen=True, slots=True)
 class Sheet:
     """`rows` as an answer has them: amounts and percents are decimal text. `point` is what was
-    asked: as_of, known_at, position.
+    asked: as_of, known_at, position, and from when or what was known, where that was asked, too.
     """
 
     name: str
@@ -75,9 +76,8 @@ def _sent(body: bytes, media_type: str, made: Sheet, ending: str) -> Response:
 
 
 def _stamp(made: Sheet) -> dict[str, Any]:
-    return {name: made.point[name] for name in ("as_of", "known_at", "position")} | {
-        "currency": made.currency
-    }
+    said = {name: made.point[name] for name in _POINT if name in made.point}
+    return said | {"currency": made.currency}
 
 
 def _json(made: Sheet) -> bytes:

@@ -1,15 +1,17 @@
 """Somebody who reads a page: who they are, what they ask for, and what is asked for them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, TypeVar, cast
 from urllib.parse import urlencode
 
 from fastapi import Depends, Request
+from starlette.concurrency import run_in_threadpool
 
+from api.asking import Asking, Desk
 from api.door import read_query
 from api.service import Service
 from api.sessions import Session, session_cookie_of
@@ -18,6 +20,8 @@ from api.words import Language
 from application.orders import Caller
 from domain.access import MATRIX, Grant, Task
 from projections.point import BEYOND
+
+T = TypeVar("T")
 
 KEPT = ("as_of", "known_at", "compare", "team_id", "exact", "lang")
 """What stays in the address from one page to the next, in this order."""
@@ -53,6 +57,17 @@ class Visit:
         given = {name: str(one) for name, one in asked.items() if one is not None}
         door = self.request.app.door
         return json.loads(await door.ask(self.request.scope, f"/v1{path}", given))
+
+    async def look(self, question: Callable[[Desk], T]) -> T:
+        """What /v1 does not answer, read by whoever may see it of portfolios. Raises what is a
+        refusal.
+        """
+
+        def looked() -> T:
+            with Asking(self.service, self.request.scope["caller"], Task.SEE, {}).desk() as at:
+                return question(at)
+
+        return await run_in_threadpool(looked)
 
     def link(self, path: str, **changed: object) -> str:
         """To another page at the same point; None and "" take a parameter away."""

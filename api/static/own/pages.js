@@ -25,14 +25,16 @@
   const go = () => {
     const asked = new URLSearchParams();
     for (const [name, value] of new FormData(form)) if (value) asked.set(name, value);
-    if (asked.get("as_of") === form.dataset.today) asked.delete("as_of");
+    if (asked.get("as_of") === form.dataset.today && !form.elements.from_known_at) asked.delete("as_of");
     location.search = asked.toString();
   };
   const move = (days, months) => {
     if (!form) return;
-    const date = form.elements.as_of;
+    const date = form.elements.as_of ?? form.elements.to;
     const day = shifted(date.value || form.dataset.today, days, months);
     date.value = day > form.dataset.today ? form.dataset.today : day;
+    const from = form.elements.from;
+    if (from && from.value >= date.value) from.value = shifted(from.value, days, months);
     go();
   };
   if (form) {
