@@ -29,12 +29,29 @@ _HERE = Path(__file__).parent
 SECTIONS: tuple[tuple[str, str, Task], ...] = (
     ("/", "Portfolio", Task.SEE),
     ("/deals", "Deals", Task.SEE),
+    ("/confirmations", "Claims", Task.JUDGE),
     ("/movement", "Movement", Task.SEE),
     ("/catalogue", "Catalogue", Task.LOOK_UP),
     ("/periods", "Periods", Task.LOOK_UP),
     ("/log", "Log", Task.AUDIT),
 )
 """Address, name, and the task of the matrix that whoever opens it has a part in."""
+RECORDED: Mapping[str, str] = {
+    "actions": "The action is recorded",
+    "confirmation": "The action is confirmed",
+    "rejection": "The claim is rejected",
+    "weight-changes": "The weight is changed",
+    "withdrawal": "The action is withdrawn",
+    "check-revisions": "The check is revised",
+    "expected-close-revisions": "The expected close is revised",
+    "handovers": "The deal is handed over",
+    "suspension": "The deal is suspended",
+    "resumption": "The deal is resumed",
+    "win": "The deal is won",
+    "loss": "The deal is lost",
+    "reopening": "The deal is open again",
+}
+"""What the page says to which a command leads; by the last part of its address in /v1."""
 
 
 @cache
@@ -95,9 +112,16 @@ def show(visit: Visit, template: str, **shown: object) -> HTMLResponse:
             may_record=visit.may(Task.RECORD),
             short=partial(figures.short_date, language=visit.language, today=visit.today),
             demo=visit.service.settings.demo,
+            word=_word(visit),
             **shown,
         )
     )
+
+
+def _word(visit: Visit) -> tuple[str, str] | None:
+    """What was just recorded, and at which position; behind the address as `actions-1204`."""
+    name, _, position = visit.asked.get("recorded", "").rpartition("-")
+    return (RECORDED[name], position) if name in RECORDED and position.isdecimal() else None
 
 
 def _is_open(request: Request, path: str) -> bool:

@@ -15,8 +15,9 @@ from api.service import Service
 from api.sessions import Session, session_cookie_of
 from api.signing_in import headers_of, signing_in
 from api.words import Language
-from application.orders import Caller
+from application.orders import Answer, Caller, Foreseen
 from domain.access import MATRIX, Grant, Task
+from domain.values import DealId
 from projections.point import BEYOND
 
 KEPT = ("as_of", "known_at", "compare", "team_id", "exact", "lang")
@@ -53,6 +54,22 @@ class Visit:
         given = {name: str(one) for name, one in asked.items() if one is not None}
         door = self.request.app.door
         return json.loads(await door.ask(self.request.scope, f"/v1{path}", given))
+
+    async def command(self, path: str, body: Mapping[str, Any], key: str) -> Answer:
+        """Have recorded what /v1 takes by POST to `path`, once under `key`. Raises what is a
+        refusal.
+        """
+        door = self.request.app.door
+        return cast(
+            "Answer", await door.command(self.request.scope, f"/v1{path}", {**body}, key)
+        )
+
+    async def foresee(self, path: str, body: Mapping[str, Any], deal_id: DealId) -> Foreseen:
+        """What that would come to. Raises likewise, and records nothing."""
+        door = self.request.app.door
+        return cast(
+            "Foreseen", await door.foresee(self.request.scope, f"/v1{path}", {**body}, deal_id)
+        )
 
     def link(self, path: str, **changed: object) -> str:
         """To another page at the same point; None and "" take a parameter away."""
