@@ -9,12 +9,15 @@ from asyncio import gather
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
 from api.pages import charts
+from api.pages.frame import gettext
 from api.pages.visit import Visit
 from api.problems import Problem, describe, problem_of
+from api.words import Language
 from application.orders import Foreseen
 from domain.deal import Action, Deal
 from domain.errors import Restriction, SignedOut
@@ -293,6 +296,18 @@ FIELD_OF: Mapping[str, str] = {
     Restriction.CREDIT_TO_ONESELF: "manager_id",
 }
 """Where a form tells it, by the refusal's slug or the restriction."""
+SAID: Mapping[str, tuple[str, str]] = {
+    "evidence-required": (
+        "Evidence is needed",
+        "This type needs evidence: give the number of a document or a link.",
+    ),
+    "idempotency-key-reused": (
+        "Already recorded",
+        "This form was sent before with other content, and that is recorded. If this is meant"
+        " beside it, send it once more.",
+    ),
+}
+"""Title and detail where those for programs would puzzle: msgids, by slug."""
 _SHARE = re.compile(r"credits\.([1-9])\.(manager_id|weight)")
 
 
@@ -305,6 +320,8 @@ def told(visit: Visit, error: Exception, fields: Sequence[str]) -> Told:
     faults = {
         _placed(one["field"], fields): _sentence(one["detail"]) for one in body.get("errors", ())
     }
+    if problem.slug in SAID:
+        body["title"], body["detail"] = map(gettext(visit.language), SAID[problem.slug])
     where = FIELD_OF.get(problem.slug, FIELD_OF.get(str(body.get("rule", "")), ""))
     return Told(
         problem.slug,
@@ -330,8 +347,17 @@ def _sentence(text: str) -> str:
 
 
 def plain_number(text: str) -> str:
-    """An amount or a weight as people write it, «450 000 000,00», as commands take it."""
-    return re.sub(r"[\s%₽]", "", text).replace(",", ".").replace("\N{MINUS SIGN}", "-")
+    """An amount or a weight as people write it, «450 000 000,00» or "450,000,000.00", as commands
+    take it. A single comma is the decimal one.
+    """
+    bare = re.sub(r"[\s%₽]", "", text).replace("\N{MINUS SIGN}", "-")
+    return bare.replace(",", "" if "." in bare or bare.count(",") > 1 else ".")
+
+
+def written_number(text: str, language: Language) -> str:
+    """The other way, to be changed in a field."""
+    written = f"{Decimal(text):,.2f}".replace(",", " ")
+    return written.replace(".", ",") if language == "ru" else written
 
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)

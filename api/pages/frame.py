@@ -111,11 +111,17 @@ def show(visit: Visit, template: str, **shown: object) -> HTMLResponse:
             sections=sections,
             may_record=visit.may(Task.RECORD),
             short=partial(figures.short_date, language=visit.language, today=visit.today),
+            short_day=partial(_short_day, visit),
             demo=visit.service.settings.demo,
             word=_word(visit),
             **shown,
         )
     )
+
+
+def _short_day(visit: Visit, text: str) -> str:
+    """Of a day as answers have it."""
+    return figures.short_date(date.fromisoformat(text), visit.language, visit.today)
 
 
 def _word(visit: Visit) -> tuple[str, str] | None:
