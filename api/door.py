@@ -119,8 +119,8 @@ class Door:
         return await self._replies.to(order, _service(reader).dealfolio.transactor)
 
     async def foresee(self, reader: Scope, path: str, body: object, deal_id: DealId) -> Foreseen:
-        """What the same would come to, were it sent now; nothing is recorded. `path` is of a command
-        on that deal.
+        """What the same would come to, were it sent now; nothing is recorded. `path` is of a
+        command on that deal.
         """
         order = self._order(reader, path, body)
         rehearsed = _service(reader).dealfolio.transactor.foresee(order, deal_id)

@@ -80,8 +80,8 @@ class Answer(NamedTuple):
 
 
 class Foreseen(NamedTuple):
-    """What an order on a deal would come to, were it given now: the deal as all its events leave it,
-    without the order and with it, and what would be posted.
+    """What an order on a deal would come to, were it given now: the deal as all its events leave
+    it, without the order and with it, and what would be posted.
     """
 
     before: Deal

@@ -183,7 +183,9 @@ class Transactor:
                 return
 
     def _next(self) -> tuple[list[_Waiting], _Alone | None]:
-        """What waits now, at least one item; a batch or a rehearsal goes alone, behind those before it."""
+        """What waits now, at least one item; a batch or a rehearsal goes alone, behind those before
+        it.
+        """
         group: list[_Waiting] = []
         item = self._queue.get()
         while isinstance(item, tuple):

@@ -193,7 +193,8 @@ def test_the_preview_goes_on_while_evidence_is_missing(cast: Cast) -> None:
     assert 'id="evidence-error"' in page
     assert "о цене &lt;b&gt;</textarea>" in answer.text, "nothing typed is lost"
     assert headline(page.replace("\N{NO-BREAK SPACE}", " ")) == money("20000000.00")
-    assert anna.send("/record", manager_id=anna.manager, key=cast.key, evidence="№ 1", **form)
+    answer = anna.send("/record", manager_id=anna.manager, key=cast.key, evidence="№ 1", **form)
+    assert answer.status_code == 303
     assert here.position == position + 1
 
 
@@ -275,22 +276,18 @@ def test_a_weight_is_shared_and_the_doer_keeps_the_rest(cast: Cast) -> None:
         {"manager_id": "nobody"},
         {"comment": "\u202e"},
         {"with_1": "x", "weight_1": "-"},
-        {"weight_2": "5"},
     ],
 )
 def test_what_is_typed_wrong_gets_the_form_again(cast: Cast, typed: dict[str, str]) -> None:
     here, head = cast.here, cast.head
-    deal, kind = here.deal(cast.anna.manager), here.kind(code="wrong-kind")
+    deal, kind = here.deal(cast.anna.manager), here.kind()
     good = {"deal_id": deal, "action_type": kind, "effective_on": TODAY, "manager_id": cast.boris}
     position, form = here.position, (good | typed if typed else {})
     for path in ("/record/preview", "/record"):
         answer = head.send(path, key=cast.key, **form)
-        if "weight_2" in typed and path == "/record":
-            assert answer.status_code == 303, "a weight for nobody says nothing"
-            continue
         assert answer.status_code in {200, 404, 403, 409, 422}, answer.text
         assert '<form class="form" id="record"' in answer.text
-    assert (here.position == position) is ("weight_2" not in typed)
+    assert here.position == position
 
 
 def test_without_its_token_or_key_a_form_is_not_taken(cast: Cast) -> None:
@@ -450,7 +447,7 @@ def counted(page: str) -> int:
 
 
 def test_nobody_is_offered_to_confirm_what_they_did_themselves(cast: Cast) -> None:
-    here, hanna = cast.here, "m-4"
+    here = cast.here
     north = str(here.director.do("/v1/teams", {"name": "Север"})["team_id"])
     own = here.manager("Ольга", team_id=north)
     leader = signed_in(here, "head", team_id=north, manager_id=own)
@@ -462,7 +459,6 @@ def test_nobody_is_offered_to_confirm_what_they_did_themselves(cast: Cast) -> No
     path = f"/deals/{deal}/commands/confirmation"
     answer = leader.send(path, key=cast.key, action_id=action, effective_on="2026-10-01")
     assert answer.status_code == 403
-    assert hanna not in page
 
 
 # ------------------------------------------------------------------------------------ figures

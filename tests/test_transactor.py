@@ -577,8 +577,8 @@ def test_what_is_foreseen_is_refused_as_the_order_would_be(
         foresee(service, visit(deal))
     with pytest.raises(NotFound):
         foresee(service, proposal(DealId(uuid4())))
+    nobody = Caller(AccountId(uuid4()))
     with pytest.raises(SignedOut):
-        nobody = Caller(AccountId(uuid4()))
         foresee(service, proposal(deal), caller=nobody)
     assert rows_in(database) == rows
     assert do(service, proposal(deal)).version == 5

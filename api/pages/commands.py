@@ -201,11 +201,18 @@ def _body(made: Form, typed: Typed) -> dict[str, Any]:
     for field in made.fields:
         text = typed.get(field.name, "").strip()
         if text:
-            body[field.sent or field.name] = {
-                "number": lambda said: plain_number(said),
-                "credit": lambda said: said == "true",
-            }.get(field.kind, lambda said: said)(text)
+            body[field.sent or field.name] = _said(field, text)
     return body
+
+
+def _said(field: Field, text: str) -> str | bool:
+    match field.kind:
+        case "number":
+            return plain_number(text)
+        case "credit":
+            return text == "true"
+        case _:
+            return text
 
 
 async def _page(
@@ -319,7 +326,7 @@ async def confirmations(visit: VisitDep) -> Response:
         Claim(
             deal,
             action,
-            titles.get(action["action_type"], action["action_type"]),
+            str(titles.get(action["action_type"], action["action_type"])),
             any(entry["manager_id"] == visit.grant.manager_id for entry in action["credits"]),
             (visit.today - date.fromisoformat(action["effective_on"])).days,
         )

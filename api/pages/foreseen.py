@@ -114,7 +114,9 @@ class Preview:
     def action(self) -> Action | None:
         """The action that is new with it."""
         known = self.before.actions
-        return next((one for one in self.after.actions.values() if one.action_id not in known), None)
+        return next(
+            (one for one in self.after.actions.values() if one.action_id not in known), None
+        )
 
     @cached_property
     def shares(self) -> Sequence[Share]:

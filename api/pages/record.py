@@ -88,17 +88,11 @@ async def recorded(visit: VisitDep) -> Response:
 
 async def _command(visit: Visit, typed: Typed) -> tuple[str, dict[str, Any]]:
     """Address and body. Raises Problem for what is not chosen."""
-    missing = [
-        (name, "missing", {})
-        for name, found in (
-            ("deal_id", is_id(typed.get("deal_id", ""))),
-            ("action_type", typed.get("action_type")),
-            ("manager_id", typed.get("manager_id")),
-        )
-        if not found
-    ]
+    missing = [name for name in ("action_type", "manager_id") if not typed.get(name)]
+    if not is_id(typed.get("deal_id", "")):
+        missing.append("deal_id")
     if missing:
-        raise Problem("validation", errors=tuple(missing))
+        raise Problem("validation", errors=tuple((name, "missing", {}) for name in missing))
     body: dict[str, Any] = {
         name: typed[name].strip()
         for name in ("action_type", "effective_on", "evidence", "comment")
@@ -237,18 +231,17 @@ def _why_not(kind: Mapping[str, Any], deal: Mapping[str, Any] | None, done: int)
 def _doers(visit: Visit, reach: Reach, those: People) -> Sequence[tuple[str, str]]:
     """Who may have done it, as far as the visitor may say: id and name."""
     mine, team = visit.grant.manager_id, visit.grant.team_id
-    may = {
-        Reach.OWN: lambda who: who == mine,
-        Reach.TEAM: lambda who: team is not None and those.teams[who] == str(team),
-        Reach.ALL: lambda _: True,
-    }[reach]
-    found = [(who, those.name(who)) for who in those.called if may(who)]
+    found = [
+        (who, those.name(who))
+        for who in those.called
+        if reach is Reach.ALL
+        or (reach is Reach.OWN and who == mine)
+        or (reach is Reach.TEAM and team is not None and those.teams[who] == str(team))
+    ]
     return sorted(found, key=lambda one: (one[0] != mine, one[1]))
 
 
-def _likely(
-    visit: Visit, deal: Mapping[str, Any] | None, doers: Sequence[tuple[str, str]]
-) -> str:
+def _likely(visit: Visit, deal: Mapping[str, Any] | None, doers: Sequence[tuple[str, str]]) -> str:
     """Who it was unless somebody else is chosen: the visitor, or the deal's owner."""
     known = {who for who, _ in doers}
     likely = (visit.grant.manager_id, deal["owner"] if deal else None)
@@ -262,9 +255,7 @@ def _days(today: date) -> Sequence[tuple[str, date]]:
     return [("today", today), ("yesterday", yesterday), ("Friday", friday)]
 
 
-async def _preview(
-    visit: Visit, typed: Typed, those: People
-) -> tuple[Preview | None, str]:
+async def _preview(visit: Visit, typed: Typed, those: People) -> tuple[Preview | None, str]:
     """Or what is to be said instead; nothing while something is still to be chosen."""
     if not (typed["deal_id"] and typed["action_type"] and typed["manager_id"]):
         return None, ""

@@ -60,9 +60,7 @@ class Visit:
         refusal.
         """
         door = self.request.app.door
-        return cast(
-            "Answer", await door.command(self.request.scope, f"/v1{path}", {**body}, key)
-        )
+        return cast("Answer", await door.command(self.request.scope, f"/v1{path}", {**body}, key))
 
     async def foresee(self, path: str, body: Mapping[str, Any], deal_id: DealId) -> Foreseen:
         """What that would come to. Raises likewise, and records nothing."""
