@@ -130,8 +130,10 @@ class Door:
             raise Unavailable("no answer from the database in time") from None
 
     def _order(self, reader: Scope, path: str, body: object) -> Order:
+        """As one that came by itself: it counts, and has the same bounds."""
         caller: Caller = reader["caller"]
-        if wait := self._rates.admit(caller.account_id):
+        wait = self._rates.admit(caller.account_id)
+        if wait:
             raise too_often(wait)
         return Order(self._command(path, body), str(caller.account_id), caller=caller)
 

@@ -82,9 +82,12 @@ class Answer(NamedTuple):
 class Foreseen(NamedTuple):
     """What an order on a deal would come to, were it given now: the deal as all its events leave
     it, without the order and with it, and what would be posted.
+
+    `there` is the deal at the end of the order's date without it: what a new action finds.
     """
 
     before: Deal
+    there: Deal
     after: Deal
     postings: Sequence[Posting]
 

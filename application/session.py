@@ -29,7 +29,7 @@ from domain.events import (
     is_about_a_deal,
     is_about_the_directory,
 )
-from domain.history import History, Recording, history_of
+from domain.history import History, Recording, history_of, on, state_at
 from domain.values import DealId
 
 Totals = Callable[[Cursor[Any], date, int], tuple[PeriodTotal, ...]]
@@ -113,8 +113,11 @@ class Session:
         known = self.draft.histories.get(deal_id)
         self.decide(order, now)
         assert known is not None, "nothing can be decided on a deal that there is not"
-        after = self.draft.histories[deal_id].deal
-        return Foreseen(known.deal, after, self._rows.postings)
+        after = self.draft.histories[deal_id]
+        day = next(on(one) for one in after.events if one.position == self.draft.position)
+        there = state_at(known.events, day, self.draft.position)
+        assert there is not None, "nothing stands before the opening"
+        return Foreseen(known.deal, there, after.deal, self._rows.postings)
 
     def commit(self) -> None:
         """Raises psycopg.Error when it is not certain that everything is stored."""

@@ -153,6 +153,18 @@ def test_above_the_cap_the_rest_is_said_to_be_lost(cast: Cast) -> None:
     assert re.search(r"Сверх предела, не зачтётся</th><td role=\"cell\">4,00 %", page)
 
 
+def test_a_late_action_finds_the_room_of_its_date(cast: Cast) -> None:
+    here, anna = cast.here, cast.anna
+    deal, kind = here.deal(anna.manager), here.kind("60.00")
+    here.act(deal, anna.manager, kind, "2026-03-02")
+    here.act(deal, anna.manager, kind, "2026-10-05")
+    page = cast.director.page(f"/record?deal_id={deal}&action_type={kind}&effective_on=2026-09-01")
+    assert re.search(r"До предела сделки осталось</th><td role=\"cell\">40,00 %", page)
+    assert re.search(r"Зачтётся</th><td role=\"cell\">40,00 %", page)
+    assert "Из-за неё иначе зачтётся 1 более поздняя запись." in page
+    assert "портфели не меняются" in page
+
+
 def test_a_claim_says_that_it_does_not_count_yet(cast: Cast) -> None:
     here, anna = cast.here, cast.anna
     deal, kind = here.deal(anna.manager), here.kind("8.00", needs_confirmation=True)

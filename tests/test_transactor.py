@@ -565,6 +565,7 @@ def test_a_late_order_tells_what_it_would_take_from_those_behind_it(
     by_manager = {posting.manager_id: posting.credit for posting in foreseen.postings}
     assert by_manager == {BORIS: 500, ANNA: -500}
     assert foreseen.before.progress == foreseen.after.progress == 10_000
+    assert foreseen.there.progress == 0
 
 
 def test_what_is_foreseen_is_refused_as_the_order_would_be(

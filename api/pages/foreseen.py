@@ -19,7 +19,7 @@ from api.pages.visit import Visit
 from api.problems import Problem, describe, problem_of
 from api.words import Language
 from application.orders import Foreseen
-from domain.deal import Action, Deal
+from domain.deal import Action, Deal, Status
 from domain.errors import Restriction, SignedOut
 from domain.ledger import credits_of
 from domain.values import WHOLE, Account, DealId, ManagerId, decimal_text, hundredths, value_text
@@ -130,7 +130,19 @@ class Preview:
             for (who, account), amount in sums.items()
             if amount
         ]
-        return sorted(shares, key=lambda one: (one.manager_id != self.mine, -abs(one.change)))
+        most = {one.manager_id: 0 for one in shares}
+        for one in shares:
+            most[one.manager_id] = max(most[one.manager_id], abs(one.change))
+        order = [*Account]
+        return sorted(
+            shares,
+            key=lambda one: (
+                one.manager_id != self.mine,
+                -most[one.manager_id],
+                one.manager_id,
+                order.index(one.account),
+            ),
+        )
 
     def _held(self, manager: str, account: Account) -> int | None:
         line = self.people.held.get((manager, self.currency))
@@ -138,10 +150,13 @@ class Preview:
 
     @cached_property
     def account(self) -> Account:
-        """What the headline is about: the portfolio, unless something moves elsewhere alone."""
+        """What the headline is about: the portfolio, unless something moves elsewhere alone, or the
+        contract is there.
+        """
         moved = {share.account for share in self.shares}
-        order = (Account.ACTIVE, Account.CLAIMED, Account.WON, Account.SUSPENDED, Account.LOST)
-        return next((account for account in order if account in moved), Account.ACTIVE)
+        if Account.WON in moved and self.after.status is Status.WON:
+            return Account.WON
+        return next((account for account in Account if account in moved), Account.ACTIVE)
 
     @cached_property
     def named(self) -> Sequence[Share]:
@@ -178,7 +193,13 @@ class Preview:
 
     @property
     def room(self) -> str:
-        return decimal_text(self.before.room)
+        """Where a new action finds it: on its date."""
+        return decimal_text(self.foreseen.there.room)
+
+    @property
+    def to_take(self) -> str:
+        """What a setback finds there."""
+        return decimal_text(self.foreseen.there.progress)
 
     @property
     def weight(self) -> str:
@@ -221,11 +242,10 @@ class Preview:
             return None
         claims = sum(
             one.weight
-            for one in self.before.actions.values()
+            for one in self.foreseen.there.actions.values()
             if one.live and one.claimed and not one.is_setback
-            if one.effective_on <= action.effective_on
         )
-        then = max(0, min(action.weight, self.before.room - claims))
+        then = max(0, min(action.weight, self.foreseen.there.room - claims))
         return decimal_text(then) if then < action.credit else None
 
     @property
