@@ -35,7 +35,7 @@ from api.door import Door
 from api.garbage import collect_young
 from api.guard import Guard
 from api.limits import RateLimit
-from api.pages import home, manager, sign_in, why
+from api.pages import commands, home, manager, record, sign_in, why
 from api.problems import Problem, language_of, problem_of, respond
 from api.service import Service
 from api.serving import BOUNDS, Bounds
@@ -67,7 +67,7 @@ _ROUTERS = tuple(
 )
 
 
-_PAGES = (home, sign_in, why, manager)
+_PAGES = (home, manager, record, commands, why, sign_in)
 
 
 class App(FastAPI):

@@ -29,6 +29,7 @@ _HERE = Path(__file__).parent
 SECTIONS: tuple[tuple[str, str, Task], ...] = (
     ("/", "Portfolio", Task.SEE),
     ("/deals", "Deals", Task.SEE),
+    ("/confirmations", "Claims", Task.JUDGE),
     ("/movement", "Movement", Task.SEE),
     ("/catalogue", "Catalogue", Task.LOOK_UP),
     ("/periods", "Periods", Task.LOOK_UP),
@@ -37,6 +38,22 @@ SECTIONS: tuple[tuple[str, str, Task], ...] = (
 """Address, name, and the task of the matrix that whoever opens it has a part in."""
 _PARTS = (("/restatement", "/movement"), ("/managers/", "/"))
 """Pages of a section whose addresses do not begin as its own."""
+RECORDED: Mapping[str, str] = {
+    "actions": "The action is recorded",
+    "confirmation": "The action is confirmed",
+    "rejection": "The claim is rejected",
+    "weight-changes": "The weight is changed",
+    "withdrawal": "The action is withdrawn",
+    "check-revisions": "The check is revised",
+    "expected-close-revisions": "The expected close is revised",
+    "handovers": "The deal is handed over",
+    "suspension": "The deal is suspended",
+    "resumption": "The deal is resumed",
+    "win": "The deal is won",
+    "loss": "The deal is lost",
+    "reopening": "The deal is open again",
+}
+"""What the page says to which a command leads; by the last part of its address in /v1."""
 
 
 @cache
@@ -107,10 +124,23 @@ def show(visit: Visit, template: str, **shown: object) -> HTMLResponse:
             sections=sections,
             may_record=visit.may(Task.RECORD),
             short=partial(figures.short_date, language=visit.language, today=visit.today),
+            short_day=partial(_short_day, visit),
             demo=visit.service.settings.demo,
+            word=_word(visit),
             **shown,
         )
     )
+
+
+def _short_day(visit: Visit, text: str) -> str:
+    """Of a day as answers have it."""
+    return figures.short_date(date.fromisoformat(text), visit.language, visit.today)
+
+
+def _word(visit: Visit) -> tuple[str, str] | None:
+    """What was just recorded, and at which position; behind the address as `actions-1204`."""
+    name, _, position = visit.asked.get("recorded", "").rpartition("-")
+    return (RECORDED[name], position) if name in RECORDED and position.isdecimal() else None
 
 
 def _is_open(request: Request, path: str) -> bool:

@@ -17,8 +17,9 @@ from api.service import Service
 from api.sessions import Session, session_cookie_of
 from api.signing_in import headers_of, signing_in
 from api.words import Language
-from application.orders import Caller
+from application.orders import Answer, Caller, Foreseen
 from domain.access import MATRIX, Grant, Task
+from domain.values import DealId
 from projections.point import BEYOND
 
 T = TypeVar("T")
@@ -68,6 +69,19 @@ class Visit:
                 return question(at)
 
         return await run_in_threadpool(looked)
+    async def command(self, path: str, body: Mapping[str, Any], key: str) -> Answer:
+        """Have recorded what /v1 takes by POST to `path`, once under `key`. Raises what is a
+        refusal.
+        """
+        door = self.request.app.door
+        return cast("Answer", await door.command(self.request.scope, f"/v1{path}", {**body}, key))
+
+    async def foresee(self, path: str, body: Mapping[str, Any], deal_id: DealId) -> Foreseen:
+        """What that would come to. Raises likewise, and records nothing."""
+        door = self.request.app.door
+        return cast(
+            "Foreseen", await door.foresee(self.request.scope, f"/v1{path}", {**body}, deal_id)
+        )
 
     def link(self, path: str, **changed: object) -> str:
         """To another page at the same point; None and "" take a parameter away."""
