@@ -35,9 +35,17 @@ from api.routes import Batch, sooner_than
 from api.service import READERS, Service
 from api.sessions import Sessions, session_cookie_of
 from api.unexpected import unexpected
-from application.orders import Caller, Order
+from application.orders import (
+    PATIENCE_SECONDS,
+    Answer,
+    Caller,
+    Foreseen,
+    Order,
+    Unavailable,
+)
 from domain.access import Task
 from domain.decisions import Command
+from domain.values import DealId
 
 READ_LOGGED = frozenset({Task.SEE, Task.AUDIT})
 """Questions of these tasks leave a line in the read log."""
@@ -100,6 +108,32 @@ class Door:
             raise
         self._note(called, scope, 200)
         return await _body_of(response, scope)
+
+    async def command(self, reader: Scope, path: str, body: object, key: str) -> Answer:
+        """Have recorded what is posted to `path`, for whoever sends a page's form; `key` is the
+        Idempotency-Key. Raises what is told as a refusal.
+        """
+        order = self._order(reader, path, body)
+        request = _fingerprint({"method": "POST", "path": path}, body)
+        order = order._replace(key=key, request=request)
+        return await self._replies.to(order, _service(reader).dealfolio.transactor)
+
+    async def foresee(self, reader: Scope, path: str, body: object, deal_id: DealId) -> Foreseen:
+        """What the same would come to, were it sent now; nothing is recorded. `path` is of a command
+        on that deal.
+        """
+        order = self._order(reader, path, body)
+        rehearsed = _service(reader).dealfolio.transactor.foresee(order, deal_id)
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(rehearsed), PATIENCE_SECONDS)
+        except TimeoutError:
+            raise Unavailable("no answer from the database in time") from None
+
+    def _order(self, reader: Scope, path: str, body: object) -> Order:
+        caller: Caller = reader["caller"]
+        if wait := self._rates.admit(caller.account_id):
+            raise too_often(wait)
+        return Order(self._command(path, body), str(caller.account_id), caller=caller)
 
     def _find(self, scope: Scope) -> tuple["_Called | None", dict[str, str]]:
         if scope["type"] != "http":
@@ -358,7 +392,7 @@ def parsed_json(body: bytes, headers: Headers, *, required: bool) -> object:
         raise Problem("malformed-json", flaw=error.flaw, **error.place) from error
 
 
-def _fingerprint(scope: Scope, asked: object) -> bytes:
+def _fingerprint(scope: Mapping[str, Any], asked: object) -> bytes:
     """What is asked, whatever the spacing: by this a repeated Idempotency-Key is recognised."""
     said = json.dumps([scope["method"], scope["path"], asked], sort_keys=True, default=str)
     return sha256(said.encode()).digest()

@@ -1,13 +1,15 @@
 """A command as somebody gave it, and the answer they are owed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from domain.deal import Deal
 from domain.decisions import Command
 from domain.errors import VersionConflict
 from domain.events import instant_text
+from domain.ledger import Posting
 from domain.values import AccountId, KeyId
 
 PATIENCE_SECONDS = 1.7
@@ -75,6 +77,16 @@ class Answer(NamedTuple):
     @classmethod
     def from_receipt(cls, receipt: Mapping[str, Any]) -> "Answer":
         return cls(**{**receipt, "recorded_at": datetime.fromisoformat(receipt["recorded_at"])})
+
+
+class Foreseen(NamedTuple):
+    """What an order on a deal would come to, were it given now: the deal as all its events leave it,
+    without the order and with it, and what would be posted.
+    """
+
+    before: Deal
+    after: Deal
+    postings: Sequence[Posting]
 
 
 class Unavailable(Exception):

@@ -13,7 +13,7 @@ from application.calendar import ProductionCalendar
 from application.knowledge import Draft, Knowledge
 from application.log import TAIL, Rows, Stale, StoredRow, Writing
 from application.mapper import FactMapper
-from application.orders import Answer, Order
+from application.orders import Answer, Foreseen, Order
 from domain.access import Grant
 from domain.authority import require_permitted
 from domain.decisions import Books, Decision
@@ -105,6 +105,16 @@ class Session:
         )
         self._write_down(recorded, recording, decision, order, answer)
         return answer
+
+    def foresee(self, order: Order, deal_id: DealId, now: datetime) -> Foreseen:
+        """Decide the first order of a session that is then dropped. Raises Refusal: first of all
+        for whoever may not see the deal.
+        """
+        known = self.draft.histories.get(deal_id)
+        self.decide(order, now)
+        assert known is not None, "nothing can be decided on a deal that there is not"
+        after = self.draft.histories[deal_id].deal
+        return Foreseen(known.deal, after, self._rows.postings)
 
     def commit(self) -> None:
         """Raises psycopg.Error when it is not certain that everything is stored."""

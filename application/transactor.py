@@ -21,9 +21,10 @@ from zoneinfo import ZoneInfo
 from application.calendar import ProductionCalendar
 from application.knowledge import Knowledge
 from application.log import BEYOND, Log, Stale, Writing
-from application.orders import Answer, Order, Unavailable
+from application.orders import Answer, Foreseen, Order, Unavailable
 from application.session import Session, Totals, keys_of
 from domain.errors import Refusal
+from domain.values import DealId
 
 Outcome = Answer | Exception
 
@@ -80,8 +81,20 @@ class _Batch:
     future: "Future[list[Outcome]]" = field(default_factory=Future)
 
 
+@dataclass(slots=True)
+class _Rehearsal:
+    """An order on a deal that is decided and never stored."""
+
+    order: Order
+    deal_id: DealId
+    future: "Future[Foreseen]" = field(default_factory=Future)
+
+
 class _Stop:
     pass
+
+
+_Alone = _Batch | _Rehearsal | _Stop
 
 
 class Transactor:
@@ -103,7 +116,7 @@ class Transactor:
         self._known: Knowledge | None = None
         self._alone = False
         self._closed = False
-        self._queue: SimpleQueue[_Waiting | _Batch | _Stop] = SimpleQueue()
+        self._queue: SimpleQueue[_Waiting | _Alone] = SimpleQueue()
         self._thread = Thread(target=self._run, name="transactor", daemon=True)
         self._thread.start()
 
@@ -136,13 +149,21 @@ class Transactor:
         self._put(batch)
         return batch.future
 
+    def foresee(self, order: Order, deal_id: DealId) -> "Future[Foreseen]":
+        """What `order`, on that deal, would come to in its turn among those that wait; nothing is
+        stored. The future raises Refusal or Unavailable.
+        """
+        rehearsal = _Rehearsal(order, deal_id)
+        self._put(rehearsal)
+        return rehearsal.future
+
     def close(self) -> None:
         """Decide what waits, then stop; whoever comes after is refused."""
         self._closed = True
         self._queue.put(_Stop())
         self._thread.join()
 
-    def _put(self, item: _Waiting | _Batch) -> None:
+    def _put(self, item: _Waiting | _Batch | _Rehearsal) -> None:
         if self._closed:
             raise Unavailable("the service is stopping")
         if self._queue.qsize() >= QUEUE:
@@ -156,11 +177,13 @@ class Transactor:
                 self._commit_group(group)
             if isinstance(alone, _Batch):
                 self._commit_batch(alone)
+            elif isinstance(alone, _Rehearsal):
+                self._rehearse(alone)
             elif isinstance(alone, _Stop):
                 return
 
-    def _next(self) -> tuple[list[_Waiting], _Batch | _Stop | None]:
-        """What waits now, at least one item; a batch goes alone, behind those before it."""
+    def _next(self) -> tuple[list[_Waiting], _Alone | None]:
+        """What waits now, at least one item; a batch or a rehearsal goes alone, behind those before it."""
         group: list[_Waiting] = []
         item = self._queue.get()
         while isinstance(item, tuple):
@@ -189,6 +212,19 @@ class Transactor:
             batch.future.set_result(self._decide_batch(batch))
         except Exception as error:  # noqa: BLE001 - as above
             batch.future.set_exception(self._failed(error))
+
+    def _rehearse(self, rehearsal: _Rehearsal) -> None:
+        if not rehearsal.future.set_running_or_notify_cancel():
+            return
+        try:
+            with self._writing([rehearsal.order]) as writing:
+                session = self._session(writing, [rehearsal.order])
+                foreseen = session.foresee(rehearsal.order, rehearsal.deal_id, self._now())
+            rehearsal.future.set_result(foreseen)
+        except Refusal as refusal:
+            rehearsal.future.set_exception(refusal)
+        except Exception as error:  # noqa: BLE001 - as above
+            rehearsal.future.set_exception(self._failed(error))
 
     def _decide_group(self, orders: Sequence[Order]) -> list[Outcome]:
         """First on the guess that nobody else writes, where that was so the last time.

@@ -20,7 +20,7 @@ import pytest
 from api.service import Service
 from api.settings import Settings
 from application.log import Writing
-from application.orders import Answer, Order, Unavailable
+from application.orders import Answer, Caller, Foreseen, Order, Unavailable
 from application.transactor import GROUP, QUEUE, SENT
 from domain.deal_commands import Lose, OpenDeal, PerformAction, ReviseExpectedClose, Suspend
 from domain.decisions import Command
@@ -41,6 +41,7 @@ from domain.errors import (
     NotAllowedNow,
     NotFound,
     PeriodClosed,
+    SignedOut,
     UnknownManager,
     VersionConflict,
 )
@@ -56,6 +57,7 @@ from domain.events import (
 from domain.events import PeriodClosed as Closed
 from domain.periods import Month
 from domain.values import (
+    AccountId,
     ActionId,
     ActionTypeCode,
     DealId,
@@ -185,6 +187,11 @@ def do(service: Service, command: Command, actor: str = "director", **more: Any)
 def do_all(service: Service, commands: list[Command], **more: Any) -> list[Answer | Exception]:
     orders = [Order(command, "director") for command in commands]
     return service.dealfolio.transactor.submit_all(orders, **more).result(SECONDS)
+
+
+def foresee(service: Service, command: PerformAction, **more: Any) -> Foreseen:
+    order = Order(command, "director", **more)
+    return service.dealfolio.transactor.foresee(order, command.deal_id).result(SECONDS)
 
 
 def opened(service: Service, on: date = date(2026, 1, 10)) -> DealId:
@@ -528,6 +535,64 @@ def test_a_dry_run_answers_as_the_real_one_will_and_stores_nothing(
         do(service, proposal(deal, who=ManagerId("vera")))
     assert do_all(service, commands) == rehearsed
     assert log_of(service)[-1].type == "PeriodClosed"
+
+
+def test_what_an_order_would_come_to_is_told_and_nothing_is_stored(
+    service: Service, deal: DealId, database: str
+) -> None:
+    do(service, proposal(deal))
+    rows, command = rows_in(database), proposal(deal, who=BORIS)
+    foreseen = foresee(service, command)
+    assert (foreseen.before.progress, foreseen.after.progress) == (500, 1_000)
+    assert foreseen.after.actions[command.action_id].credit == 500
+    (posting,) = foreseen.postings
+    assert (posting.manager_id, posting.amount) == (BORIS, 500 * 40_000_000_000)
+    assert rows_in(database) == rows
+    assert do(service, command).version == 3
+    assert foresee(service, visit(deal)).before == foreseen.after
+
+
+def test_a_late_order_tells_what_it_would_take_from_those_behind_it(
+    service: Service, deal: DealId
+) -> None:
+    """Of 100 %, all are taken in April; 5 % in March leave the last of them nothing."""
+    for _ in range(19):
+        do(service, proposal(deal, date(2026, 4, 1)))
+    foreseen = foresee(service, proposal(deal, date(2026, 3, 2), BORIS))
+    assert foreseen.after.progress == 10_000
+    do(service, proposal(deal, date(2026, 4, 2)))
+    foreseen = foresee(service, proposal(deal, date(2026, 3, 2), BORIS))
+    by_manager = {posting.manager_id: posting.credit for posting in foreseen.postings}
+    assert by_manager == {BORIS: 500, ANNA: -500}
+    assert foreseen.before.progress == foreseen.after.progress == 10_000
+
+
+def test_what_is_foreseen_is_refused_as_the_order_would_be(
+    service: Service, deal: DealId, database: str
+) -> None:
+    for _ in range(3):
+        do(service, visit(deal))
+    rows = rows_in(database)
+    with pytest.raises(ActionLimitReached):
+        foresee(service, visit(deal))
+    with pytest.raises(NotFound):
+        foresee(service, proposal(DealId(uuid4())))
+    with pytest.raises(SignedOut):
+        nobody = Caller(AccountId(uuid4()))
+        foresee(service, proposal(deal), caller=nobody)
+    assert rows_in(database) == rows
+    assert do(service, proposal(deal)).version == 5
+
+
+def test_what_is_foreseen_waits_its_turn(service: Service, deal: DealId, clock: Clock) -> None:
+    transactor, order = service.dealfolio.transactor, Order(proposal(deal), "director")
+    with clock.held(service, Order(proposal(deal), "director")):
+        submit(service, proposal(deal))
+        waiting, dropped = (transactor.foresee(order, deal) for _ in range(2))
+        assert dropped.cancel()
+        behind = submit(service, proposal(deal))
+    assert waiting.result(SECONDS).before.progress == 1_000
+    assert behind.result(SECONDS).version == 4
 
 
 def test_a_batch_waits_for_those_before_it_and_goes_before_those_behind_it(
