@@ -96,4 +96,4 @@ def month_name(day: date, language: Language) -> str:
 
 def month_and_year(day: date, language: Language) -> str:
     """As «сентябрь 2026»."""
-    return format_skeleton("yMMMM", day, locale=language).removesuffix(" г.")
+    return format_date(day, "LLLL y", locale=language)
