@@ -115,7 +115,7 @@ async def exported(kind: str, visit: VisitDep) -> Response:
             one.position,
             one.event["type"],
             one.event.get("deal_id") or one.subject,
-            one.effective_on,
+            one.event.get("effective_on"),
             one.event["recorded_at"],
             one.late,
             one.event["actor"],
@@ -123,7 +123,7 @@ async def exported(kind: str, visit: VisitDep) -> Response:
         )
         for one in found.entries
     ]
-    point = {"as_of": visit.today, "known_at": visit.service.clock.now, "position": found.last}
+    point = {"as_of": str(visit.today), "known_at": str(visit.service.clock.now), "position": found.last}
     return sheet(visit, kind, Sheet("log", columns, rows, point, visit.service.settings.currency))
 
 

@@ -122,7 +122,7 @@ async def exported(kind: str, visit: VisitDep) -> Response:
             line.closing["recorded_at"] if line.closing else None,
             line.at_closing,
             line.active_now,
-            line.difference,
+            None if line.difference is None else str(line.difference),
         )
         for line in found.lines
     ]
@@ -149,9 +149,9 @@ async def period(name: str, visit: VisitDep) -> Response:
     if month is None:
         raise NotFound("period", name)
     found, people = await gather(_months(visit, month), visit.ask("/managers", limit=1_000))
-    line = found.lines[0]
-    if line.name != name:
+    if not found.lines or found.lines[0].month != month:
         raise NotFound("period", name)
+    (line,) = found.lines
     now = {one["manager_id"]: one["active"] for one in line.now["managers"]} if line.now else {}
     managers = [
         (one, line.then.get(one["manager_id"], Decimal()), Decimal(now.get(one["manager_id"], 0)))
@@ -197,7 +197,7 @@ async def _months(visit: Visit, last: Month | None = None) -> Months:
     told = {Month.parse(one["period"]): one for one in answer["periods"]}
     current = Month(visit.today.year, visit.today.month)
     shut = sorted(month for month, one in told.items() if one["status"] == "closed")
-    end = last or _month(visit.asked.get("up_to", "")) or current
+    end = min(last or _month(visit.asked.get("up_to", "")) or current, current)
     first = min([*told, _before(current, SHOWN - 1)])
     months = [*takewhile(lambda month: month >= first, (_before(end, n) for n in range(SHOWN)))]
     lines = await gather(
