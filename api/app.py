@@ -35,7 +35,18 @@ from api.door import Door
 from api.garbage import collect_young
 from api.guard import Guard
 from api.limits import RateLimit
-from api.pages import commands, home, manager, record, sign_in, why
+from api.pages import (
+    accounts,
+    catalogue,
+    commands,
+    home,
+    journal,
+    manager,
+    periods,
+    record,
+    sign_in,
+    why,
+)
 from api.problems import Problem, language_of, problem_of, respond
 from api.service import Service
 from api.serving import BOUNDS, Bounds
@@ -67,7 +78,9 @@ _ROUTERS = tuple(
 )
 
 
-_PAGES = (home, manager, record, commands, why, sign_in)
+_PAGES = (
+    home, manager, record, commands, why, catalogue, periods, journal, accounts, sign_in,
+)  # fmt: skip
 
 
 class App(FastAPI):

@@ -54,7 +54,7 @@ def examine(conninfo: str) -> Iterator[Finding]:
     try:
         with psycopg.connect(conninfo, autocommit=True, connect_timeout=5) as connection:
             connection.execute("SET lock_timeout = '5s'; SET statement_timeout = '60s'")
-            yield from _examine(connection.cursor())
+            yield from findings(connection.cursor())
     except psycopg.OperationalError as error:
         yield Finding("connection", str(error).strip(), "check DATABASE_URL, and that it runs")
 
@@ -82,7 +82,8 @@ def examine_standbys(conninfos: Sequence[str]) -> Iterator[Finding]:
         yield Finding(what, f"knows {last} events; the last came {seconds} s ago", mend)
 
 
-def _examine(cursor: Cursor[Any]) -> Iterator[Finding]:
+def findings(cursor: Cursor[Any]) -> Iterator[Finding]:
+    """What can be found by whoever may read the log and the migrations."""
     yield _version(cursor)
     for setting, good in _DURABLE.items():
         value = str(_one(cursor, "SELECT current_setting(%s)", [setting]))

@@ -3,10 +3,13 @@
 import json
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
+from uuid import UUID
 
 import httpx
 
-from tests.over_http import JSON, Company
+from api.sessions import Sessions
+from domain.values import AccountId
+from tests.over_http import JSON, Company, Person
 
 COOKIE = "__Host-dealfolio"
 
@@ -71,3 +74,21 @@ class Browser:
                     del self.jar[name]
         http.cookies.clear()  # it has ideas of its own about which to keep
         return answer
+
+    def send(self, path: str, **fields: str) -> httpx.Response:
+        """A form of a page of ours, with the session's token."""
+        http = self.here.stranger.http
+        cookies = "; ".join(f"{name}={value}" for name, value in self.jar.items())
+        headers = {"origin": self.origin, "cookie": cookies}
+        answer = http.post(path, data={"csrf": self.csrf} | fields, headers=headers)
+        http.cookies.clear()
+        return answer
+
+
+def page_of(here: Company, person: Person) -> Browser:
+    """Somebody's, who is signed in already."""
+    browser = Browser(here)
+    sessions = Sessions(here.service)
+    browser.jar[COOKIE] = sessions.begin(AccountId(UUID(person.account_id)))
+    browser.open_page()
+    return browser

@@ -92,3 +92,8 @@ def moment(instant: datetime, language: Language) -> str:
 
 def month_name(day: date, language: Language) -> str:
     return format_date(day, "LLL", locale=language)
+
+
+def month_and_year(day: date, language: Language) -> str:
+    """As «сентябрь 2026»."""
+    return format_date(day, "LLLL y", locale=language)

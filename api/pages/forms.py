@@ -1,15 +1,22 @@
-"""What a form sends: from a page of ours, with the session's token, and each field once."""
+"""What a form sends: from a page of ours, with the session's token, and each field once; and what
+comes of it: it is recorded, or refused in its place with nothing of what was typed lost.
+"""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import cast
 from urllib.parse import parse_qsl
+from uuid import UUID, uuid4
 
 from fastapi import Request
 
 from api.door import read_body
 from api.forgery import require_no_forgery, require_own_page
 from api.pages.visit import Visit
-from api.problems import Problem
+from api.problems import Problem, describe, problem_of
 from api.signing_in import headers_of, signing_in
+from application.orders import Answer
+from domain.errors import SignedOut
 
 MOST_FIELDS = 200
 
@@ -46,3 +53,78 @@ async def read_own_form(visit: Visit) -> Mapping[str, str]:
         form.get("csrf", ""),
     )
     return form
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why a form was not taken: `faults` by field, `detail` for the form as a whole."""
+
+    status: int
+    title: str
+    detail: str
+    faults: Mapping[str, str]
+
+
+def _new_key() -> str:
+    return str(uuid4())
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What stands in the form `name`: what was typed, or nothing yet; and why it was refused. By
+    its key a form that is sent twice is recorded once.
+    """
+
+    name: str = ""
+    form: Mapping[str, str] = field(default_factory=dict)
+    refused: Refused | None = None
+    new_key: str = field(default_factory=_new_key)
+
+    def of(self, name: str) -> "Typed":
+        """The same where it is that form's."""
+        return self if name == self.name else Typed(new_key=self.new_key)
+
+    @property
+    def key(self) -> str:
+        """What was refused may be sent again as something else; of what nobody answered it is not
+        known whether it was recorded.
+        """
+        unknown = self.refused is not None and self.refused.status == 503
+        return self.form.get("key", self.new_key) if unknown else self.new_key
+
+    @property
+    def status(self) -> int:
+        return self.refused.status if self.refused else 200
+
+
+async def record(visit: Visit, form: Mapping[str, str], path: str, body: object) -> int:
+    """The position at which what is posted to `path` in /v1 stands. Raises what is a refusal."""
+    try:
+        key = str(UUID(form.get("key", "")))
+    except ValueError as error:
+        raise Problem("validation", errors=(("key", "uuid", {}),)) from error
+    door = visit.request.app.door
+    answer = await door.command(visit.request.scope, f"/v1{path}", body, key)
+    return cast("Answer", answer).position
+
+
+def typed(
+    visit: Visit, which: str, form: Mapping[str, str], error: Exception, fields: Collection[str]
+) -> Typed:
+    """The form `which` as it was sent, with what is wrong; `fields` are those that it shows. Raises
+    `error` where it is no refusal.
+    """
+    problem = problem_of(error)
+    if problem is None or isinstance(error, SignedOut):
+        raise error
+    body = describe(problem, visit.language)
+    found = {one["field"]: one["detail"] for one in body.get("errors", ())}
+    rest = [f"{name}: {detail}" for name, detail in found.items() if name not in fields]
+    detail = "; ".join(rest) if found else body["detail"]
+    return Typed(which, form, Refused(body["status"], body["title"], detail, found))
+
+
+def number(text: str) -> str:
+    """As /v1 takes it: people write a comma, spaces, and a real minus."""
+    plain = text.replace("\N{NO-BREAK SPACE}", "").replace(" ", "")
+    return plain.replace(",", ".").replace("\N{MINUS SIGN}", "-")

@@ -34,6 +34,7 @@ SECTIONS: tuple[tuple[str, str, Task], ...] = (
     ("/catalogue", "Catalogue", Task.LOOK_UP),
     ("/periods", "Periods", Task.LOOK_UP),
     ("/log", "Log", Task.AUDIT),
+    ("/accounts", "Accounts", Task.ADMINISTER),
 )
 """Address, name, and the task of the matrix that whoever opens it has a part in."""
 _PARTS = (("/restatement", "/movement"), ("/managers/", "/"))
@@ -79,6 +80,8 @@ def _environment(language: Language) -> Environment:
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
     )
+    environment.filters["month_and_year"] = partial(figures.month_and_year, language=language)
+    environment.globals |= {"Task": Task, "day": date.fromisoformat}
     environment.install_gettext_translations(_translations(language), newstyle=True)  # type: ignore[attr-defined]
     for name in (
         "compact",

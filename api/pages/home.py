@@ -8,12 +8,14 @@ from decimal import Decimal
 from typing import Any
 
 from fastapi import APIRouter, Response
+from fastapi.responses import RedirectResponse
 from markupsafe import Markup
 
 from api.pages import charts, figures
 from api.pages.frame import Page, gettext, parsed_day, show
 from api.pages.sheets import Column, Sheet, sheet
 from api.pages.visit import Visit, VisitDep
+from domain.access import Task
 
 router = APIRouter(route_class=Page, include_in_schema=False)
 
@@ -67,6 +69,8 @@ class Portfolio:
 
 @router.get("/")
 async def home(visit: VisitDep) -> Response:
+    if not visit.may(Task.SEE):
+        return RedirectResponse(visit.link("/accounts"), 303)
     found = await _portfolio(visit)
     if not found.rows or not any(row.line["deals"] or row.line["actions"] for row in found.rows):
         kinds = await visit.ask("/action-types", limit=1_000)

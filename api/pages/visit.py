@@ -69,6 +69,7 @@ class Visit:
                 return question(at)
 
         return await run_in_threadpool(looked)
+
     async def command(self, path: str, body: Mapping[str, Any], key: str) -> Answer:
         """Have recorded what /v1 takes by POST to `path`, once under `key`. Raises what is a
         refusal.

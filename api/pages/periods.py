@@ -1,0 +1,276 @@
+"""Months: who closed them and when, what they came to then, and what they come to as known now."""
+
+from asyncio import gather
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from functools import partial
+from itertools import takewhile
+from typing import Any
+
+from fastapi import APIRouter, Response
+from fastapi.responses import RedirectResponse
+from starlette.concurrency import run_in_threadpool
+
+from api.pages.forms import Typed, read_own_form, record, typed
+from api.pages.frame import Page, gettext, show
+from api.pages.sheets import Column, Sheet, sheet
+from api.pages.visit import Visit, VisitDep
+from domain.access import Task
+from domain.errors import NotFound
+from domain.periods import Month
+
+router = APIRouter(route_class=Page, include_in_schema=False)
+
+SHOWN = 12
+"""Months on a page: what each comes to now is a question of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A month. `closing` is what the list of months says of its last closing, `opening` of its
+    reopening after that; `now` is what the portfolios come to on its last day.
+    """
+
+    month: Month
+    closing: Mapping[str, Any] | None
+    opening: Mapping[str, Any] | None
+    now: Mapping[str, Any] | None
+    currency: str
+    is_over: bool
+
+    @property
+    def name(self) -> str:
+        return str(self.month)
+
+    @property
+    def first_day(self) -> date:
+        return self.month.last_day.replace(day=1)
+
+    @property
+    def is_closed(self) -> bool:
+        return self.closing is not None and self.opening is None
+
+    @property
+    def then(self) -> Mapping[str, Decimal]:
+        """Active value at the closing by manager, in the company's currency."""
+        totals = self.closing["totals"] if self.closing else []
+        return {
+            one["manager_id"]: Decimal(one["active"])
+            for one in totals
+            if one["currency"] == self.currency
+        }
+
+    @property
+    def at_closing(self) -> str | None:
+        return str(sum(self.then.values(), Decimal())) if self.closing else None
+
+    @property
+    def active_now(self) -> str | None:
+        return str(self.now["total"]["active"]) if self.now else None
+
+    @property
+    def difference(self) -> Decimal | None:
+        if self.at_closing is None or self.active_now is None:
+            return None
+        return Decimal(self.active_now) - Decimal(self.at_closing)
+
+
+@dataclass(frozen=True, slots=True)
+class Months:
+    """`answer` says at which point; `earlier` is the first month of the page behind, None: there is
+    none. `closable` and `reopenable` are the months to which that can be done next; `latest` is the
+    last one that is over.
+    """
+
+    answer: Mapping[str, Any]
+    lines: Sequence[Line]
+    earlier: Month | None
+    closable: Month | None
+    reopenable: Month | None
+    names: Mapping[str, str]
+    latest: Month
+
+    @property
+    def reopenable_day(self) -> date | None:
+        return self.reopenable and self.reopenable.last_day
+
+
+@router.get("/periods")
+async def periods(visit: VisitDep) -> Response:
+    return await _page(visit, Typed())
+
+
+@router.get("/periods.{kind}")
+async def exported(kind: str, visit: VisitDep) -> Response:
+    found, say = await _months(visit), gettext(visit.language)
+    columns = [
+        Column(say("Month"), "text"),
+        Column(say("State"), "text"),
+        Column(say("Closed by"), "text"),
+        Column(say("Closed at"), "text"),
+        Column(say("At the closing"), "money"),
+        Column(say("Now"), "money"),
+        Column(say("Difference"), "money"),
+    ]
+    rows = [
+        (
+            line.name,
+            say("books closed")
+            if line.is_closed
+            else say("books reopened")
+            if line.opening
+            else say("books open"),
+            found.names.get(line.closing["actor"], line.closing["actor"]) if line.closing else "",
+            line.closing["recorded_at"] if line.closing else None,
+            line.at_closing,
+            line.active_now,
+            None if line.difference is None else str(line.difference),
+        )
+        for line in found.lines
+    ]
+    currency = found.lines[0].currency if found.lines else visit.service.settings.currency
+    return sheet(visit, kind, Sheet("periods", columns, rows, found.answer, currency))
+
+
+@router.post("/periods/closing")
+async def closed(visit: VisitDep) -> Response:
+    form = await read_own_form(visit)
+    return await _recorded(visit, "closing", form, None)
+
+
+@router.post("/periods/reopening")
+async def reopened(visit: VisitDep) -> Response:
+    form = await read_own_form(visit)
+    return await _recorded(visit, "reopening", form, {"reason": form.get("reason", "")})
+
+
+@router.get("/periods/{name}")
+async def period(name: str, visit: VisitDep) -> Response:
+    """One month by manager."""
+    month = _month(name)
+    if month is None:
+        raise NotFound("period", name)
+    found, people = await gather(_months(visit, month), visit.ask("/managers", limit=1_000))
+    if not found.lines or found.lines[0].month != month:
+        raise NotFound("period", name)
+    (line,) = found.lines
+    now = {one["manager_id"]: one["active"] for one in line.now["managers"]} if line.now else {}
+    managers = [
+        (one, line.then.get(one["manager_id"], Decimal()), Decimal(now.get(one["manager_id"], 0)))
+        for one in people["managers"]
+        if one["manager_id"] in line.then or one["manager_id"] in now
+    ]
+    managers.sort(key=lambda row: row[2], reverse=True)
+    return show(
+        visit,
+        "period.html",
+        found=found,
+        line=line,
+        managers=managers,
+        total_then=sum((then for _, then, _ in managers), Decimal()),
+        total_now=sum((one for _, _, one in managers), Decimal()),
+        instant=partial(local, visit),
+    )
+
+
+async def _recorded(
+    visit: Visit, what: str, form: Mapping[str, str], body: Mapping[str, str] | None
+) -> Response:
+    try:
+        month = _month(form.get("period", ""))
+        path = f"/periods/{month or form.get('period', '') or '-'}/{what}"
+        position = await record(visit, form, path, body)
+    except Exception as error:  # noqa: BLE001 - what is no refusal is raised again
+        return await _page(visit, typed(visit, what, form, error, ("reason",)))
+    return RedirectResponse(visit.link("/periods", as_of=None, known_at=None, done=position), 303)
+
+
+async def _page(visit: Visit, given: Typed) -> Response:
+    found = await _months(visit)
+    page = show(visit, "periods.html", found=found, typed=given, instant=partial(local, visit))
+    page.status_code = given.status
+    return page
+
+
+async def _months(visit: Visit, last: Month | None = None) -> Months:
+    """The months up to `last`, or the one that the address asks for, or this one."""
+    known_at = visit.asked.get("known_at")
+    answer = await visit.ask("/periods", known_at=known_at, limit=1_000)
+    told = {Month.parse(one["period"]): one for one in answer["periods"]}
+    current = Month(visit.today.year, visit.today.month)
+    shut = sorted(month for month, one in told.items() if one["status"] == "closed")
+    end = min(last or _month(visit.asked.get("up_to", "")) or current, current)
+    first = min([*told, _before(current, SHOWN - 1)])
+    months = [*takewhile(lambda month: month >= first, (_before(end, n) for n in range(SHOWN)))]
+    lines = await gather(
+        *(_line(visit, month, told.get(month)) for month in months[: 1 if last else None])
+    )
+    behind = _before(months[-1], 1) if months else first
+    closable = _before(shut[-1], -1) if shut else _before(current, 1)
+    names = await names_of(
+        visit,
+        {one["actor"] for line in lines for one in (line.closing, line.opening) if one is not None},
+    )
+    return Months(
+        answer,
+        lines,
+        behind if behind >= first else None,
+        closable if closable < current and not known_at else None,
+        shut[-1] if shut and not known_at else None,
+        names,
+        _before(current, 1),
+    )
+
+
+async def _line(visit: Visit, month: Month, told: Mapping[str, Any] | None) -> Line:
+    closing, opening = told, None
+    if told is not None and told["status"] == "reopened":
+        before = await visit.ask("/periods", position=told["position"] - 1, limit=1_000)
+        closing = next(one for one in before["periods"] if one["period"] == str(month))
+        opening = told
+    is_over, now = month.last_day < visit.today, None
+    if visit.may(Task.SEE):
+        answer = await visit.ask(
+            "/portfolios",
+            as_of=min(month.last_day, visit.today),
+            known_at=visit.asked.get("known_at"),
+        )
+        now = answer["currencies"][0]
+    currency = str(now["currency"]) if now else visit.service.settings.currency
+    return Line(month, closing, opening, now, currency, is_over)
+
+
+async def names_of(visit: Visit, actors: Collection[str]) -> Mapping[str, str]:
+    """What the accounts are called that did something; names live outside the log."""
+
+    def looked() -> Mapping[str, str]:
+        with visit.service.asking() as cursor:
+            return dict(
+                cursor.execute(
+                    "SELECT person_id, name FROM books.people WHERE person_id = ANY(%s)",
+                    [list(actors)],
+                ).fetchall()
+            )
+
+    return await run_in_threadpool(looked) if actors else {}
+
+
+def _month(text: str) -> Month | None:
+    """Of an address; None for what is no month."""
+    try:
+        month = Month.parse(text)
+    except ValueError:
+        return None
+    return month if str(month) == text and 2000 <= month.year <= 2100 else None
+
+
+def _before(month: Month, number: int) -> Month:
+    """So many months before; after, where it is negative."""
+    place = month.year * 12 + month.month - 1 - number
+    return Month(place // 12, place % 12 + 1)
+
+
+def local(visit: Visit, text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(visit.service.settings.zone)
