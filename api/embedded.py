@@ -33,7 +33,7 @@ STOPS_WITHIN_S = 30
 PR_SET_PDEATHSIG = 1
 SOCKET_PARENT_LIMIT_BYTES = 70  # AF_UNIX allows 107 for all of it, we and PostgreSQL add 33
 
-SETTINGS = {"listen_addresses": "", "shared_buffers": "128MB", "max_connections": "100"}
+SETTINGS = {"listen_addresses": "", "shared_buffers": "512MB", "max_connections": "100"}
 SETTINGS |= {"unix_socket_permissions": "0700"}  # behind a directory that is 0700 itself
 SETTINGS |= {"jit": "off"}  # compiling costs more than it saves on queries of milliseconds
 _OURS = ("PG", "DATABASE_URL", "DEALFOLIO_")
