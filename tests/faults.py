@@ -681,6 +681,20 @@ FAULTS = (
         _MEMORY,
     ),
     Fault(
+        "whoever is asked about a second time drives somebody out of memory",
+        "projections/memory.py",
+        "return often >= 2 * self._asked[next(iter(self._books))]",
+        "return often >= 2",
+        "test_memory.py::test_somebody_is_forgotten_only_for_one_who_is_asked_about_twice_as_often",
+    ),
+    Fault(
+        "who is told from memory does not count as asked about",
+        "projections/memory.py",
+        "            self._books.move_to_end(manager)\n            self._count(manager)\n",
+        "            self._books.move_to_end(manager)\n",
+        "test_memory.py::test_somebody_is_forgotten_only_for_one_who_is_asked_about_twice_as_often",
+    ),
+    Fault(
         "the first news are left out",
         "projections/memory.py",
         "WHERE {THEIRS} AND position > %s AND",
