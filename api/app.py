@@ -1,6 +1,5 @@
 """The web application: routes, refusals and health around one service."""
 
-import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -162,7 +161,6 @@ def _lifespan(
     async def lifespan(app: App) -> AsyncIterator[dict[str, Bounds]]:
         given = service or _from_environment(settings)
         collect_young()
-        _change_threads_seldom()
         _put_at_hand(app, given)
         try:
             yield {
@@ -183,13 +181,6 @@ def _put_at_hand(app: App, service: Service) -> None:
     app.state.sessions = Sessions(service)
     app.state.signing_in = SigningIn(service, app.state.accounts, app.state.sessions)
     app.state.open_id = OpenId(service)
-
-
-def _change_threads_seldom() -> None:
-    """The loop and the writer take turns of a batch each rather than of 5 ms: a third more commands
-    a second, and the median falls with it.
-    """
-    sys.setswitchinterval(0.02)
 
 
 def _from_environment(settings: Settings) -> Service:

@@ -33,8 +33,20 @@ STOPS_WITHIN_S = 30
 PR_SET_PDEATHSIG = 1
 SOCKET_PARENT_LIMIT_BYTES = 70  # AF_UNIX allows 107 for all of it, we and PostgreSQL add 33
 
-SETTINGS = {"listen_addresses": "", "shared_buffers": "128MB", "max_connections": "100"}
+_MB = 2**20
+LEAST_BUFFERS, MOST_BUFFERS = 128, 2_048
+"""MB. A ledger of ten million postings fits into the larger."""
+
+
+def _shared_buffers() -> str:
+    """A quarter of the machine's memory, as PostgreSQL's manual has it."""
+    quarter = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4 // _MB
+    return f"{min(max(quarter, LEAST_BUFFERS), MOST_BUFFERS)}MB"
+
+
+SETTINGS = {"listen_addresses": "", "shared_buffers": _shared_buffers(), "max_connections": "100"}
 SETTINGS |= {"unix_socket_permissions": "0700"}  # behind a directory that is 0700 itself
+SETTINGS |= {"io_method": "sync"}  # pages in the system's cache: to hand over takes longer
 SETTINGS |= {"jit": "off"}  # compiling costs more than it saves on queries of milliseconds
 _OURS = ("PG", "DATABASE_URL", "DEALFOLIO_")
 """Of the environment what a child must not be led by or, as another account's, let read."""

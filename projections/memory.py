@@ -2,11 +2,11 @@
 
 The ledger answers the first question about a manager. Whoever is asked about again is learnt by
 heart, and from then on told what is new. What is kept is bounded: the manager who was asked about
-longest ago is forgotten first. All is forgotten when another ledger, or another start of the
-server, turns out to be there.
+longest ago is forgotten first, and only for one who is asked about more. All is forgotten when
+another ledger, or another start of the server, turns out to be there.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from datetime import date
 from itertools import groupby
@@ -39,7 +39,7 @@ LATEST = 2**16, 2**62
 FAR = 5_000
 """So many events at most are caught up; behind more of them it is quicker to begin anew."""
 MANY = 10_000
-"""So many managers at most are told from those who were never asked about."""
+"""After so many questions they count half: what was asked about long ago counts little."""
 
 
 # ---------------------------------------------------------------------------- the first look
@@ -169,7 +169,8 @@ class Memory(Generic[Shown, Told]):
         self._most_bytes = most_bytes
         self._lock = Lock()
         self._books: OrderedDict[ManagerId, Book[Shown, Told]] = OrderedDict()
-        self._asked: set[ManagerId] = set()
+        self._asked: Counter[ManagerId] = Counter()
+        self._questions = 0
         self._end = End((0, ""), 0)
 
     def told(self, cursor: Cursor[Any], manager: ManagerId, end: End, point: Point) -> Told | None:
@@ -187,6 +188,7 @@ class Memory(Generic[Shown, Told]):
             if book is None or self._end.ledger != end.ledger or self._end.position < end.position:
                 return None
             self._books.move_to_end(manager)
+            self._count(manager)
         return book.told(day_of(point.as_of), point.position)
 
     def prepare(self, manager: ManagerId, as_of: date, knowledge: Knowledge) -> None:
@@ -204,14 +206,27 @@ class Memory(Generic[Shown, Told]):
         return manager in self._books
 
     def asks_again(self, manager: ManagerId) -> bool:
-        """Whether the manager was asked about before: then it is worth learning more."""
+        """Whether the manager, who is not known here, is worth learning: was asked about before,
+        and, where somebody would be forgotten for it, twice as often as they.
+        """
         with self._lock:
-            if manager in self._asked:
+            self._count(manager)
+            often = self._asked[manager]
+            if often < 2 or not self._books:
+                return often >= 2
+            size = sum(book.size for book in self._books.values())
+            if size + size // len(self._books) <= self._most_bytes:
                 return True
-            if len(self._asked) >= MANY:
-                self._asked.clear()
-            self._asked.add(manager)
-            return False
+            return often >= 2 * self._asked[next(iter(self._books))]
+
+    def _count(self, manager: ManagerId) -> None:
+        self._asked[manager] += 1
+        self._questions += 1
+        if self._questions >= MANY:
+            self._questions = 0
+            self._asked = Counter(
+                {who: times // 2 for who, times in self._asked.items() if times > 1}
+            )
 
     def learn(self, cursor: Cursor[Any], manager: ManagerId) -> None:
         """Read all of the manager's deals, unless the ledger is replaced meanwhile.

@@ -5,9 +5,10 @@ the end of each *mark*, four days of every month, can be written down for ever, 
 (as_of, position) is the snapshot at the last cut and mark before it, and two strips:
 
     known at `position` and effective by `as_of`
-        = known at the cut, effective by the mark    one row for a manager
+        = known at the cut, effective by a mark      one row for a manager
         + learnt since, effective by `as_of`         of EVERY events at most
-        + known at the cut, effective after the mark of eight days at most
+        + known at the cut, effective after the mark of four days at most;
+          or, where the mark is the later, less what is effective after `as_of`
 
 Cuts never lie along dates, where a late entry would change them. Snapshots are sparse: a cut has
 rows of its own only for marks that what was learnt since the cut before has changed, and for new
@@ -45,6 +46,8 @@ EVERY = 8_192
 CLOSERS_LOCK = 1_701_001
 """With the table of cuts: a rebuild closes those of another ledger meanwhile."""
 
+MARKS = 8, 16, 24
+"""Days of a month that are marks, beside its last."""
 _MARK: LiteralString = """
 least(
     date_trunc('month', effective_on)::date + (extract(day FROM effective_on)::int + 7) / 8 * 8 - 1,
@@ -55,11 +58,12 @@ least(
 
 
 @lru_cache(maxsize=4_096)
-def mark_before(day: date) -> date:
-    """The last mark on or before `day`."""
-    if day.day == monthrange(day.year, day.month)[1]:
-        return day
-    return day.replace(day=1) + timedelta(days=day.day // 8 * 8 - 1)
+def mark_near(day: date) -> date:
+    """The mark that is fewest days away, the earlier of two."""
+    first = day.replace(day=1)
+    last = first.replace(day=monthrange(day.year, day.month)[1])
+    marks = [first - timedelta(days=1), *(first.replace(day=one) for one in MARKS), last]
+    return min(marks, key=lambda mark: abs(mark - day))
 
 
 # ---------------------------------------------------------------------------- asking
@@ -84,10 +88,18 @@ WHERE manager = holders.manager AND currency = holders.currency
 _SINCE_THE_CUT: LiteralString = """
 position > coalesce(cut.position, 0) AND position <= %(position)s
 """
-_BEHIND_THE_MARK: LiteralString = """
-effective_on > asked.mark AND effective_on <= asked.day AND position + 0 <= cut.position
+_FROM_THE_MARK: LiteralString = """
+SELECT account, amount * sign AS amount, credit * sign AS credit, progress * sign AS progress,
+    actions * sign AS actions, deals * sign AS deals
+FROM ledger.postings CROSS JOIN (SELECT sign(asked.day - asked.mark)::bigint) AS way (sign)
+WHERE manager = holders.manager AND currency = holders.currency
+  AND effective_on > least(asked.mark, asked.day)
+  AND effective_on <= greatest(asked.mark, asked.day)
+  AND position + 0 <= cut.position
 """
-"""Days are few, and all that is known is much: the sum keeps another index from offering itself."""
+"""Added behind the mark, and taken away before it. Days are few, and all that is known is much: the
+sum keeps another index from offering itself.
+"""
 
 
 def _sum_of(*parts: LiteralString) -> LiteralString:
@@ -110,7 +122,7 @@ CROSS JOIN ({who}) AS who JOIN ledger.holders USING (manager)
 LEFT JOIN LATERAL ({_SNAPSHOT}) AS snapshot ON true
 CROSS JOIN LATERAL (
     SELECT {STANDING} FROM (
-        {_STRIP} AND {_BEHIND_THE_MARK}
+        {_FROM_THE_MARK}
         UNION ALL
         {_STRIP} AND {_SINCE_THE_CUT} AND effective_on <= asked.day
     ) AS strip
@@ -128,7 +140,7 @@ def standings(
     """By currency and manager: the sum of all postings with `effective_on` <= `as_of` and
     `position` <= `position`, of everybody or of `managers`.
     """
-    asked = _asked(position, managers) | {"mark": mark_before(as_of), "as_of": as_of}
+    asked = _asked(position, managers) | {"mark": mark_near(as_of), "as_of": as_of}
     for currency, manager, *columns in cursor.execute(
         _STANDINGS[whose(managers)], asked
     ).fetchall():
@@ -162,8 +174,8 @@ FROM {_CUT} CROSS JOIN holders CROSS JOIN asked CROSS JOIN LATERAL ({_SNAPSHOT})
 UNION ALL
 SELECT day, 'mark', manager_id, {STANDING}
 FROM {_CUT} CROSS JOIN holders CROSS JOIN asked
-CROSS JOIN LATERAL ({_STRIP} AND {_BEHIND_THE_MARK}) AS strip
-WHERE day > mark
+CROSS JOIN LATERAL ({_FROM_THE_MARK} OFFSET 0) AS strip  -- its days, and not all of the manager's
+WHERE day <> mark
 GROUP BY day, manager_id
 UNION ALL
 SELECT effective_on, 'cut', manager_id, {STANDING}
@@ -190,7 +202,7 @@ def standings_on(
     """`standings` in one currency on each of the ascending `days`, all in one statement."""
     asked = _asked(position, managers) | {
         "days": _array(days),
-        "marks": _array(map(mark_before, days)),
+        "marks": _array(map(mark_near, days)),
         "last": days[-1],
         "currency": currency,
     }

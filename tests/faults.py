@@ -358,8 +358,8 @@ FAULTS = (
     Fault(
         "the day of the mark is counted twice",
         "projections/snapshots.py",
-        "\neffective_on > asked.mark AND",
-        "\neffective_on >= asked.mark AND",
+        "  AND effective_on > least(asked.mark, asked.day)\n",
+        "  AND effective_on >= least(asked.mark, asked.day)\n",
         _SNAPSHOTS,
     ),
     Fault(
@@ -426,10 +426,17 @@ FAULTS = (
         "test_rebuild.py::test_what_is_recorded_meanwhile_is_in_it",
     ),
     Fault(
+        "what lies between the day and a later mark is counted twice",
+        "projections/snapshots.py",
+        "sign(asked.day - asked.mark)",
+        "abs(sign(asked.day - asked.mark))",
+        _SNAPSHOTS,
+    ),
+    Fault(
         "marks in Python are not those of the database",
         "projections/snapshots.py",
-        "timedelta(days=day.day // 8 * 8 - 1)",
-        "timedelta(days=(day.day - 1) // 8 * 8 - 1)",
+        "MARKS = 8, 16, 24\n",
+        "MARKS = 8, 15, 24\n",
         "test_snapshots.py::test_the_database_and_python_have_the_same_marks",
     ),
     Fault(
@@ -672,6 +679,20 @@ FAULTS = (
         "        if told is None or told[0] != point:\n",
         "        if told is None or told[0][0] != day:\n",
         _MEMORY,
+    ),
+    Fault(
+        "whoever is asked about a second time drives somebody out of memory",
+        "projections/memory.py",
+        "return often >= 2 * self._asked[next(iter(self._books))]",
+        "return often >= 2",
+        "test_memory.py::test_somebody_is_forgotten_only_for_one_who_is_asked_about_twice_as_often",
+    ),
+    Fault(
+        "who is told from memory does not count as asked about",
+        "projections/memory.py",
+        "            self._books.move_to_end(manager)\n            self._count(manager)\n",
+        "            self._books.move_to_end(manager)\n",
+        "test_memory.py::test_somebody_is_forgotten_only_for_one_who_is_asked_about_twice_as_often",
     ),
     Fault(
         "the first news are left out",

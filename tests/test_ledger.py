@@ -93,7 +93,7 @@ class Chapter(NamedTuple):
     st.sampled_from(Step),
     st.integers(3, 40),
 )
-@examples(200, times=10)
+@examples(120, times=16)
 def test_every_question_is_answered_from_the_ledger_as_the_definition_and_the_oracle_do(
     service: Service,
     plot: Plot,

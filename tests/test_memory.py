@@ -313,6 +313,21 @@ def test_whoever_was_asked_about_longest_ago_is_forgotten_first(service: Service
     assert list(memory._books) == [anna, vera]
 
 
+def test_somebody_is_forgotten_only_for_one_who_is_asked_about_twice_as_often(
+    service: Service,
+) -> None:
+    """Else many who are asked about in turn would all be learnt, and all in vain."""
+    (anna, boris, *_), end = told(service)
+    memory = Memory(as_it_is, joined, rows_of)
+    recalled(memory, service, anna, DAYS[-1], end)
+    assert [memory.asks_again(anna) for _ in range(2)] == [False, True]
+    learn(memory, service, anna)
+    memory._most_bytes = memory._books[anna].size
+    assert [memory.asks_again(boris) for _ in range(4)] == [False, False, False, True]
+    recalled(memory, service, anna, DAYS[-1], end)
+    assert [memory.asks_again(boris) for _ in range(2)] == [False, True]
+
+
 def test_behind_many_events_memory_begins_anew(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:

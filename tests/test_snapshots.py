@@ -20,8 +20,8 @@ from api.settings import Settings
 from application.orders import Order
 from domain.decisions import Command
 from domain.directory_commands import RegisterManager
-from domain.values import ManagerId
 from projections import rebuild as rebuild_module
+from projections.ledger import NOBODY
 from projections.movement import movement_from_ledger
 from projections.portfolio import portfolios_from_ledger
 from projections.rebuild import rebuild
@@ -32,7 +32,7 @@ from projections.snapshots import (
     _MARK,
     CLOSERS_LOCK,
     close_next_cut,
-    mark_before,
+    mark_near,
     standings_on,
 )
 from projections.verify import verify
@@ -125,9 +125,11 @@ def test_a_series_is_the_same_by_snapshots_and_day_by_day(ledger: Connection[Tup
     days = [DAYS[0] + timedelta(days=number) for number in range((DAYS[-1] - DAYS[0]).days + 1)]
     for position, some in product((0, 9, 21, 2**40), (None, cast_of(1)[1:3])):
         asked = ledger.cursor(), days, position, "RUB", some
-        nobody: dict[ManagerId, Any] = {}
-        by_day = [held | nobody for held in day_by_day(*asked)]
-        assert [*standings_on(*asked)] == by_day
+        by_snapshots, by_day = (
+            [{who: one for who, one in held.items() if one != NOBODY} for held in each(*asked)]
+            for each in (standings_on, day_by_day)
+        )
+        assert by_snapshots == by_day
 
 
 def test_the_database_and_python_have_the_same_marks(ledger: Connection[TupleRow]) -> None:
@@ -145,10 +147,9 @@ def test_the_database_and_python_have_the_same_marks(ledger: Connection[TupleRow
     }
     for day, mark in rows:
         assert mark == min(one for one in marks if one >= day)
-        assert mark_before(mark) == mark
-        assert mark_before(day) == max(
-            (one for one in marks if one <= day), default=date(2023, 11, 30)
-        )
+        assert mark_near(mark) == mark
+        near = [date(2023, 11, 30), *sorted(marks)]
+        assert mark_near(day) == min(near, key=lambda one: abs(one - day))
 
 
 def test_what_is_wrong_in_them_is_named(database: str, ledger: Connection[TupleRow]) -> None:
