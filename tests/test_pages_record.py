@@ -161,8 +161,21 @@ def test_a_late_action_finds_the_room_of_its_date(cast: Cast) -> None:
     page = cast.director.page(f"/record?deal_id={deal}&action_type={kind}&effective_on=2026-09-01")
     assert re.search(r"До предела сделки осталось</th><td role=\"cell\">40,00 %", page)
     assert re.search(r"Зачтётся</th><td role=\"cell\">40,00 %", page)
-    assert "Из-за неё иначе зачтётся 1 более поздняя запись." in page
+    assert "Из-за неё иначе зачтётся 1 другое действие сделки" in page
     assert "портфели не меняются" in page
+
+
+def test_what_later_setbacks_take_is_not_called_above_the_cap(cast: Cast) -> None:
+    here, anna = cast.here, cast.anna
+    deal, kind = here.deal(anna.manager), here.kind("10.00")
+    here.act(deal, anna.manager, kind, "2026-03-02")
+    here.act(deal, anna.manager, here.kind("-5.00"), "2026-10-05")
+    page = cast.director.page(f"/record?deal_id={deal}&action_type={kind}&effective_on=2026-09-01")
+    assert re.search(r"Зачтётся</th><td role=\"cell\">7,50 %", page)
+    assert re.search(r"Уменьшено позже</th><td role=\"cell\">2,50 %", page)
+    assert "Сверх предела" not in page
+    assert headline(page) == money("40000000.00"), "the action before it gets back 2.5 %"
+    assert "Из-за неё иначе зачтётся 1 другое действие сделки" in page
 
 
 def test_a_claim_says_that_it_does_not_count_yet(cast: Cast) -> None:

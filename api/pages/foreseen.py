@@ -222,14 +222,33 @@ class Preview:
         """
         if self.action is None or self.action.claimed:
             return None
-        lost = abs(self.action.weight) - abs(hundredths(self.credit))
+        lost = abs(self.action.weight) - self._begins_with
         return decimal_text(lost) if lost else None
 
     @property
-    def later(self) -> int:
-        """How many entries of later dates count for more or for less by it."""
-        return len(
-            {one.due_position for one in self.foreseen.postings if one.due_position != one.position}
+    def taken_later(self) -> str | None:
+        """What setbacks of later dates take of a new action entered late; None for nothing."""
+        if self.action is None or self.action.claimed or self.action.is_setback:
+            return None
+        taken = self._begins_with - self.action.credit
+        return decimal_text(taken) if taken else None
+
+    @property
+    def _begins_with(self) -> int:
+        """What a new action counts for on its date: as far as there is room, or what to take."""
+        there = self.foreseen.there
+        assert self.action is not None
+        bound = there.progress if self.action.is_setback else there.room
+        return min(abs(self.action.weight), bound)
+
+    @property
+    def shifted(self) -> int:
+        """How many other actions count for more or for less by a new one that is entered late."""
+        if self.action is None or self.action.is_setback:
+            return 0
+        return sum(
+            one.credit != self.after.actions[one.action_id].credit
+            for one in self.before.actions.values()
         )
 
     @property
