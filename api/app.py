@@ -35,7 +35,8 @@ from api.door import Door
 from api.garbage import collect_young
 from api.guard import Guard
 from api.limits import RateLimit
-from api.pages import home, sign_in
+from api.pages import deal, home, sign_in
+from api.pages import deals as deals_page
 from api.problems import Problem, language_of, problem_of, respond
 from api.service import Service
 from api.serving import BOUNDS, Bounds
@@ -67,7 +68,7 @@ _ROUTERS = tuple(
 )
 
 
-_PAGES = (home, sign_in)
+_PAGES = (home, deals_page, deal, sign_in)
 
 
 class App(FastAPI):
