@@ -273,7 +273,7 @@ def _checks(axis: _Axis, shown: History) -> Iterator[str]:
     path = steps([*amounts, amounts[-1]], xs, scale, _CHECK_BOTTOM)
     yield f'<path class="ckfill" d="{path}V{_CHECK_BOTTOM:.0f}H{xs[0]:.1f}Z"/>'
     yield f'<path class="ckline" d="{path}"/>'
-    for check, x, following in zip(shown.checks, xs, [*xs[1:-1], _RIGHT], strict=True):
+    for check, x, following in zip(shown.checks, xs, [*xs[1:-1], _RIGHT], strict=False):
         y = _CHECK_BOTTOM - check.amount * scale
         yield f'<circle class="ckdot" cx="{x:.1f}" cy="{y:.1f}" r="3"/>'
         letters = int((following - x) / _LETTER) - len(check.figure) - 1

@@ -53,9 +53,12 @@ async def deals(visit: VisitDep) -> Response:
     found = await _found(visit, SHOWN)
     order = visit.asked.get("sort", "check")
     shown = list(found.deals)
+    company_currency = visit.service.settings.currency
     if found.cursor is None and order in ORDERS:
         by, greatest_first = ORDERS[order]
         shown.sort(key=by, reverse=greatest_first)
+        if order == "check":  # other currencies behind: their figures are no measure of ours
+            shown.sort(key=lambda deal: _currency(deal, company_currency))
     return show(
         visit,
         "deals.html",
@@ -67,7 +70,7 @@ async def deals(visit: VisitDep) -> Response:
         owners=_owners(visit, found.people),
         is_filtered=any(visit.asked.get(name) for name in FILTERS),
         filters={name: visit.asked.get(name) for name in FILTERS},
-        company_currency=visit.service.settings.currency,
+        company_currency=company_currency,
         bar=lambda deal: small_bar(float(deal["progress"])),
     )
 
@@ -161,6 +164,11 @@ async def _opening(visit: Visit, deal: Mapping[str, Any], position: int) -> int:
         position=position,
     )
     return int(min(event["position"] for event in answer["events"]))
+
+
+def _currency(deal: Mapping[str, Any], companys: str) -> tuple[bool, str]:
+    currency = str(deal["potential_check"]["currency"])
+    return currency != companys, currency
 
 
 def _folded(text: str) -> str:
