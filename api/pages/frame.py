@@ -61,7 +61,16 @@ def _environment(language: Language) -> Environment:
         extensions=["jinja2.ext.i18n"],
     )
     environment.install_gettext_translations(_translations(language), newstyle=True)  # type: ignore[attr-defined]
-    for name in ("compact", "millions", "exact", "percent", "count", "long_date", "moment", "symbol"):
+    for name in (
+        "compact",
+        "millions",
+        "exact",
+        "percent",
+        "count",
+        "long_date",
+        "moment",
+        "symbol",
+    ):
         environment.filters[name] = partial(_in_language, getattr(figures, name), language)
     environment.filters["percent_short"] = partial(figures.one_decimal, language=language)
     environment.filters["parsed"] = date.fromisoformat
