@@ -87,6 +87,7 @@ def year(here: Company) -> SimpleNamespace:
     quiet = here.deal(boris, "7000000.00", "2026-06-01", title="Ёлочный базар", client="Базар")
     won = here.deal(anna, "1000000.00", "2026-06-01", title="Выигранная")
     here.act(won, anna, ten, "2026-06-01")
+    here.act(won, anna, claim, "2026-06-01")
     win = {"contract_amount": "900000.01", "effective_on": "2026-06-01"}
     here.director.do(f"/v1/deals/{won}/win", win)
     on(date(2026, 6, 30))
@@ -96,6 +97,7 @@ def year(here: Company) -> SimpleNamespace:
         director=signed_in(here, here.director),
         auditor=signed_in(here, here.hire("auditor")),
         annas=signed_in(here, here.hire("manager", manager_id=anna)),
+        veras=signed_in(here, here.hire("manager", manager_id=vera)),
         boriss=signed_in(here, here.hire("manager", manager_id=boris)),
         head=signed_in(here, here.hire("head", team_id=south)),
         performing=signed_in(here, here.hire("head", team_id=south, manager_id=vera)),
@@ -276,6 +278,13 @@ def test_a_won_deal_says_by_which_contract(year: SimpleNamespace) -> None:
     assert "контракт на 900 000,01 ₽" in read(text)
 
 
+def test_what_was_claimed_in_a_closed_deal_waits_for_nobody(year: SimpleNamespace) -> None:
+    text = page(year.director, f"/deals/{year.won}")
+    assert "при подтверждении" not in text
+    assert "/commands/confirmation" not in text
+    assert "заявлено" in read(row(text, 2))
+
+
 def test_a_deal_without_actions_says_what_to_do(year: SimpleNamespace) -> None:
     text = page(year.director, f"/deals/{year.quiet}")
     assert "Действий пока нет" in read(text)
@@ -299,6 +308,14 @@ def test_nobody_is_offered_to_confirm_an_action_of_their_own(year: SimpleNamespa
     text = page(year.performing, f"/deals/{year.deal}")
     assert "/commands/check-revisions" in text
     assert "/commands/confirmation" not in text
+
+
+def test_a_manager_is_offered_to_withdraw_a_claim_of_their_own_and_nothing_else(
+    year: SimpleNamespace,
+) -> None:
+    path = f"/deals/{year.deal}/commands/"
+    (link,) = re.findall(f'href="({path}[^"]+)"', page(year.veras, f"/deals/{year.deal}"))
+    assert link == f"{path}withdrawal?action_id={year.claimed}"
 
 
 def test_the_log_is_offered_to_those_who_may_read_it(year: SimpleNamespace) -> None:
@@ -501,10 +518,7 @@ def test_english_in_full(year: SimpleNamespace) -> None:
 
 
 def test_every_text_of_these_pages_has_its_russian() -> None:
-    known = {
-        key[0] if isinstance(key, tuple) else key
-        for key in _translations("ru")._catalog  # type: ignore[attr-defined]
-    }
+    known = {key[0] if isinstance(key, tuple) else key for key in _translations("ru")._catalog}
     said = [text for names in deal_page.EVENTS.values() for text in names if text]
     said += [label for commands in deal_page._COMMANDS.values() for _, label in commands]
     for name in ("deal.html", "deal_not_yet.html", "deal_parts.html", "deals.html"):
@@ -543,9 +557,9 @@ def test_what_lies_beyond_a_hundred_stays_in_the_drawing() -> None:
         assert max(ends) <= width
 
 
-def _drawn(*marks: Mark, days: int = 100, managers: int = 1) -> str:
+def _drawn(*marks: Mark, days: int = 100, managers: int = 1, part: float = 2.0) -> str:
     first = date(2026, 1, 10)
-    bands = [Band(f"кто-{n}", "m1", [0.0, 2.0, 2.0]) for n in range(managers)]
+    bands = [Band(f"кто-{n}", "m1", [0.0, part, part]) for n in range(managers)]
     shown = History(
         [first, first + timedelta(days=5), first + timedelta(days=days)],
         bands, [0.0] * 3, ["2,00"] * (managers + 1), [Check(first, 0.0, "0", "открыта")], marks,
@@ -568,12 +582,14 @@ def test_a_deal_of_fifty_years_has_few_months_and_one_of_a_day_has_one() -> None
     assert _drawn(days=6).count("vgrid") == 1
 
 
-def test_names_beside_the_bands_do_not_lie_on_each_other() -> None:
-    drawn = _drawn(managers=12)
+@pytest.mark.parametrize("part", [0.5, 2.0, 8.0])
+def test_names_beside_the_bands_do_not_lie_on_each_other(part: float) -> None:
+    drawn = _drawn(managers=12, part=part)
     ys = [float(y) for y in re.findall(r'class="lab" x="1220.0" y="([\d.]+)"', drawn)]
     assert len(ys) == 8, "of many the widest"
     assert all(abs(one - other) >= 15.9 for one, other in pairwise(ys))
     assert min(ys) > 0
+    assert max(ys) <= 150, "nor on the row of the check"
 
 
 def test_labels_over_the_rail_leave_each_other_room() -> None:

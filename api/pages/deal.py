@@ -75,6 +75,8 @@ _COMMANDS: Mapping[str, Sequence[tuple[str, str]]] = {
         ("check-revisions", "Revise the check"),
         ("handovers", "Hand over"),
         ("expected-close-revisions", "Revise the expected close"),
+        ("weight-changes", "Change a weight"),
+        ("withdrawal", "Withdraw an action"),
         ("suspension", "Suspend"),
         ("win", "Mark as won"),
         ("loss", "Mark as lost"),
@@ -84,6 +86,8 @@ _COMMANDS: Mapping[str, Sequence[tuple[str, str]]] = {
         ("check-revisions", "Revise the check"),
         ("handovers", "Hand over"),
         ("expected-close-revisions", "Revise the expected close"),
+        ("weight-changes", "Change a weight"),
+        ("withdrawal", "Withdraw an action"),
         ("win", "Mark as won"),
         ("loss", "Mark as lost"),
     ),
@@ -104,7 +108,8 @@ class Performer:
 @dataclass(frozen=True, slots=True)
 class Act:
     """An action: `number` in book order, `event` that recorded it, `settled` that confirmed, took
-    back or rejected it; `adds` in money at the deal's check, `taken` in percent by a setback.
+    back or rejected it; `adds` in money at the deal's check, `taken` in percent by a setback. Nobody
+    is offered to confirm an action of their own.
     """
 
     number: int
@@ -116,6 +121,7 @@ class Act:
     adds: str
     taken: Decimal
     may_confirm: bool
+    may_take_back: bool
 
     @property
     def is_setback(self) -> bool:
@@ -169,6 +175,9 @@ class Found:
 
     @property
     def claimed(self) -> Decimal:
+        """What can still be confirmed: nothing while the deal is not open."""
+        if self.deal["status"] != "open":
+            return Decimal()
         claims = (
             Decimal(act.said["weight"]) for act in self.acts if act.said["state"] == "claimed"
         )
@@ -324,21 +333,27 @@ def _acts(
     for event in events:
         if "action_id" in event["data"]:
             of_action[event["data"]["action_id"]][event["type"]] = event
-    judges = _judges(visit, people, deal)
-    return [
-        Act(
-            number,
-            said,
-            of_action[said["action_id"]]["ActionPerformed"],
-            of_action[said["action_id"]].get(_SETTLED_BY.get(said["state"], "")),
-            titles.get(said["action_type"], said["action_type"]),
-            _performers(said, of_action[said["action_id"]]["ActionPerformed"]),
-            _worth(said["credit"], deal["potential_check"]["amount"]),
-            _taken(said, of_action[said["action_id"]]),
-            judges and said["state"] == "claimed" and not _performed_by(visit, said),
+    judges = deal["status"] == "open" and _judges(visit, people, deal)
+    acts = []
+    for number, said in enumerate(deal["actions"], 1):
+        happened = of_action[said["action_id"]]
+        performers = _performers(said, happened["ActionPerformed"])
+        waits, mine = said["state"] == "claimed", visit.grant.manager_id in _people_of(performers)
+        acts.append(
+            Act(
+                number,
+                said,
+                happened["ActionPerformed"],
+                happened.get(_SETTLED_BY.get(said["state"], "")),
+                titles.get(said["action_type"], said["action_type"]),
+                performers,
+                _worth(said["credit"], deal["potential_check"]["amount"]),
+                _taken(said, happened),
+                may_confirm=waits and judges and not mine,
+                may_take_back=waits and _takes_back(visit, deal, performers),
+            )
         )
-        for number, said in enumerate(deal["actions"], 1)
-    ]
+    return acts
 
 
 def _performers(said: Mapping[str, Any], event: Mapping[str, Any]) -> Sequence[Performer]:
@@ -357,9 +372,18 @@ def _taken(said: Mapping[str, Any], events: Mapping[str, Mapping[str, Any]]) -> 
     return sum((Decimal(line["credit"]) for line in event["added"]), Decimal())
 
 
-def _performed_by(visit: Visit, said: Mapping[str, Any]) -> bool:
-    """Nobody confirms an action of their own."""
-    return any(line["manager_id"] == visit.grant.manager_id for line in said["credits"])
+def _takes_back(visit: Visit, deal: Mapping[str, Any], performers: Sequence[Performer]) -> bool:
+    """A manager may withdraw a claim that is theirs alone; those who judge find it elsewhere."""
+    return (
+        MATRIX[Task.JUDGE].get(visit.grant.role) is Reach.OWN
+        and deal["status"] in {"open", "suspended"}
+        and _people_of(performers) == {visit.grant.manager_id}
+    )
+
+
+def _people_of(performers: Iterable[Performer]) -> set[str]:
+    """Whoever did it, and whoever has it now."""
+    return {who for one in performers for who in (one.manager_id, one.handed_by) if who}
 
 
 def _judges(visit: Visit, people: People, deal: Mapping[str, Any]) -> bool:

@@ -256,10 +256,11 @@ def _names(ends: Sequence[_End], scale: float) -> Iterator[str]:
             lambda lower, y: min(y, lower - _ROOM),
         )
     )
-    down = max(0.0, _PROGRESS_TOP + 4 - min(ys, default=_PROGRESS_BOTTOM))
-    for end, y in zip(kept, ys, strict=True):
-        yield _text("lab", _RIGHT + 10, y + down + 4, end.name)
-        yield _text("lab num", _EDGE, y + down + 4, end.figure, "end")
+    highest = [_PROGRESS_TOP + 4 + _ROOM * number for number in reversed(range(len(kept)))]
+    for end, y, top in zip(kept, ys, highest, strict=True):
+        at = max(y, top) + 4
+        yield _text("lab", _RIGHT + 10, at, end.name)
+        yield _text("lab num", _EDGE, at, end.figure, "end")
 
 
 def _checks(axis: _Axis, shown: History) -> Iterator[str]:
