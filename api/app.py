@@ -38,6 +38,7 @@ from api.pages import (
     accounts,
     catalogue,
     commands,
+    deal,
     home,
     journal,
     manager,
@@ -46,6 +47,7 @@ from api.pages import (
     sign_in,
     why,
 )
+from api.pages import deals as deals_page
 from api.problems import Problem, language_of, problem_of, respond
 from api.service import Service
 from api.serving import BOUNDS, Bounds
@@ -78,7 +80,7 @@ _ROUTERS = tuple(
 
 
 _PAGES = (
-    home, manager, record, commands, why, catalogue, periods, journal, accounts, sign_in,
+    home, manager, deals_page, deal, record, commands, why, catalogue, periods, journal, accounts, sign_in,
 )  # fmt: skip
 
 

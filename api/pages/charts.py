@@ -68,10 +68,10 @@ def spark(values: Sequence[float], colour: str, mark: float | None = None) -> Ma
     scale = 19.5 / highest
     path = steps(values, xs, scale, 23.5)
     last = 23.5 - values[-1] * scale
-    line = "" if mark is None else _line("mark", 1 + 162 * mark, 1 + 162 * mark, 2, 23)
-    return _drawn(
+    line = "" if mark is None else stroke("mark", 1 + 162 * mark, 1 + 162 * mark, 2, 23)
+    return picture(
         '<svg class="spark" viewBox="0 0 168 26" aria-hidden="true">'
-        f"{_line('grid', 1, 163, 23.5, 23.5)}{line}"
+        f"{stroke('grid', 1, 163, 23.5, 23.5)}{line}"
         f'<path class="sl {colour}" d="{path}"/>'
         f'<circle class="dot {colour}" cx="163" cy="{last:.1f}" r="2.2"/></svg>'
     )
@@ -83,9 +83,9 @@ def change_bar(change: float, widest: float) -> Markup:
     x = 36 - width if change < 0 else 36
     sign = "neg" if change < 0 else "pos"
     bar = f'<rect class="{sign}" x="{x:.1f}" y="2" width="{width:.1f}" height="8" rx="1"/>'
-    return _drawn(
+    return picture(
         '<svg class="dbar" viewBox="0 0 72 12" aria-hidden="true">'
-        f"{bar if width else ''}{_line('zero', 36, 36, 0, 12)}</svg>"
+        f"{bar if width else ''}{stroke('zero', 36, 36, 0, 12)}</svg>"
     )
 
 
@@ -126,7 +126,7 @@ def stack(
     if compared is not None:
         x = xs[compared[0]]
         side, anchor = (-5, "end") if x > (left + right) / 2 else (5, "start")
-        drawn.append(_line("mark", x, x, top - 6, bottom))
+        drawn.append(stroke("mark", x, x, top - 6, bottom))
         drawn.append(
             f'<text class="lab" x="{x + side:.1f}" y="{top - 8:.0f}" text-anchor="{anchor}">'
             f"{escape(compared[1])}</text>"
@@ -135,13 +135,14 @@ def stack(
         drawn += _named(ends, right, top, bottom, scale)
     drawn += [_marker(one, xs[one.place], bottom) for one in markers]
     size = "narrow" if narrow else "wide"
-    return _drawn(
+    return picture(
         f'<svg class="chart {size}" viewBox="0 0 {width} {height}" role="img"'
         f' aria-label="{escape(label)}">{"".join(drawn)}</svg>'
     )
 
 
-def _drawn(svg: str) -> Markup:
+def picture(svg: str) -> Markup:
+    """What was drawn, as it goes into a page."""
     return Markup(svg)  # noqa: S704 - numbers, our own classes, and texts that were escaped
 
 
@@ -150,7 +151,7 @@ def _axis(end: float, parts: int, left: float, right: float, bottom: float, scal
     for number in range(parts + 1):
         value = end * number / parts
         y = bottom - value * scale
-        drawn.append(_line("grid", left, right, y, y))
+        drawn.append(stroke("grid", left, right, y, y))
         text = f"{value:.2f}".rstrip("0").rstrip(".").replace(".", ",")
         drawn.append(
             f'<text class="ax" x="{left - 8:.0f}" y="{y + 4:.1f}" text-anchor="end">{text}</text>'
@@ -164,7 +165,7 @@ def _months(
     begun = [(x, day) for x, day in zip(xs, days, strict=True) if day.day == 1]
     drawn = []
     for number, ((x, _), name) in enumerate(zip(begun, names, strict=False)):
-        drawn.append(_line("tick", x, x, bottom, bottom + 4))
+        drawn.append(stroke("tick", x, x, bottom, bottom + 4))
         if number % every == 0:
             drawn.append(
                 f'<text class="ax" x="{x + 4:.1f}" y="{bottom + 18:.0f}">{escape(name)}</text>'
@@ -180,13 +181,24 @@ def _band(
     scale: float,
     bottom: float,
 ) -> str:
+    title = f"<title>{escape(band.name)}</title>"
+    path = outline(below, above, xs, scale, bottom)
+    return f'<path class="band {band.colour}" d="{path}">{title}</path>'
+
+
+def outline(
+    below: Sequence[float],
+    above: Sequence[float],
+    xs: Sequence[float],
+    scale: float,
+    bottom: float,
+) -> str:
+    """The path around what lies between two lines of steps."""
     back = []
     for (x, _), (_, value) in pairwise(zip(reversed(xs), reversed(below), strict=True)):
         back.append(f"H{x:.1f}V{bottom - value * scale:.1f}")
     lower = f"V{bottom - below[-1] * scale:.1f}{''.join(back)}H{xs[0]:.1f}Z"
-    upper = steps(above, xs, scale, bottom)
-    title = f"<title>{escape(band.name)}</title>"
-    return f'<path class="band {band.colour}" d="{upper}{lower}">{title}</path>'
+    return steps(above, xs, scale, bottom) + lower
 
 
 def _marker(marker: Marker, x: float, bottom: float) -> str:
@@ -220,5 +232,5 @@ def _named(
     return drawn
 
 
-def _line(kind: str, x1: float, x2: float, y1: float, y2: float) -> str:
+def stroke(kind: str, x1: float, x2: float, y1: float, y2: float) -> str:
     return f'<line class="{kind}" x1="{x1:.1f}" x2="{x2:.1f}" y1="{y1:.1f}" y2="{y2:.1f}"/>'

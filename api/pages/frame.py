@@ -1,7 +1,7 @@
 """What all pages have in common: templates, language, the frame with its sections, errors."""
 
 from collections.abc import Callable, Coroutine, Mapping
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from functools import cache, partial
 from io import BytesIO
@@ -95,6 +95,9 @@ def _environment(language: Language) -> Environment:
     ):
         environment.filters[name] = partial(_in_language, getattr(figures, name), language)
     environment.filters["percent_short"] = partial(figures.one_decimal, language=language)
+    environment.filters["parsed"] = date.fromisoformat
+    environment.filters["local"] = _local
+    environment.filters["local_day"] = lambda text, visit: _local(text, visit).date()
     environment.filters["is_nothing"] = lambda amount: not Decimal(amount)
     environment.filters["is_something"] = lambda amount: bool(Decimal(amount))
     environment.filters["spaced"] = lambda figure: f"{figure[:1]}{figures.SPACE}{figure[1:]}"
@@ -106,8 +109,19 @@ def _in_language(written: Callable[..., str], language: Language, *given: Any, *
     return written(*given, language=language, **more)
 
 
+def _local(text: str, visit: Visit) -> datetime:
+    """An instant of an answer, where the company is."""
+    return datetime.fromisoformat(text).astimezone(visit.service.settings.zone)
+
+
 def gettext(language: Language) -> Callable[[str], str]:
     return _translations(language).gettext
+
+
+def ngettext(language: Language) -> Callable[[str, str, int], str]:
+    """The form for so many, with the number in it where `%(num)s` stands."""
+    form = _translations(language).ngettext
+    return lambda one, many, number: form(one, many, number) % {"num": number}
 
 
 def show(visit: Visit, template: str, **shown: object) -> HTMLResponse:

@@ -54,8 +54,10 @@ class Visit:
         return self.grant.role in MATRIX[task]
 
     async def ask(self, path: str, **asked: object) -> Any:  # noqa: ANN401 - JSON
-        """What /v1 answers to GET `path`; None leaves a parameter out. Raises what is a refusal."""
-        given = {name: str(one) for name, one in asked.items() if one is not None}
+        """What /v1 answers to GET `path`; None and "", as a form sends it, leave a parameter out.
+        Raises what is a refusal.
+        """
+        given = {name: str(one) for name, one in asked.items() if one not in (None, "")}
         door = self.request.app.door
         return json.loads(await door.ask(self.request.scope, f"/v1{path}", given))
 

@@ -1,0 +1,189 @@
+"""The deals: all that the reader may see, found by status, owner, and words of title and client."""
+
+from asyncio import gather
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from api.pages.deal_charts import small_bar
+from api.pages.frame import Page, gettext, parsed_day, show
+from api.pages.people import People
+from api.pages.sheets import Column, Sheet, sheet
+from api.pages.visit import Visit, VisitDep
+from domain.access import MATRIX, Reach, Task
+from domain.deal import Status
+
+router = APIRouter(route_class=Page, include_in_schema=False)
+
+ASKED_AT_ONCE = 1_000
+SHOWN = 500
+"""Rows of one page; so many at most are also put in another order."""
+FILTERS = ("status", "manager_id", "q")
+
+_NEVER = "9999-12-31"
+ORDERS: Mapping[str, tuple[Callable[[Mapping[str, Any]], Any], bool]] = {
+    "check": (lambda deal: Decimal(deal["potential_check"]["amount"]), True),
+    "progress": (lambda deal: Decimal(deal["progress"]), True),
+    "close": (lambda deal: deal["expected_close_on"] or _NEVER, False),
+    "opened": (lambda deal: deal["opened_on"], True),
+    "title": (lambda deal: deal["title"].casefold(), False),
+}
+"""By what the rows can be put in order, and whether the greatest is first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the page shows. `cursor` is where the rest begins; None if these are all. `answer` says
+    at which point.
+    """
+
+    as_of: date
+    answer: Mapping[str, Any]
+    deals: Sequence[Mapping[str, Any]]
+    cursor: int | None
+    people: People
+
+
+@router.get("/deals")
+async def deals(visit: VisitDep) -> Response:
+    found = await _found(visit, SHOWN)
+    order = visit.asked.get("sort", "check")
+    shown = list(found.deals)
+    company_currency = visit.service.settings.currency
+    if found.cursor is None and order in ORDERS:
+        by, greatest_first = ORDERS[order]
+        shown.sort(key=by, reverse=greatest_first)
+        if order == "check":  # other currencies behind: their figures are no measure of ours
+            shown.sort(key=lambda deal: _currency(deal, company_currency))
+    return show(
+        visit,
+        "deals.html",
+        found=found,
+        deals=shown,
+        order=order if found.cursor is None else None,
+        greatest_first={name for name, (_, first) in ORDERS.items() if first},
+        statuses=[status.value for status in Status],
+        owners=_owners(visit, found.people),
+        is_filtered=any(visit.asked.get(name) for name in FILTERS),
+        filters={name: visit.asked.get(name) for name in FILTERS},
+        company_currency=company_currency,
+        bar=lambda deal: small_bar(float(deal["progress"])),
+    )
+
+
+@router.get("/deals.{kind}")
+async def exported(kind: str, visit: VisitDep) -> Response:
+    """Every one that the filters let pass."""
+    found = await _found(visit, None)
+    say = gettext(visit.language)
+    columns = [
+        Column(say("Deal"), "text"),
+        Column(say("Client"), "text"),
+        Column(say("Status"), "text"),
+        Column(say("Owner"), "text"),
+        Column(say("Potential check"), "money"),
+        Column(say("Currency"), "text"),
+        Column(f"{say('Progress')}, %", "percent"),
+        Column(say("Opened on"), "date"),
+        Column(say("Expected close"), "date"),
+        Column(say("Deal's id"), "text"),
+    ]
+    rows = [
+        (
+            deal["title"],
+            deal["client"],
+            say(deal["status"]),
+            found.people.name(deal["owner"]),
+            deal["potential_check"]["amount"],
+            deal["potential_check"]["currency"],
+            deal["progress"],
+            deal["opened_on"],
+            deal["expected_close_on"],
+            deal["deal_id"],
+        )
+        for deal in found.deals
+    ]
+    currencies = sorted({deal["potential_check"]["currency"] for deal in found.deals})
+    return sheet(visit, kind, Sheet("deals", columns, rows, found.answer, ", ".join(currencies)))
+
+
+async def _found(visit: Visit, most: int | None) -> Found:
+    """`most` None: all."""
+    managers, first = await gather(
+        visit.ask("/managers", limit=ASKED_AT_ONCE),
+        _page(visit, visit.asked.get("cursor"), None),
+    )
+    words = _folded(visit.asked.get("q", "")).split()
+    kept: list[Mapping[str, Any]] = []
+    cursor = None
+    async for deal in _walk(visit, first):
+        if all(word in _folded(f"{deal['title']} {deal['client']}") for word in words):
+            if most is not None and len(kept) == most:
+                cursor = await _opening(visit, kept[-1], first["position"])
+                break
+            kept.append(deal)
+    as_of = parsed_day(visit.asked.get("as_of"), visit.today)
+    return Found(as_of, first, kept, cursor, People.of(managers["managers"]))
+
+
+async def _walk(visit: Visit, page: Mapping[str, Any]) -> AsyncIterator[Mapping[str, Any]]:
+    """The deals of `page` and of all pages behind it, as known at the first."""
+    while True:
+        for deal in page["deals"]:
+            yield deal
+        if len(page["deals"]) < ASKED_AT_ONCE:
+            return
+        behind = await _opening(visit, page["deals"][-1], page["position"])
+        page = await _page(visit, str(behind), page["position"])
+
+
+async def _page(visit: Visit, cursor: str | None, position: int | None) -> Mapping[str, Any]:
+    """`position` None: what is known is as the address says."""
+    answer = await visit.ask(
+        "/deals",
+        as_of=visit.asked.get("as_of"),
+        known_at=visit.asked.get("known_at") if position is None else None,
+        position=position,
+        status=visit.asked.get("status"),
+        manager_id=visit.asked.get("manager_id"),
+        cursor=cursor,
+        limit=ASKED_AT_ONCE,
+    )
+    return dict(answer)
+
+
+async def _opening(visit: Visit, deal: Mapping[str, Any], position: int) -> int:
+    """Where in the log the deal begins: the list goes on behind it."""
+    answer = await visit.ask(
+        f"/deals/{deal['deal_id']}/events",
+        as_of=visit.asked.get("as_of"),
+        position=position,
+    )
+    return int(min(event["position"] for event in answer["events"]))
+
+
+def _currency(deal: Mapping[str, Any], companys: str) -> tuple[bool, str]:
+    currency = str(deal["potential_check"]["currency"])
+    return currency != companys, currency
+
+
+def _folded(text: str) -> str:
+    """As it is compared: «Ёлка» is found by «елка»."""
+    return text.casefold().replace("ё", "е")
+
+
+def _owners(visit: Visit, people: People) -> Sequence[tuple[str, str]]:
+    """Whom the reader can choose: those whose deals they may see."""
+    mine, team = visit.grant.manager_id, visit.grant.team_id
+    match MATRIX[Task.SEE].get(visit.grant.role):
+        case Reach.ALL:
+            seen = list(people.names)
+        case Reach.TEAM:
+            seen = [who for who in people.names if people.teams[who] == str(team) or who == mine]
+        case _:
+            seen = [who for who in people.names if who == mine]
+    return sorted(((who, people.name(who)) for who in seen), key=lambda one: one[1])

@@ -1,0 +1,62 @@
+"""What managers are called on pages, and the colour in which each is drawn."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from api.pages.charts import SLOTS
+from api.pages.visit import Visit
+from api.service import Service
+from api.signing_in import signing_in
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Managers in the order in which they came: by it each keeps a colour for good."""
+
+    slots: Mapping[str, int]
+    names: Mapping[str, str]
+    shorts: Mapping[str, str]
+    teams: Mapping[str, str | None]
+
+    @classmethod
+    def of(cls, managers: Sequence[Mapping[str, Any]]) -> "People":
+        """From /v1/managers."""
+        ids = [one["manager_id"] for one in managers]
+        names = {one["manager_id"]: one["name"] or one["manager_id"] for one in managers}
+        surnames = Counter(name.split()[-1] for name in names.values())
+        shorts = {
+            who: last if surnames[last := name.split()[-1]] == 1 else name
+            for who, name in names.items()
+        }
+        teams = {one["manager_id"]: one["team_id"] for one in managers}
+        return cls({who: slot for slot, who in enumerate(ids, 1)}, names, shorts, teams)
+
+    def name(self, manager_id: str) -> str:
+        return self.names.get(manager_id, manager_id)
+
+    def short(self, manager_id: str) -> str:
+        """The surname, unless two have the same."""
+        return self.shorts.get(manager_id, manager_id)
+
+    def slot(self, manager_id: str) -> int:
+        return self.slots.get(manager_id, len(self.slots) + 1)
+
+    def colour(self, manager_id: str) -> str:
+        slot = self.slot(manager_id)
+        return f"m{slot}" if slot <= SLOTS else "rest"
+
+
+async def called(visit: Visit, accounts: Iterable[str]) -> Mapping[str, str]:
+    """The names of those accounts' people; of whoever was forgotten there is none."""
+    wanted = sorted(set(accounts))
+    return await signing_in(visit.request).do(partial(_names, visit.service, wanted))
+
+
+def _names(service: Service, accounts: Sequence[str]) -> Mapping[str, str]:
+    asked = "SELECT person_id, name FROM books.people WHERE person_id = ANY(%s)"
+    with service.asking() as cursor:
+        rows = cursor.execute(asked, [list(accounts)]).fetchall()
+    return {person: name for person, name in rows if name}
