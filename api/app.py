@@ -80,8 +80,19 @@ _ROUTERS = tuple(
 
 
 _PAGES = (
-    home, manager, deals_page, deal, record, commands, why, catalogue, periods, journal, accounts, sign_in,
-)  # fmt: skip
+    home,
+    manager,
+    deals_page,
+    deal,
+    record,
+    commands,
+    why,
+    catalogue,
+    periods,
+    journal,
+    accounts,
+    sign_in,
+)
 
 
 class App(FastAPI):

@@ -155,7 +155,8 @@ def _stacks(
     if Decimal(found.total["active"]) < 10**9:
         unit, divided_by = say("m"), 1e6
     rows = sorted(
-        (row for row in found.rows if row.line["manager_id"] in points), key=lambda row: row.colour
+        (row for row in found.rows if row.line["manager_id"] in points),
+        key=lambda row: (len(row.colour), row.colour),
     )
     named = [row for row in rows if row.colour != "rest"]
     bands = [
@@ -221,14 +222,17 @@ async def _portfolio(visit: Visit) -> Portfolio:
     lines = {line["manager_id"]: line for line in earlier["managers"]}
     called = {team["team_id"]: team["name"] for team in teams["teams"]}
     team_of = {one["manager_id"]: called.get(one["team_id"], "") for one in people["managers"]}
+    slots = {one["manager_id"]: slot for slot, one in enumerate(people["managers"], 1)}
     rows = [
         Row(
             line,
             lines.get(line["manager_id"], {}),
             team_of.get(line["manager_id"], ""),
-            f"m{slot}" if slot <= charts.SLOTS else "rest",
+            f"m{slots[line['manager_id']]}"
+            if slots[line["manager_id"]] <= charts.SLOTS
+            else "rest",
         )
-        for slot, line in enumerate(company["managers"], 1)
+        for line in company["managers"]
     ]
     rows.sort(key=lambda row: Decimal(row.line["active"]), reverse=True)
     return Portfolio(
