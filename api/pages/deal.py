@@ -124,6 +124,10 @@ class Act:
     may_take_back: bool
 
     @property
+    def state(self) -> str:
+        return str(self.said["state"])
+
+    @property
     def is_setback(self) -> bool:
         return Decimal(self.said["weight"]) < 0
 
@@ -276,7 +280,7 @@ async def exported(deal_id: UUID, kind: str, visit: VisitDep) -> Response:
             act.said["credit"],
             act.adds,
             act.said["evidence"],
-            say(act.said["state"]),
+            say(act.state),
             act.said["comment"],
         )
         for act in found.acts

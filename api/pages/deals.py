@@ -92,11 +92,16 @@ async def exported(kind: str, visit: VisitDep) -> Response:
         Column(say("Expected close"), "date"),
         Column(say("Deal's id"), "text"),
     ]
+
+    def status(deal: Mapping[str, Any]) -> str:
+        name: str = deal["status"]
+        return say(name)
+
     rows = [
         (
             deal["title"],
             deal["client"],
-            say(deal["status"]),
+            status(deal),
             found.people.name(deal["owner"]),
             deal["potential_check"]["amount"],
             deal["potential_check"]["currency"],

@@ -152,9 +152,10 @@ async def taken_along(manager_id: Id, kind: str, visit: VisitDep) -> Response:
             for name in ("Portfolio", "Claimed", "Suspended", "Lost", "Won")
         ),
     ]
+    statuses = {status: say(name) for status, name in STATUSES.items()}
     rows = [
         (
-            deal["title"], deal["client"], say(STATUSES[deal["status"]]),
+            deal["title"], deal["client"], statuses[deal["status"]],
             deal["potential_check"]["amount"], deal["deal_progress"], deal["credit"],
             *(deal[account] for account in ("active", "claimed", "suspended", "lost", "won")),
         )
