@@ -35,12 +35,14 @@
     if (chosen) form.querySelector(`[name=action_type][value="${CSS.escape(chosen)}"]`)?.focus();
     find();
     evidence();
-    const who = form.elements.manager_id;
-    const owner = document.getElementById("deal-hint")?.dataset.owner;
-    if (who && !who.value && owner) who.value = owner;
+    const likely = document.getElementById("deal-hint")?.dataset.doer;
+    if (likely && !form.elements.manager_id.value) form.elements.manager_id.value = likely;
   };
+  let saidWho = false; // else another deal has another likely doer
   form.addEventListener("change", (event) => {
     if (event.target.closest(".combo") && event.target.tagName === "INPUT") return;
+    if (event.target.name === "manager_id") saidWho = true;
+    if (event.target.name === "deal_id" && !saidWho) form.elements.manager_id.value = "";
     evidence();
     preview();
   });
