@@ -108,8 +108,8 @@ class Performer:
 @dataclass(frozen=True, slots=True)
 class Act:
     """An action: `number` in book order, `event` that recorded it, `settled` that confirmed, took
-    back or rejected it; `adds` in money at the deal's check, `taken` in percent by a setback. Nobody
-    is offered to confirm an action of their own.
+    back or rejected it; `adds` in money at the deal's check, `taken` in percent by a setback.
+    Nobody is offered to confirm an action of their own.
     """
 
     number: int
