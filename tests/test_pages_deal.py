@@ -498,7 +498,7 @@ def test_the_list_is_taken_along_as_it_was_filtered(year: SimpleNamespace) -> No
     (as_json,) = [link for link in links if ".json" in link]
     (line,) = year.director.get(unescape(as_json)).json()["rows"]
     assert line["Сделка"] == "Выигранная"
-    assert line["Статус"] == "выиграна"
+    assert line["Состояние"] == "выиграна"
 
 
 # ------------------------------------------------------------------------------ both languages
