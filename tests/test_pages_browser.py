@@ -12,13 +12,12 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, ConsoleMessage, Page, Response, sync_playwright
 
 from domain.values import Role
 from tests.browser import COOKIE, page_of
 from tests.over_http import Company, Person, company
-
-playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install .[test]")
-axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install .[test]")
 
 PLACES = (Path("/usr/bin/chromium"), Path("/usr/bin/chromium-browser"))
 OPTIONS = [
@@ -65,8 +64,8 @@ def chromium() -> str:
 
 
 @pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator["playwright.Browser"]:
-    with playwright.sync_playwright() as driver:
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=OPTIONS)
         yield browser
         browser.close()
@@ -100,15 +99,19 @@ def people(here: Company) -> dict[Role, Person]:
 class Seen:
     """A window, and what went wrong in it."""
 
-    page: "playwright.Page"
+    page: Page
     address: str
     wrong: list[str] = field(default_factory=list)
 
-    def open(self, path: str) -> "playwright.Response":
+    def open(self, path: str) -> Response:
         answer = self.page.goto(self.address + path)
         assert answer is not None
         self.page.wait_for_selector(".wait", state="detached")  # what is fetched behind the page
         return answer
+
+    def hear(self, told: ConsoleMessage) -> None:
+        if told.type == "error":
+            self.wrong.append(told.text)
 
     def look(self, size: tuple[int, int], scheme: str) -> str:
         """The colour of the ground, in a window of that size."""
@@ -123,7 +126,7 @@ class Seen:
 
 @contextmanager
 def window(
-    browser: "playwright.Browser",
+    browser: Browser,
     here: Company,
     person: Person | None = None,
     size: tuple[int, int] = DESK,
@@ -136,7 +139,7 @@ def window(
     if person is not None:
         context.add_cookies([_cookie(here, person)])
     seen = Seen(context.new_page(), here.address)
-    seen.page.on("console", lambda told: told.type == "error" and seen.wrong.append(told.text))
+    seen.page.on("console", seen.hear)
     seen.page.on("pageerror", lambda error: seen.wrong.append(str(error)))
     context.on("request", lambda request: seen.wrong.extend(_strange(request.url, here.address)))
     try:
@@ -161,7 +164,7 @@ def _strange(url: str, address: str) -> list[str]:
     ("role", "size", "home"), [(Role.MANAGER, PHONE, "Портфель на"), (Role.ADMIN, DESK, "Учётные")]
 )
 def test_people_sign_in_by_the_form(
-    browser: "playwright.Browser",
+    browser: Browser,
     here: Company,
     people: dict[Role, Person],
     role: Role,
@@ -185,7 +188,7 @@ def test_people_sign_in_by_the_form(
 
 @pytest.mark.parametrize("role", list(Role))
 def test_home_in_both_languages_light_and_dark_at_a_desk_and_on_a_phone(
-    browser: "playwright.Browser",
+    browser: Browser,
     here: Company,
     people: dict[Role, Person],
     role: Role,
@@ -210,7 +213,7 @@ def test_home_in_both_languages_light_and_dark_at_a_desk_and_on_a_phone(
 
 @pytest.mark.parametrize("role", list(Role))
 def test_axe_finds_nothing(
-    browser: "playwright.Browser", here: Company, people: dict[Role, Person], role: Role
+    browser: Browser, here: Company, people: dict[Role, Person], role: Role
 ) -> None:
     """At a desk in light; colours in dark too; and the last of a role's screens on a phone."""
     found = []
@@ -226,8 +229,8 @@ def test_axe_finds_nothing(
     assert not found
 
 
-def _violations(page: "playwright.Page", where: str, options: Mapping[str, object]) -> list[object]:
-    results = axe.Axe().run(page, options=options).response
+def _violations(page: Page, where: str, options: Mapping[str, object]) -> list[object]:
+    results = Axe().run(page, options=options).response
     assert results["passes"], "axe has looked"
     return [
         (where, one["id"], [node["html"][:160] for node in one["nodes"][:3]])
@@ -236,7 +239,7 @@ def _violations(page: "playwright.Page", where: str, options: Mapping[str, objec
 
 
 def test_keys_move_the_day_and_open_search_and_help(
-    browser: "playwright.Browser", here: Company, people: dict[Role, Person]
+    browser: Browser, here: Company, people: dict[Role, Person]
 ) -> None:
     with window(browser, here, people[Role.DIRECTOR]) as seen:
         for path in ("/", "/catalogue"):
@@ -261,7 +264,7 @@ def test_keys_move_the_day_and_open_search_and_help(
 
 
 def test_keys_do_no_harm_where_there_is_no_day(
-    browser: "playwright.Browser", here: Company, people: dict[Role, Person]
+    browser: Browser, here: Company, people: dict[Role, Person]
 ) -> None:
     with window(browser, here, people[Role.DIRECTOR]) as seen:
         for path in ("/log", "/periods", "/catalogue/new"):
@@ -272,7 +275,7 @@ def test_keys_do_no_harm_where_there_is_no_day(
 
 
 def test_the_keyboard_alone_changes_a_weight(
-    browser: "playwright.Browser", here: Company, people: dict[Role, Person]
+    browser: Browser, here: Company, people: dict[Role, Person]
 ) -> None:
     """An error stands in its place, and what was typed stays."""
     here.kind("2.00", code="keyboard")
@@ -296,7 +299,7 @@ def test_the_keyboard_alone_changes_a_weight(
 
 
 def test_pages_work_without_script(
-    browser: "playwright.Browser", here: Company, people: dict[Role, Person]
+    browser: Browser, here: Company, people: dict[Role, Person]
 ) -> None:
     context = browser.new_context(java_script_enabled=False, locale="ru-RU")
     context.add_cookies([_cookie(here, people[Role.DIRECTOR])])
