@@ -4,7 +4,7 @@ comes of it: it is recorded, or refused in its place with nothing of what was ty
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any
 from urllib.parse import parse_qsl
 from uuid import UUID, uuid4
 
@@ -15,7 +15,6 @@ from api.forgery import require_no_forgery, require_own_page
 from api.pages.visit import Visit
 from api.problems import Problem, describe, problem_of
 from api.signing_in import headers_of, signing_in
-from application.orders import Answer
 from domain.errors import SignedOut
 
 MOST_FIELDS = 200
@@ -97,15 +96,13 @@ class Typed:
         return self.refused.status if self.refused else 200
 
 
-async def record(visit: Visit, form: Mapping[str, str], path: str, body: object) -> int:
+async def record(visit: Visit, form: Mapping[str, str], path: str, body: Mapping[str, Any]) -> int:
     """The position at which what is posted to `path` in /v1 stands. Raises what is a refusal."""
     try:
         key = str(UUID(form.get("key", "")))
     except ValueError as error:
         raise Problem("validation", errors=(("key", "uuid", {}),)) from error
-    door = visit.request.app.door
-    answer = await door.command(visit.request.scope, f"/v1{path}", body, key)
-    return cast("Answer", answer).position
+    return (await visit.command(path, body, key)).position
 
 
 def typed(

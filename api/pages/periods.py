@@ -53,6 +53,15 @@ class Line:
         return self.closing is not None and self.opening is None
 
     @property
+    def state(self) -> str:
+        """A msgid."""
+        if self.is_closed:
+            return "books closed"
+        if self.opening:
+            return "books reopened"
+        return "books open" if self.is_over else "goes on"
+
+    @property
     def then(self) -> Mapping[str, Decimal]:
         """Active value at the closing by manager, in the company's currency."""
         totals = self.closing["totals"] if self.closing else []
@@ -117,11 +126,7 @@ async def exported(kind: str, visit: VisitDep) -> Response:
     rows = [
         (
             line.name,
-            say("books closed")
-            if line.is_closed
-            else say("books reopened")
-            if line.opening
-            else say("books open"),
+            say(line.state),
             found.names.get(line.closing["actor"], line.closing["actor"]) if line.closing else "",
             line.closing["recorded_at"] if line.closing else None,
             line.at_closing,
@@ -137,7 +142,7 @@ async def exported(kind: str, visit: VisitDep) -> Response:
 @router.post("/periods/closing")
 async def closed(visit: VisitDep) -> Response:
     form = await read_own_form(visit)
-    return await _recorded(visit, "closing", form, None)
+    return await _recorded(visit, "closing", form, {})
 
 
 @router.post("/periods/reopening")
@@ -176,7 +181,7 @@ async def period(name: str, visit: VisitDep) -> Response:
 
 
 async def _recorded(
-    visit: Visit, what: str, form: Mapping[str, str], body: Mapping[str, str] | None
+    visit: Visit, what: str, form: Mapping[str, str], body: Mapping[str, str]
 ) -> Response:
     try:
         month = _month(form.get("period", ""))
