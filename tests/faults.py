@@ -1276,8 +1276,8 @@ FAULTS = (
     Fault(
         "a movement opens with a time in another team",
         "api/portfolios.py",
-        "_who(at, point, question.manager_id, question.team_id, question.from_)",
-        "_who(at, point, question.manager_id, question.team_id)",
+        "counted(at, point, question.manager_id, question.team_id, question.from_)",
+        "counted(at, point, question.manager_id, question.team_id)",
         "test_access.py::test_a_movement_tells_a_head_nothing_of_a_time_in_another_team",
     ),
     Fault(

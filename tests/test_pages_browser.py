@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -25,19 +26,22 @@ OPTIONS = [
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 DESK, PHONE = (1440, 900), (390, 844)
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 PASSWORD = "витрина у окна на юг"
 SCREENS = {
-    Role.MANAGER: ("/",),
+    Role.MANAGER: ("/", "/record", "/deals"),
     Role.HEAD: ("/periods",),
     Role.DIRECTOR: (
         "/?as_of=2026-06-30",
+        "/movement",
+        "/confirmations",
         "/catalogue",
         "/catalogue/new",
         "/catalogue/types/proposal",
         "/periods",
         "/periods/2026-08",
     ),
-    Role.AUDITOR: ("/log?late=1",),
+    Role.AUDITOR: ("/log?late=1", "/restatement"),
     Role.ADMIN: ("/accounts/system", "/accounts"),
 }
 _TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -113,7 +117,7 @@ class Seen:
         if told.type == "error":
             self.wrong.append(told.text)
 
-    def look(self, size: tuple[int, int], scheme: str) -> str:
+    def look(self, size: tuple[int, int], scheme: Literal["dark", "light"]) -> str:
         """The colour of the ground, in a window of that size."""
         self.page.set_viewport_size({"width": size[0], "height": size[1]})
         self.page.emulate_media(color_scheme=scheme)
@@ -149,7 +153,7 @@ def window(
     assert not seen.wrong
 
 
-def _cookie(here: Company, person: Person) -> dict[str, object]:
+def _cookie(here: Company, person: Person) -> Any:
     """Chromium takes a cookie of this prefix by TLS only, and sends it to its own machine."""
     value = page_of(here, person).jar[COOKIE]
     address = here.address.replace("http:", "https:")
@@ -203,7 +207,7 @@ def test_home_in_both_languages_light_and_dark_at_a_desk_and_on_a_phone(
             assert "unsafe-" not in policy
             assert seen.page.locator("html").get_attribute("lang") == language
             for size in (DESK, PHONE):
-                for scheme in ("light", "dark"):
+                for scheme in SCHEMES:
                     grounds.add(seen.look(size, scheme))
                     seen.page.screenshot(path=tmp_path / f"{language}-{size[0]}-{scheme}.png")
                 wide = seen.page.evaluate("document.documentElement.scrollWidth")
