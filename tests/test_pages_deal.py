@@ -15,6 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -22,9 +23,12 @@ import pytest
 from api.pages import deal as deal_page
 from api.pages import deals as deals_page
 from api.pages.charts import Band
+from api.pages.deal import Performer
 from api.pages.deal_charts import Check, History, Mark, Share, Words, history, progress_bar
 from api.pages.frame import _translations
 from api.pages.people import People
+from domain.access import Grant
+from domain.values import ManagerId, Role, TeamId
 from tests.browser import Browser
 from tests.over_http import Company, Person, company
 
@@ -82,11 +86,14 @@ def year(here: Company) -> SimpleNamespace:
     here.director.do(f"{at}/actions/{gone}/withdrawal", withdrawn)
     on(date(2026, 5, 5))
     lowering = here.act(deal, vera, setback, "2026-05-05")
+    on(date(2026, 5, 20))
+    won = here.deal(anna, "1000000.00", "2026-05-20", title="Выигранная")
+    waiting = here.act(won, anna, claim, "2026-05-20")
     on(date(2026, 6, 1))
     claimed = here.act(deal, vera, claim, "2026-06-01")
     quiet = here.deal(boris, "7000000.00", "2026-06-01", title="Ёлочный базар", client="Базар")
-    won = here.deal(anna, "1000000.00", "2026-06-01", title="Выигранная")
     here.act(won, anna, ten, "2026-06-01")
+    here.director.do(f"/v1/deals/{won}/actions/{waiting}/confirmation")
     here.act(won, anna, claim, "2026-06-01")
     win = {"contract_amount": "900000.01", "effective_on": "2026-06-01"}
     here.director.do(f"/v1/deals/{won}/win", win)
@@ -282,7 +289,18 @@ def test_what_was_claimed_in_a_closed_deal_waits_for_nobody(year: SimpleNamespac
     text = page(year.director, f"/deals/{year.won}")
     assert "при подтверждении" not in text
     assert "/commands/confirmation" not in text
-    assert "заявлено" in read(row(text, 2))
+    assert "заявлено" in read(row(text, 3))
+
+
+def test_a_confirmation_holds_from_the_day_of_its_action_and_is_not_late(
+    year: SimpleNamespace,
+) -> None:
+    """It came twelve days after."""
+    text = page(year.director, f"/deals/{year.won}")
+    assert "подтверждено" in read(row(text, 1))
+    assert 'class="lk conf"' in between(text, 'class="chart wide lanes"', "</svg>")
+    assert 'class="late"' not in between(text, 'id="changes"', "</section>")
+    assert "late-mark halo" not in text
 
 
 def test_a_deal_without_actions_says_what_to_do(year: SimpleNamespace) -> None:
@@ -316,6 +334,30 @@ def test_a_manager_is_offered_to_withdraw_a_claim_of_their_own_and_nothing_else(
     path = f"/deals/{year.deal}/commands/"
     (link,) = re.findall(f'href="({path}[^"]+)"', page(year.veras, f"/deals/{year.deal}"))
     assert link == f"{path}withdrawal?action_id={year.claimed}"
+
+
+def test_a_claim_of_several_is_nobodys_to_withdraw_alone() -> None:
+    visit: Any = SimpleNamespace(grant=Grant(Role.MANAGER, ManagerId("anna")))
+    alone, other = Performer("anna", "1.00", ""), Performer("vera", "1.00", "")
+    handed = Performer("anna", "1.00", "vera")
+    assert deal_page._takes_back(visit, {"status": "open"}, [alone])
+    assert not deal_page._takes_back(visit, {"status": "won"}, [alone])
+    assert not deal_page._takes_back(visit, {"status": "open"}, [alone, other])
+    assert not deal_page._takes_back(visit, {"status": "open"}, [handed])
+
+
+def test_a_head_changes_the_deals_of_the_team_and_sees_those_of_others() -> None:
+    team = TeamId(UUID(int=1))
+    visit: Any = SimpleNamespace(grant=Grant(Role.HEAD, team_id=team))
+    people = People.of(
+        [
+            {"manager_id": "anna", "name": "Анна", "team_id": str(team)},
+            {"manager_id": "boris", "name": "Борис", "team_id": str(UUID(int=2))},
+            {"manager_id": "vera", "name": "Вера", "team_id": None},
+        ]
+    )
+    owners = [who for who in people.names if deal_page._judges(visit, people, {"owner": who})]
+    assert owners == ["anna"]
 
 
 def test_the_log_is_offered_to_those_who_may_read_it(year: SimpleNamespace) -> None:
@@ -404,7 +446,7 @@ def test_filters_let_pass_what_is_asked_for(year: SimpleNamespace) -> None:
     assert found("q=БАЗАР") == {year.quiet}
     assert found("q=базар+ёлоч") == {year.quiet}
     assert found("q=базар+витрины") == set()
-    assert found("as_of=2026-05-31") == {year.deal}
+    assert found("as_of=2026-05-19") == {year.deal}
 
 
 def test_nothing_found_says_how_to_go_on(year: SimpleNamespace) -> None:
@@ -448,11 +490,11 @@ def test_more_than_a_page_goes_on_behind_a_link(
 ) -> None:
     monkeypatch.setattr(deals_page, "SHOWN", 2)
     text = page(year.director, "/deals?status=&as_of=2026-06-29")
-    assert deals_on(text) == [year.deal, year.quiet], "as they were recorded"
+    assert deals_on(text) == [year.deal, year.won], "as they were recorded"
     assert "aria-sort" not in text
     (link,) = re.findall(r'rel="next" href="([^"]+)"', text)
     rest = page(year.director, unescape(link))
-    assert deals_on(rest) == [year.won]
+    assert deals_on(rest) == [year.quiet]
     assert "Это сделки на 29 июня 2026 г." in read(rest)
     assert 'rel="next"' not in rest
 
@@ -571,7 +613,9 @@ def _drawn(*marks: Mark, days: int = 100, managers: int = 1, part: float = 2.0) 
 def test_an_entry_recorded_after_the_day_asked_about_is_still_on_the_axis() -> None:
     """Asked about an early day, but with what is known now."""
     on = date(2026, 1, 20)
-    drawn = _drawn(Mark("action", on, date(2026, 9, 1), "m1", "1", "", "поздно"), days=20)
+    late = Mark("action", on, date(2026, 9, 1), "m1", "1", "<b>", "поздно")
+    drawn = _drawn(late, days=20)
+    assert "<b>" not in drawn
     xs = [float(x) for x in re.findall(r'(?:x|x1|x2|cx)="([\d.]+)"', drawn)]
     assert max(xs) <= 1360
     assert "поздно" in drawn

@@ -313,8 +313,6 @@ async def _found(visit: Visit, deal_id: UUID) -> Found:
 
 async def _not_yet(visit: Visit, deal_id: UUID) -> Response:
     """A deal that was not there at the point, but is today. Raises NotFound."""
-    if not visit.asked.get("as_of") and not visit.asked.get("known_at"):
-        raise NotFound("deal", deal_id)
     answer = show(
         visit,
         "deal_not_yet.html",
