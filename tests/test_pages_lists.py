@@ -388,6 +388,7 @@ def test_a_key_is_shown_once_and_revoked(pages: dict[str, Browser], here: Compan
     person = here.person(token)
     assert person.get("/v1/portfolios").status_code == 200
     page = pages["admin"].get(at)
+    assert "Ключи доступа для программ" in plain(page), "they are not keys of a keyboard"
     assert token not in page.text
     assert token[:7] in page.text
     assert "31 декабря 2026" in plain(page)
