@@ -369,8 +369,14 @@ def test_an_account_is_made_invited_and_lets_its_owner_in(
     (code,) = re.findall(r'class="token">([^<]*)<', answer.text)
     assert answer.headers["cache-control"] == "no-store"
     owner = Browser(here)
-    body = {"code": code, "password": "витрина у окна на юг"}
-    assert owner.post("/auth/setup", body).status_code == 204
+    weak = owner.send("/sign-in/code", code=code, password="короткий")
+    assert weak.status_code == 422
+    assert f'value="{code}"' in weak.text, "the code is not lost"
+    chosen = owner.send("/sign-in/code", code=code, password="витрина у окна на юг")
+    assert chosen.status_code == 303
+    again = owner.send("/sign-in/code", code=code, password="витрина у окна на юг")
+    assert again.status_code == 401
+    assert owner.sign_in("vera", "витрина у окна на юг").status_code == 204
     assert owner.get("/log").status_code == 200
     assert code not in pages["admin"].get(at).text, "shown once"
 
@@ -382,6 +388,7 @@ def test_a_key_is_shown_once_and_revoked(pages: dict[str, Browser], here: Compan
     person = here.person(token)
     assert person.get("/v1/portfolios").status_code == 200
     page = pages["admin"].get(at)
+    assert "Ключи доступа для программ" in plain(page), "they are not keys of a keyboard"
     assert token not in page.text
     assert token[:7] in page.text
     assert "31 декабря 2026" in plain(page)

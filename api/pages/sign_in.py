@@ -4,21 +4,27 @@ from collections.abc import Mapping
 from functools import partial
 
 from fastapi import APIRouter, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
+from pydantic import TypeAdapter
 
 from api.demo import grant_in_the_demo
+from api.door import read_as
 from api.pages.forms import read_form, read_own_form
 from api.pages.frame import Page, show_stranger
 from api.pages.visit import VisitDep, language_of
-from api.problems import Problem, describe
+from api.passwords import LEAST
+from api.problems import Problem, describe, problem_of
 from api.service import Service
 from api.sessions import session_cookie_of, set_cookie
+from api.signin import SetUpBody
 from api.signing_in import headers_of, signing_in
 from domain.errors import Refusal
 from domain.values import AccountId, Role
 from projections.point import BEYOND
 
 router = APIRouter(route_class=Page, include_in_schema=False)
+_set_up_body = TypeAdapter(SetUpBody)
 
 
 @router.get("/sign-in")
@@ -36,6 +42,39 @@ async def signed_in(request: Request) -> Response:
     except (Problem, Refusal) as error:
         return _form(request, form, error)
     return await _let_in(request, form, account)
+
+
+@router.get("/sign-in/code")
+async def code(request: Request) -> Response:
+    return _code_form(request, {"lang": request.query_params.get("lang", "")})
+
+
+@router.post("/sign-in/code")
+async def password_chosen(request: Request) -> Response:
+    """With the code that an administrator gave; whoever has it is in."""
+    here, form = signing_in(request), await read_form(request)
+    given = {"code": form.get("code", "").strip(), "password": form.get("password", "")}
+    try:
+        body = read_as(_set_up_body, given, "body")
+        with here.attempt(request):
+            account = await here.hash(partial(here.passwords.set_up, body.code, body.password))
+    except (Problem, Refusal, RequestValidationError) as error:
+        return _code_form(request, form, error)
+    return await _let_in(request, form, account)
+
+
+def _code_form(
+    request: Request, given: Mapping[str, str], error: Exception | None = None
+) -> Response:
+    """The code is typed again by nobody: it is long."""
+    language = language_of(request, given)
+    found = None if error is None else problem_of(error)
+    problem = None if found is None else describe(found, language)
+    status = problem["status"] if problem else 200
+    typed = given.get("code", "")
+    return show_stranger(
+        request, "code.html", language, status, problem=problem, code=typed, least=LEAST
+    )
 
 
 @router.post("/sign-in/demo")
