@@ -88,6 +88,11 @@ class Door:
             self._note(called, scope, response.status_code)
         await response(scope, receive, send)
 
+    def admit(self, caller: Caller) -> None:
+        """A page counts as one request, whatever it asks. Raises Problem."""
+        if wait := self._rates.admit(caller.account_id):
+            raise too_often(wait)
+
     async def ask(self, reader: Scope, path: str, asked: Mapping[str, str]) -> bytes:
         """What GET `path` answers whoever reads a page: `reader` is the page's request, with its
         `caller`. The same rights, and the same lines in the read log. Raises what is told as a

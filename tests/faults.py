@@ -1062,6 +1062,13 @@ FAULTS = (
         "::test_many_in_one_request_are_counted_and_more_than_a_burst_takes_all_of_one",
     ),
     Fault(
+        "pages are read without a limit",
+        "api/pages/visit.py",
+        "    request.app.door.admit(caller)\n",
+        "    assert caller\n",
+        "test_limits.py::test_a_page_counts_as_one_request_whatever_it_asks",
+    ),
+    Fault(
         "a batch counts as one request",
         "api/door.py",
         "self._rates.admit(caller.account_id, len(orders))",

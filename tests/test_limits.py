@@ -20,6 +20,7 @@ from api.settings import Settings
 from application.orders import Unavailable
 from projections.rebuild import owner, rebuild
 from projections.verify import verify
+from tests.browser import page_of
 from tests.over_http import AUTUMN, FIRST_TOKEN, PROBLEM, Company, company, refused
 
 ANNA, BORIS = UUID(int=1), UUID(int=2)
@@ -101,6 +102,15 @@ def test_who_asks_too_often_is_told_when_to_come_again(database: str) -> None:
         assert here.position == before
         assert here.admin.get("/v1/accounts").status_code == 200
         refused(here.stranger.get("/v1/deals"), 401, "unauthenticated")
+
+
+def test_a_page_counts_as_one_request_whatever_it_asks(database: str) -> None:
+    with company(database, AUTUMN, Settings(rate=0.5, burst=3)) as here:
+        reader = page_of(here, here.director)
+        answers = [reader.get("/") for _ in range(4)]
+        assert [one.status_code for one in answers] == [200, 200, 200, 429]
+        assert answers[-1].headers["content-type"].startswith("text/html")
+        assert answers[-1].headers["retry-after"] == "2"
 
 
 def test_the_limit_is_part_of_the_documentation(here: Company) -> None:

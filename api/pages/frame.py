@@ -201,7 +201,9 @@ def _told(request: Request, error: Exception) -> Response:
     problem = problem_of(error) or unexpected(error, request.scope)
     language = language_of(request, dict(request.query_params))
     body: Mapping[str, Any] = describe(problem, language)
-    return show_stranger(request, "problem.html", language, body["status"], problem=body)
+    told = show_stranger(request, "problem.html", language, body["status"], problem=body)
+    told.headers.update(problem.headers)
+    return told
 
 
 def parsed_day(text: str | None, otherwise: date) -> date:

@@ -109,7 +109,8 @@ async def visit(request: Request) -> Visit:
     if session is None:
         raise SignInFirst
     asked = read_query(request.scope)
-    request.scope["caller"] = Caller(session.account_id)
+    caller = request.scope["caller"] = Caller(session.account_id)
+    request.app.door.admit(caller)
     grant, name = await here.do(partial(_who, here.service, session))
     return Visit(request, here.service, session, grant, name, asked, language_of(request, asked))
 
