@@ -116,7 +116,7 @@ def _xlsx(visit: Visit, made: Sheet) -> bytes:
     with xlsxwriter.Workbook(
         file, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
     ) as book:
-        page = book.add_worksheet(say("Portfolio")[:31])
+        page = book.add_worksheet(made.name[:31])
         bold = book.add_format({"bold": True})
         formats = {kind: book.add_format({"num_format": one}) for kind, one in _FORMATS.items()}
         for place, column in enumerate(made.columns):
