@@ -89,7 +89,7 @@ class Door:
         await response(scope, receive, send)
 
     def admit(self, caller: Caller) -> None:
-        """A page counts as one request, whatever it asks. Raises Problem."""
+        """A request counts as one; a page does, whatever it asks. Raises Problem."""
         if wait := self._rates.admit(caller.account_id):
             raise too_often(wait)
 
@@ -137,9 +137,7 @@ class Door:
     def _order(self, reader: Scope, path: str, body: object) -> Order:
         """As one that came by itself: it counts, and has the same bounds."""
         caller: Caller = reader["caller"]
-        wait = self._rates.admit(caller.account_id)
-        if wait:
-            raise too_often(wait)
+        self.admit(caller)
         return Order(self._command(path, body), str(caller.account_id), caller=caller)
 
     def _find(self, scope: Scope) -> tuple["_Called | None", dict[str, str]]:
@@ -158,8 +156,7 @@ class Door:
     ) -> ASGIApp:
         headers: Headers = dict(reversed(scope["headers"]))  # of two equal ones the first
         caller = scope["caller"] = await self._caller(scope, headers)
-        if wait := self._rates.admit(caller.account_id):
-            raise too_often(wait)
+        self.admit(caller)
         scope["task"], scope["path_params"] = called.task, names
         asked, body = read_query(scope), b""
         scope["asked"] = asked
