@@ -1,7 +1,7 @@
 """Catalogue, people and periods at any point: their few events, kept in memory and caught up."""
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
@@ -29,6 +29,7 @@ _EVENTS: LiteralString = """
 SELECT originator_id, originator_version, topic, state FROM books.events
 WHERE of_the_directory AND notification_id > %s ORDER BY notification_id
 """
+_CALLED: LiteralString = "SELECT person_id, name FROM books.people WHERE person_id = ANY(%s)"
 _NAMES: LiteralString = """
 SELECT person_id, name FROM books.people
 WHERE person_id NOT IN (SELECT account_id::text FROM books.accounts)
@@ -122,6 +123,12 @@ class DirectoryView:
                     self._latest = self._latest.evolve(recorded)
                     self._events += (recorded,)
             return self._events
+
+
+def names_of(cursor: Cursor[Any], people: Collection[str]) -> Mapping[str, str]:
+    """What those managers and accounts are called; of whoever was forgotten there is nothing."""
+    rows = cursor.execute(_CALLED, [list(people)]).fetchall()
+    return {who: name for who, name in rows if name}
 
 
 def names(cursor: Cursor[Any]) -> Mapping[ManagerId, str]:

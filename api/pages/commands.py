@@ -8,7 +8,6 @@ from asyncio import gather
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from secrets import token_urlsafe
 from typing import Any
 from uuid import UUID
 
@@ -16,14 +15,15 @@ from fastapi import APIRouter, Response
 from fastapi.responses import RedirectResponse
 
 from api.pages.foreseen import (
-    People,
+    Holders,
     Preview,
     Told,
     Typed,
     foresee,
+    holders,
     is_id,
+    key_for,
     key_of,
-    people,
     plain_number,
     told,
     written_number,
@@ -230,7 +230,7 @@ async def _page(
     deal, catalogue, those = await gather(
         visit.ask(f"/deals/{deal_id}"),
         visit.ask("/action-types", limit=LISTED),
-        people(visit),
+        holders(visit),
     )
     titles = {one["code"]: one["title"][visit.language] for one in catalogue["action_types"]}
     actions = [one for one in deal["actions"] if one["state"] in made.of]
@@ -257,16 +257,10 @@ async def _page(
         why_none=why_none,
         refused=refused,
         faults=refused.faults if refused else {},
-        key=_key(given, refused),
+        key=key_for(given, refused),
     )
     page.status_code = refused.status if refused else 200
     return page
-
-
-def _key(given: Typed, refused: Told | None) -> str:
-    """The one that the form has, as long as nothing was recorded under it."""
-    is_spent = refused is not None and refused.slug == "idempotency-key-reused"
-    return given.get("key", "") if not is_spent and given.get("key") else token_urlsafe(16)
 
 
 def _at_first(visit: Visit, field: Field, deal: Answer, action: Answer | None) -> str:
@@ -277,7 +271,7 @@ def _at_first(visit: Visit, field: Field, deal: Answer, action: Answer | None) -
 
 
 async def _preview(
-    visit: Visit, deal_id: str, name: str, typed: Typed, those: People
+    visit: Visit, deal_id: str, name: str, typed: Typed, those: Holders
 ) -> tuple[Preview | None, str]:
     """Or what is to be said instead; nothing while something is still to be chosen."""
     made = FORMS[name]
@@ -319,7 +313,7 @@ async def confirmations(visit: VisitDep) -> Response:
     """The claimed actions of all open deals that the visitor may see, the oldest first."""
     reach = visit.grant.reach(Task.JUDGE)
     catalogue, those, claims = await gather(
-        visit.ask("/action-types", limit=LISTED), people(visit), _claims(visit)
+        visit.ask("/action-types", limit=LISTED), holders(visit), _claims(visit)
     )
     titles = {one["code"]: one["title"][visit.language] for one in catalogue["action_types"]}
     rows = [
@@ -356,7 +350,7 @@ async def _claims(visit: Visit) -> Sequence[tuple[Answer, Answer]]:
     ]
 
 
-def _may_act(visit: Visit, reach: Reach, deal: Answer, action: Answer, those: People) -> bool:
+def _may_act(visit: Visit, reach: Reach, deal: Answer, action: Answer, those: Holders) -> bool:
     """As far as the answers tell; the command decides (`domain.authority`)."""
     match reach:
         case Reach.OWN:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, assert_never
 
-from api.pages import charts, figures
+from api.pages import figures
 from api.pages.frame import gettext
+from api.pages.people import People
 from api.pages.visit import Visit
 from domain.events import (
     ActionConfirmed,
@@ -31,24 +32,6 @@ from projections.point import late_days
 
 LATE_DAYS = 7
 """An entry recorded more than so many days after is late."""
-
-
-@dataclass(frozen=True, slots=True)
-class People:
-    """What managers are called and drawn in: a colour each, for good, by when they came."""
-
-    people: Sequence[Mapping[str, Any]]
-
-    @property
-    def names(self) -> Mapping[str, str]:
-        return {one["manager_id"]: one["name"] or one["manager_id"] for one in self.people}
-
-    @property
-    def colours(self) -> Mapping[str, str]:
-        return {
-            one["manager_id"]: f"m{slot}" if slot <= charts.SLOTS else "rest"
-            for slot, one in enumerate(self.people, 1)
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +111,7 @@ class Teller:
                 day = figures.long_date(event.expected_close_on, self.visit.language)
                 return say("expected to close"), day
             case DealHandedOver():
-                name = self.people.names.get(event.to_manager_id, event.to_manager_id)
+                name = self.people.name(event.to_manager_id)
                 return say("handed over to"), f"{name}: {event.reason}"
             case DealSuspended():
                 return say("suspended:"), event.reason

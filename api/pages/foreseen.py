@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
+from secrets import token_urlsafe
 from typing import Any
 
-from api.pages import charts
 from api.pages.frame import gettext
+from api.pages.people import People
 from api.pages.visit import Visit
 from api.problems import Problem, describe, problem_of
 from api.words import Language
@@ -31,40 +32,24 @@ Typed = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class People:
-    """What is said of managers: `called` names all of them, `held` is the value by account and
-    currency of those whom the visitor may see, and `slots` their places among these, from 1.
-    """
+class Holders(People):
+    """`held` is the value by account and currency of those whom the visitor may see."""
 
-    called: Mapping[str, str]
-    teams: Mapping[str, str | None]
     held: Mapping[tuple[str, str], Mapping[str, str]]
-    slots: Mapping[str, int]
-
-    def name(self, manager: str) -> str:
-        return self.called.get(manager) or manager
-
-    def colour(self, manager: str) -> str:
-        slot = self.slots.get(manager, charts.SLOTS + 1)
-        return f"m{slot}" if slot <= charts.SLOTS else "rest"
 
 
-async def people(visit: Visit) -> People:
+async def holders(visit: Visit) -> Holders:
     """As of today."""
     managers, portfolios = await gather(
         visit.ask("/managers", limit=1_000), visit.ask("/portfolios")
     )
-    company = portfolios["currencies"][0]["managers"]
-    return People(
-        {one["manager_id"]: one["name"] for one in managers["managers"]},
-        {one["manager_id"]: one["team_id"] for one in managers["managers"]},
-        {
-            (line["manager_id"], one["currency"]): line
-            for one in portfolios["currencies"]
-            for line in one["managers"]
-        },
-        {line["manager_id"]: slot for slot, line in enumerate(company, 1)},
-    )
+    everybody = People.of(managers["managers"])
+    held = {
+        (line["manager_id"], one["currency"]): line
+        for one in portfolios["currencies"]
+        for line in one["managers"]
+    }
+    return Holders(everybody.slots, everybody.names, everybody.shorts, everybody.teams, held)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +80,7 @@ class Preview:
     """`foreseen` in the words of the page. Figures are decimal text, for the filters."""
 
     foreseen: Foreseen
-    people: People
+    people: Holders
     mine: ManagerId | None
 
     @property
@@ -426,8 +411,14 @@ def day_of(visit: Visit, text: str) -> date:
 
 
 async def foresee(
-    visit: Visit, path: str, body: Mapping[str, Any], deal_id: DealId, those: People
+    visit: Visit, path: str, body: Mapping[str, Any], deal_id: DealId, those: Holders
 ) -> Preview:
     """Raises what is a refusal."""
     foreseen = await visit.foresee(path, body, deal_id)
     return Preview(foreseen, those, visit.grant.manager_id)
+
+
+def key_for(given: Typed, refused: Told | None) -> str:
+    """The one that the form has, as long as nothing was recorded under it."""
+    is_spent = refused is not None and refused.slug == "idempotency-key-reused"
+    return given.get("key", "") if not is_spent and given.get("key") else token_urlsafe(16)

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from api.pages import charts, figures
 from api.pages.frame import Page, gettext, parsed_day, show
+from api.pages.people import People
 from api.pages.sheets import Column, Sheet, sheet
 from api.pages.visit import Visit, VisitDep
 from domain.access import Task
@@ -221,16 +222,13 @@ async def _portfolio(visit: Visit) -> Portfolio:
     earlier = before["currencies"][0]
     lines = {line["manager_id"]: line for line in earlier["managers"]}
     called = {team["team_id"]: team["name"] for team in teams["teams"]}
-    team_of = {one["manager_id"]: called.get(one["team_id"], "") for one in people["managers"]}
-    slots = {one["manager_id"]: slot for slot, one in enumerate(people["managers"], 1)}
+    everybody = People.of(people["managers"])
     rows = [
         Row(
             line,
             lines.get(line["manager_id"], {}),
-            team_of.get(line["manager_id"], ""),
-            f"m{slots[line['manager_id']]}"
-            if slots[line["manager_id"]] <= charts.SLOTS
-            else "rest",
+            called.get(everybody.teams.get(line["manager_id"]), ""),
+            everybody.colour(line["manager_id"]),
         )
         for line in company["managers"]
     ]

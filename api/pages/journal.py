@@ -12,7 +12,8 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from api.pages.frame import Page, gettext, show
-from api.pages.periods import local, names_of
+from api.pages.people import called
+from api.pages.periods import local
 from api.pages.sheets import Column, Sheet, sheet
 from api.pages.visit import Visit, VisitDep
 from api.problems import Problem
@@ -140,7 +141,7 @@ async def _found(visit: Visit) -> Found:
     else:
         events, newer, older = await _of_all(visit, last)
     names, deals = await gather(
-        names_of(visit, {one["actor"] for one in events}), visit.ask("/deals", limit=1_000)
+        called(visit, {one["actor"] for one in events}), visit.ask("/deals", limit=1_000)
     )
     titles = {one["deal_id"]: one["title"] for one in deals["deals"]}
     return Found([_entry(visit, one) for one in events], newer, older, last, names, titles)

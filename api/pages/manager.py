@@ -15,9 +15,10 @@ from api.asking import Desk
 from api.inputs import Slug
 from api.pages import charts, figures
 from api.pages.causes import MOVED, groups_of, waterfall_of
-from api.pages.entries import Entry, People, Teller
+from api.pages.entries import Entry, Teller
 from api.pages.frame import Page, gettext, parsed_day, show
 from api.pages.home import slider, year_before
+from api.pages.people import People
 from api.pages.sheets import Column, Sheet, sheet
 from api.pages.visit import Visit, VisitDep
 from api.pages.waterfall import Bar, Waterfall
@@ -178,12 +179,11 @@ async def _found(visit: Visit, manager_id: str) -> Manager:
         visit.ask("/action-types", limit=1_000),
     )  # fmt: skip
     held, *others = answer["currencies"]
-    everybody = People(people["managers"])
+    everybody = People.of(people["managers"])
     called = {team["team_id"]: team["name"] for team in teams["teams"]}
-    own = next(one for one in everybody.people if one["manager_id"] == manager_id)
     return Manager(
-        as_of, compared, answer, held, others, called.get(own["team_id"], ""),
-        everybody.colours[manager_id], Teller(visit, everybody, kinds["action_types"]), moved,
+        as_of, compared, answer, held, others, called.get(everybody.teams[manager_id], ""),
+        everybody.colour(manager_id), Teller(visit, everybody, kinds["action_types"]), moved,
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from api.pages.charts import SLOTS
 from api.pages.visit import Visit
 from api.service import Service
 from api.signing_in import signing_in
+from projections.directory import names_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +53,11 @@ class People:
 async def called(visit: Visit, accounts: Iterable[str]) -> Mapping[str, str]:
     """The names of those accounts' people; of whoever was forgotten there is none."""
     wanted = sorted(set(accounts))
+    if not wanted:
+        return {}
     return await signing_in(visit.request).do(partial(_names, visit.service, wanted))
 
 
 def _names(service: Service, accounts: Sequence[str]) -> Mapping[str, str]:
-    asked = "SELECT person_id, name FROM books.people WHERE person_id = ANY(%s)"
     with service.asking() as cursor:
-        rows = cursor.execute(asked, [list(accounts)]).fetchall()
-    return {person: name for person, name in rows if name}
+        return names_of(cursor, accounts)

@@ -1,7 +1,7 @@
 """Months: who closed them and when, what they came to then, and what they come to as known now."""
 
 from asyncio import gather
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -11,10 +11,10 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 from fastapi.responses import RedirectResponse
-from starlette.concurrency import run_in_threadpool
 
 from api.pages.forms import Typed, read_own_form, record, typed
 from api.pages.frame import Page, gettext, show
+from api.pages.people import called
 from api.pages.sheets import Column, Sheet, sheet
 from api.pages.visit import Visit, VisitDep
 from domain.access import Task
@@ -214,7 +214,7 @@ async def _months(visit: Visit, last: Month | None = None) -> Months:
     )
     behind = _before(months[-1], 1) if months else first
     closable = _before(shut[-1], -1) if shut else _before(current, 1)
-    names = await names_of(
+    names = await called(
         visit,
         {one["actor"] for line in lines for one in (line.closing, line.opening) if one is not None},
     )
@@ -245,21 +245,6 @@ async def _line(visit: Visit, month: Month, told: Mapping[str, Any] | None) -> L
         now = answer["currencies"][0]
     currency = str(now["currency"]) if now else visit.service.settings.currency
     return Line(month, closing, opening, now, currency, is_over)
-
-
-async def names_of(visit: Visit, actors: Collection[str]) -> Mapping[str, str]:
-    """What the accounts are called that did something; names live outside the log."""
-
-    def looked() -> Mapping[str, str]:
-        with visit.service.asking() as cursor:
-            return dict(
-                cursor.execute(
-                    "SELECT person_id, name FROM books.people WHERE person_id = ANY(%s)",
-                    [list(actors)],
-                ).fetchall()
-            )
-
-    return await run_in_threadpool(looked) if actors else {}
 
 
 def _month(text: str) -> Month | None:

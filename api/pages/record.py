@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
-from secrets import token_urlsafe
 from typing import Any
 from uuid import UUID
 
@@ -14,15 +13,16 @@ from fastapi import APIRouter, Response
 from fastapi.responses import RedirectResponse
 
 from api.pages.foreseen import (
-    People,
+    Holders,
     Preview,
     Told,
     Typed,
     day_of,
     foresee,
+    holders,
     is_id,
+    key_for,
     key_of,
-    people,
     plain_number,
     told,
 )
@@ -139,7 +139,7 @@ async def _page(
     deals, catalogue, those, deal = await gather(
         visit.ask("/deals", status="open", limit=LISTED),
         visit.ask("/action-types", as_of=day, limit=1_000),
-        people(visit),
+        holders(visit),
         _deal(visit, typed["deal_id"]),
     )
     doers = _doers(visit, reach, those)
@@ -162,16 +162,10 @@ async def _page(
         why_none=why_none,
         refused=refused,
         faults=refused.faults if refused else {},
-        key=_key(given, refused),
+        key=key_for(given, refused),
     )
     page.status_code = refused.status if refused else 200
     return page
-
-
-def _key(given: Typed, refused: Told | None) -> str:
-    """The one that the form has, as long as nothing was recorded under it."""
-    is_spent = refused is not None and refused.slug == "idempotency-key-reused"
-    return given.get("key", "") if not is_spent and given.get("key") else token_urlsafe(16)
 
 
 async def _deal(visit: Visit, deal_id: str) -> Mapping[str, Any] | None:
@@ -228,12 +222,12 @@ def _why_not(kind: Mapping[str, Any], deal: Mapping[str, Any] | None, done: int)
     return ""
 
 
-def _doers(visit: Visit, reach: Reach, those: People) -> Sequence[tuple[str, str]]:
+def _doers(visit: Visit, reach: Reach, those: Holders) -> Sequence[tuple[str, str]]:
     """Who may have done it, as far as the visitor may say: id and name."""
     mine, team = visit.grant.manager_id, visit.grant.team_id
     found = [
         (who, those.name(who))
-        for who in those.called
+        for who in those.names
         if reach is Reach.ALL
         or (reach is Reach.OWN and who == mine)
         or (reach is Reach.TEAM and team is not None and those.teams[who] == str(team))
@@ -255,7 +249,7 @@ def _days(today: date) -> Sequence[tuple[str, date]]:
     return [("today", today), ("yesterday", yesterday), ("Friday", friday)]
 
 
-async def _preview(visit: Visit, typed: Typed, those: People) -> tuple[Preview | None, str]:
+async def _preview(visit: Visit, typed: Typed, those: Holders) -> tuple[Preview | None, str]:
     """Or what is to be said instead; nothing while something is still to be chosen."""
     if not (typed["deal_id"] and typed["action_type"] and typed["manager_id"]):
         return None, ""

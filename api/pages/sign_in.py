@@ -21,6 +21,7 @@ from api.signin import SetUpBody
 from api.signing_in import headers_of, signing_in
 from domain.errors import Refusal
 from domain.values import AccountId, Role
+from projections.directory import names_of
 from projections.point import BEYOND
 
 router = APIRouter(route_class=Page, include_in_schema=False)
@@ -132,7 +133,7 @@ def _of_the_demo(service: Service, role: Role) -> AccountId:
     """The demo's account in that role. Raises Problem."""
     with service.asking() as cursor:
         grants = service.directory.at(cursor, BEYOND).access.grants
-        names = dict(cursor.execute("SELECT person_id, name FROM books.people").fetchall())
+        names = names_of(cursor, [*map(str, grants)])
     wanted = grant_in_the_demo(service, role)
     for account, grant in grants.items():
         if grant == wanted and names.get(str(account)) == f"demo {role}":

@@ -20,6 +20,7 @@ from api.words import Language
 from application.orders import Answer, Caller, Foreseen
 from domain.access import MATRIX, Grant, Task
 from domain.values import DealId
+from projections.directory import names_of
 from projections.point import BEYOND
 
 T = TypeVar("T")
@@ -128,7 +129,5 @@ def _who(service: Service, session: Session) -> tuple[Grant, str]:
     """Raises SignedOut for an account whose role was taken away."""
     with service.asking() as cursor:
         grant = service.directory.at(cursor, BEYOND).access.grant_of(session.account_id, None)
-        row = cursor.execute(
-            "SELECT name FROM books.people WHERE person_id = %s", [str(session.account_id)]
-        ).fetchone()
-    return grant, row[0] if row else ""
+        account = str(session.account_id)
+        return grant, names_of(cursor, [account]).get(account, "")

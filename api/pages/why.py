@@ -13,8 +13,9 @@ from fastapi import APIRouter, Response
 from api.asking import Desk
 from api.pages import figures
 from api.pages.causes import FEW, MANY, MOVED, RESTATED, Group, groups_of, waterfall_of
-from api.pages.entries import People, Teller
+from api.pages.entries import Teller
 from api.pages.frame import Page, gettext, parsed_day, show
+from api.pages.people import People
 from api.pages.sheets import Column, Sheet, sheet
 from api.pages.visit import Visit, VisitDep
 from api.pages.waterfall import Bar
@@ -174,19 +175,24 @@ async def _asked(
         visit.ask("/managers", limit=1_000),
         visit.ask("/action-types", limit=1_000),
     )
-    everybody = People(people["managers"])
-    choice = _choice(visit, teams["teams"], everybody)
+    everybody = People.of(people["managers"])
+    choice = _choice(visit, teams["teams"], people["managers"], everybody)
     return answer, choice, Teller(visit, everybody, kinds["action_types"])
 
 
-def _choice(visit: Visit, teams: Sequence[Mapping[str, Any]], everybody: People) -> Choice:
+def _choice(
+    visit: Visit,
+    teams: Sequence[Mapping[str, Any]],
+    managers: Sequence[Mapping[str, Any]],
+    everybody: People,
+) -> Choice:
     reach = MATRIX[Task.SEE][visit.grant.role]
     team = visit.asked.get("team_id")
     if reach is Reach.OWN:
         return Choice((), (), everybody)
     if reach is Reach.TEAM:
         team, teams = str(visit.grant.team_id), ()
-    chosen = [one for one in everybody.people if not team or one["team_id"] == team]
+    chosen = [one for one in managers if not team or one["team_id"] == team]
     return Choice(teams, chosen, everybody)
 
 
