@@ -1062,6 +1062,27 @@ FAULTS = (
         "::test_many_in_one_request_are_counted_and_more_than_a_burst_takes_all_of_one",
     ),
     Fault(
+        "a manager has another colour for whoever sees fewer of them",
+        "api/pages/home.py",
+        'everybody = People.of(people["managers"])',
+        'everybody = People.of([{**one, "team_id": ""} for one in company["managers"]])',
+        "test_pages_home.py::test_a_manager_has_one_colour_whoever_looks_and_whatever_is_chosen",
+    ),
+    Fault(
+        "a link to the sign-in leads to another host",
+        "api/pages/sign_in.py",
+        "(?![/\\\\])",
+        "",
+        "test_pages_home.py::test_a_link_to_the_sign_in_leads_nowhere_else",
+    ),
+    Fault(
+        "a name is a formula in a spreadsheet",
+        "api/pages/sheets.py",
+        "text.startswith(_FORMULA)",
+        "text == _FORMULA",
+        "test_pages_home.py::test_it_is_taken_along_in_four_ways",
+    ),
+    Fault(
         "pages are read without a limit",
         "api/pages/visit.py",
         "    request.app.door.admit(caller)\n",

@@ -1,5 +1,6 @@
 """The way in and out: a form for people with a password, and roles to choose from in the demo."""
 
+import re
 from collections.abc import Mapping
 from functools import partial
 
@@ -100,10 +101,14 @@ async def sign_out(visit: VisitDep) -> Response:
 
 async def _let_in(request: Request, form: Mapping[str, str], account: AccountId) -> Response:
     cookie = await signing_in(request).begin(request, account)
-    came_for = form.get("next", "/")
-    if not came_for.startswith("/") or came_for.startswith(("//", "/\\")):
-        came_for = "/"  # another host's address would look like ours
+    came_for = ours(form.get("next", "/"))
     return RedirectResponse(came_for, 303, {"Set-Cookie": cookie, "Cache-Control": "no-store"})
+
+
+def ours(address: str) -> str:
+    """Of a page here; for any other the first: a link to our sign-in must lead nowhere else."""
+    is_here = re.fullmatch(r"/(?![/\\])[!-~]*", address)
+    return address if is_here else "/"
 
 
 def _form(

@@ -1,0 +1,126 @@
+"""The portfolio on a date: the page says what the API answers, to whom it answers."""
+
+import csv
+import io
+import re
+import zipfile
+from collections.abc import Iterator
+from decimal import Decimal
+from html import unescape
+
+import pytest
+
+from api.pages.sign_in import ours
+from tests.browser import Browser, page_of
+from tests.over_http import AUTUMN, Company, company
+
+
+@pytest.fixture(scope="module")
+def here(shared_database: str) -> Iterator[Company]:
+    """Boris came first; Anna's deal is the larger, in another team."""
+    with company(shared_database, AUTUMN) as begun:
+        yield begun
+
+
+@pytest.fixture(scope="module")
+def people(here: Company) -> dict[str, str]:
+    south = here.director.do("/v1/teams", {"name": "Юг"})["team_id"]
+    boris, anna = here.manager("Борис Орлов"), here.manager("=Анна", team_id=south)
+    proposal = here.kind("5.00")
+    for who, check in ((boris, "100000000.00"), (anna, "400000000.05")):
+        deal = here.deal(who, check)
+        here.act(deal, who, proposal, "2026-10-19")
+    return {"south": south, "boris": boris, "anna": anna}
+
+
+@pytest.fixture(scope="module")
+def director(here: Company, people: dict[str, str]) -> Browser:  # noqa: ARG001 - they are there
+    return page_of(here, here.director)
+
+
+def rows(text: str) -> dict[str, tuple[str, str]]:
+    """By manager: the colour, and the portfolio to the last digit."""
+    found = re.findall(
+        r'href="/managers/([^"?]+)[^"]*"><svg.*?class="(m\d+|rest)".*?c-active"><a.*?title="([^"]*)"',
+        text,
+        re.DOTALL,
+    )
+    return {who: (colour, unescape(exact)) for who, colour, exact in found}
+
+
+def number(exact: str) -> Decimal:
+    return Decimal(re.sub(r"[^\d,−]", "", exact).replace(",", ".").replace("−", "-"))
+
+
+def test_every_figure_is_the_one_of_the_api(here: Company, director: Browser) -> None:
+    (rubles,) = here.director.ask("/v1/portfolios")["currencies"]
+    shown = rows(director.get("/").text)
+    assert {who: number(exact) for who, (_, exact) in shown.items()} == {
+        line["manager_id"]: Decimal(line["active"]) for line in rubles["managers"]
+    }
+    assert [*shown] == sorted(shown, key=lambda who: -number(shown[who][1])), "the largest first"
+    for language, headline in ({"": "25 млн ₽", "?lang=en": "25 m RUB"}).items():
+        assert headline in director.get(f"/{language}").text.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_a_manager_has_one_colour_whoever_looks_and_whatever_is_chosen(
+    here: Company, director: Browser, people: dict[str, str]
+) -> None:
+    head = page_of(here, here.hire("head", team_id=people["south"]))
+    pages = [
+        director.get("/").text,
+        director.get(f"/?team_id={people['south']}").text,
+        head.get("/").text,
+    ]
+    colours = [rows(page)[people["anna"]][0] for page in pages]
+    assert colours == ["m2"] * 3
+    assert people["boris"] not in rows(pages[-1])
+
+
+def test_it_is_taken_along_in_four_ways(here: Company, director: Browser) -> None:
+    (rubles,) = here.director.ask("/v1/portfolios")["currencies"]
+    total = sum(Decimal(line["active"]) for line in rubles["managers"])
+    plain = list(csv.reader(io.StringIO(director.get("/portfolio.csv").text)))
+    at = plain[0].index("Портфель")
+    assert sum(Decimal(row[at]) for row in plain[1:3]) == total
+    assert plain[1][0] == "'=Анна", "no spreadsheet takes a name for a formula"
+    russian = director.get("/portfolio.excel.csv").content
+    assert russian.startswith(b"\xef\xbb\xbf")
+    assert f"{rubles['managers'][1]['active']}".replace(".", ",").encode() in russian
+    told = director.get("/portfolio.json").json()
+    assert sum(Decimal(row["Портфель"]) for row in told["rows"]) == total
+    assert told["position"] == here.position
+    with zipfile.ZipFile(io.BytesIO(director.get("/portfolio.xlsx").content)) as book:
+        sheet = book.read("xl/worksheets/sheet1.xml")
+    assert b"<f>" not in sheet
+    assert b"20000000.0025" in sheet
+
+
+def test_another_day_or_another_knowledge_says_so(director: Browser) -> None:
+    assert 'role="status"' not in director.get("/").text
+    for asked in ("as_of=2026-10-19", "known_at=2026-10-20"):
+        assert 'role="status"' in director.get(f"/?{asked}").text
+    assert director.get("/?as_of=2027-01-01").status_code == 409
+    assert director.get("/?as_of=yesterday").status_code == 422
+
+
+def test_who_is_not_signed_in_is_led_there_and_comes_back(here: Company) -> None:
+    stranger = Browser(here)
+    answer = stranger.get("/deals?status=won")
+    assert answer.status_code == 303
+    assert answer.headers["location"].endswith("/sign-in?next=%2Fdeals%3Fstatus%3Dwon")
+
+
+@pytest.mark.parametrize(
+    ("address", "led_to"),
+    [
+        ("/deals?status=won", "/deals?status=won"),
+        ("//evil.example", "/"),
+        ("/\\evil.example", "/"),
+        ("https://evil.example", "/"),
+        ("/\r\nSet-Cookie: a=b", "/"),
+        ("", "/"),
+    ],
+)
+def test_a_link_to_the_sign_in_leads_nowhere_else(address: str, led_to: str) -> None:
+    assert ours(address) == led_to
