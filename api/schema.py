@@ -15,7 +15,8 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from projections.ledger import create_ledger, create_ledger_indexes
-from projections.rebuild import rebuild
+from projections.rebuild import Busy, rebuild
+from projections.replaying import Failed
 
 _ROOT = Path(__file__).parent.parent
 MIGRATIONS: tuple[tuple[str, Path | None], ...] = (
@@ -62,8 +63,8 @@ def migrate(conninfo: str) -> list[str]:
     """Bring the tables up to this version; the names of the migrations that were run.
 
     Several processes may do it at once: one does, the others wait. Raises SchemaError for a server
-    that is too old, a database that a newer version has migrated, or missing rights;
-    replaying.Failed for a log that cannot be replayed.
+    that is too old, a database that a newer version has migrated, missing rights, or a log that
+    cannot be replayed.
     """
     with psycopg.connect(conninfo, autocommit=True, connect_timeout=5) as connection:
         if connection.info.server_version < MINIMUM_VERSION:
@@ -100,11 +101,21 @@ def _migrate(connection: Connection[TupleRow], conninfo: str) -> list[str]:
         is_new = names[0] not in done
         for name, path in missing:
             if path is None and not is_new:
-                _LOG.warning("the ledger is made anew, which takes a minute for a million events")
-                rebuild(conninfo, lambda _done, _of: None)
+                _make_the_ledger_anew(conninfo)
             with connection.transaction():
                 _run(connection, name, path)
     return [name for name, _ in missing]
+
+
+def _make_the_ledger_anew(conninfo: str) -> None:
+    """Raises SchemaError."""
+    _LOG.warning("the ledger is made anew, which takes a minute for a million events")
+    try:
+        rebuild(conninfo, lambda _done, _of: None)
+    except (Busy, Failed) as error:
+        raise SchemaError(
+            f"the ledger could not be made anew, and stands as it was: {error}"
+        ) from error
 
 
 def _done(connection: Connection[TupleRow]) -> list[str]:

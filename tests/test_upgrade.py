@@ -167,6 +167,16 @@ def test_the_ledger_is_made_anew_and_goes_on(selling: str) -> None:
     assert schema.migrate(selling) == []
 
 
+def test_a_log_that_cannot_be_replayed_gets_a_sentence_and_keeps_its_ledger(old: str) -> None:
+    with psycopg.connect(old) as connection:
+        row = [uuid4(), "DealOpened", b"{}", 1, datetime(2026, 2, 2, tzinfo=UTC)]
+        connection.execute(_EVENT, row)
+    with pytest.raises(schema.SchemaError, match=r"stands as it was: .*DealOpened, is not underst"):
+        schema.migrate(old)
+    with psycopg.connect(old) as connection:
+        assert connection.execute("SELECT count(deal_id) FROM ledger.postings").fetchone() == (0,)
+
+
 def test_two_starts_at_once_grant_each_role_once(
     selling: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
