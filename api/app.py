@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
@@ -48,6 +48,7 @@ from api.pages import (
     why,
 )
 from api.pages import deals as deals_page
+from api.pages.frame import show_problem, wants_page
 from api.problems import Problem, language_of, problem_of, respond
 from api.service import Service
 from api.serving import BOUNDS, Bounds
@@ -230,12 +231,14 @@ def _allowed(app: App, path: str) -> str:
 def _install_refusals(app: App) -> None:
     """Outside the door, refusals read as they do inside."""
 
-    async def handle(request: Request, error: Exception) -> JSONResponse:
+    async def handle(request: Request, error: Exception) -> Response:
         problem = problem_of(error) or unexpected(error, request.scope)
         allowed = _allowed(app, request.scope["path"])
         if problem.slug == "method-not-allowed" and allowed:  # a page's address has its own
             problem.headers["Allow"] = allowed
         request.scope[_TOLD] = error
+        if wants_page(request):
+            return show_problem(request, problem)
         return app.told(problem, request.scope)
 
     for kind in (

@@ -1090,6 +1090,14 @@ FAULTS = (
         "test_pages_home.py::test_it_is_taken_along_in_four_ways",
     ),
     Fault(
+        "whoever mistypes an address reads JSON",
+        "api/app.py",
+        "        if wants_page(request):\n",
+        "        if wants_page(request) is None:\n",
+        "test_pages_home.py"
+        "::test_an_address_of_nothing_is_a_page_for_people_and_a_problem_for_programs",
+    ),
+    Fault(
         "pages are read without a limit",
         "api/pages/visit.py",
         "    request.app.door.admit(caller)\n",

@@ -124,3 +124,15 @@ def test_who_is_not_signed_in_is_led_there_and_comes_back(here: Company) -> None
 )
 def test_a_link_to_the_sign_in_leads_nowhere_else(address: str, led_to: str) -> None:
     assert ours(address) == led_to
+
+
+def test_an_address_of_nothing_is_a_page_for_people_and_a_problem_for_programs(
+    here: Company,
+) -> None:
+    person = Browser(here).get("/nothing", accept="text/html,*/*")
+    assert person.status_code == 404
+    assert "<h1>Не найдено</h1>" in person.text
+    for path, accept in (("/nothing", "*/*"), ("/v1/nothing", "text/html")):
+        program = Browser(here).get(path, accept=accept)
+        assert program.status_code == 404
+        assert program.headers["content-type"] == "application/problem+json"

@@ -18,7 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from api.pages import figures
 from api.pages.visit import SignInFirst, Visit, language_of
-from api.problems import describe, problem_of
+from api.problems import Problem, describe, problem_of
 from api.unexpected import unexpected
 from api.words import Language
 from domain.access import Task
@@ -186,7 +186,8 @@ class Page(APIRoute):
             except (SignInFirst, SignedOut):
                 return RedirectResponse(_sign_in(request), 303)
             except Exception as error:  # noqa: BLE001 - every fault is told, and logged
-                return _told(request, error)
+                problem = problem_of(error) or unexpected(error, request.scope)
+                return show_problem(request, problem)
 
         return answer
 
@@ -197,8 +198,14 @@ def _sign_in(request: Request) -> str:
     return str(request.url.replace(path="/sign-in", query="").include_query_params(next=came_for))
 
 
-def _told(request: Request, error: Exception) -> Response:
-    problem = problem_of(error) or unexpected(error, request.scope)
+def wants_page(request: Request) -> bool:
+    """Whether a person has asked for an address of pages."""
+    is_data = request.url.path.startswith(("/v1/", "/auth/", "/health/", "/static/"))
+    return not is_data and "text/html" in request.headers.get("accept", "")
+
+
+def show_problem(request: Request, problem: Problem) -> Response:
+    """What was refused, as a page."""
     language = language_of(request, dict(request.query_params))
     body: Mapping[str, Any] = describe(problem, language)
     told = show_stranger(request, "problem.html", language, body["status"], problem=body)
