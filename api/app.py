@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from api import (
+    actions,
     admin,
     batches,
     credentials,
@@ -70,6 +71,7 @@ _ROUTERS = tuple(
         deal_commands,
         portfolios,
         deals,
+        actions,
         log,
         directory_commands,
         lists,

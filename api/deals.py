@@ -113,7 +113,7 @@ def deal(deal_id: Deal, question: Annotated[PointQuestion, Query()], asking: Ask
         version=found.version,
         contract=None if state.contract is None else check(state.contract, state.currency),
         actions=[
-            _action(action, recorded_at[action.position], asking.service.settings.zone)
+            action_out(action, recorded_at[action.position], asking.service.settings.zone)
             for action in state.actions.values()
         ],
     )
@@ -139,7 +139,8 @@ def _is_seen(at: Desk, point: Point, found: DealAtPoint) -> bool:
     return now is not None and sees_deal(at.sight(today).sees, now.deal)
 
 
-def _action(action: Action, recorded_at: datetime, zone: ZoneInfo) -> ActionOut:
+def action_out(action: Action, recorded_at: datetime, zone: ZoneInfo) -> ActionOut:
+    """As it is told."""
     return ActionOut(
         action_id=str(action.action_id),
         action_type=action.action_type,

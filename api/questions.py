@@ -12,6 +12,7 @@ QUESTIONS: Mapping[str, Task] = {
     "getMovement": Task.SEE,
     "getRestatement": Task.AUDIT,
     "listDeals": Task.SEE,
+    "listActions": Task.SEE,
     "getDeal": Task.SEE,
     "getDealEvents": Task.SEE,
     "listEvents": Task.AUDIT,

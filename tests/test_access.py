@@ -258,7 +258,7 @@ def test_accounts_and_keys(cast: Cast, role: str) -> None:
 OF_A_MANAGER = ("/portfolio", "/portfolio/series?from=2026-01-01&to=2026-10-20&step=month")
 OF_EVERYBODY = (
     "/v1/portfolios", "/v1/portfolios/series?from=2026-01-01&to=2026-10-20&step=month",
-    "/v1/portfolios/movement?from=2026-01-01&to=2026-10-20", "/v1/deals",
+    "/v1/portfolios/movement?from=2026-01-01&to=2026-10-20", "/v1/deals", "/v1/actions",
 )  # fmt: skip
 FOR_ALL = ("/v1/action-types", "/v1/managers", "/v1/teams", "/v1/periods", "/v1/rules")
 FOR_AUDIT = (
@@ -300,7 +300,7 @@ def test_what_is_for_audits(cast: Cast, role: str, path: str) -> None:
 @pytest.mark.parametrize("path", OF_EVERYBODY)
 def test_a_filter_shows_nobody_more(cast: Cast, role: str, name: str, path: str) -> None:
     foreign = {"manager_id": "vera", "team_id": cast.teams["south"]}[name]
-    takes_a_manager = "movement" in path or path == "/v1/deals"
+    takes_a_manager = "movement" in path or path in ("/v1/deals", "/v1/actions")
     if (name == "manager_id" and not takes_a_manager) or (name, path) == ("team_id", "/v1/deals"):
         return
     between = "&" if "?" in path else "?"
@@ -344,6 +344,8 @@ def test_lists_and_sums_hold_what_one_may_see_and_no_more(cast: Cast) -> None:
         assert series["points"][-1]["active"] == rub["total"]["active"]
         listed = {deal["deal_id"] for deal in person.ask("/v1/deals", limit=1_000)["deals"]}
         assert {owner for owner, deal in deals.items() if deal in listed} == who & set(deals)
+        done = {row["deal_id"] for row in person.ask("/v1/actions", limit=1_000)["actions"]}
+        assert done & set(deals.values()) == listed & set(deals.values())
 
 
 def test_a_months_totals_are_shown_of_those_whom_one_may_see(cast: Cast) -> None:

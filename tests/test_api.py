@@ -199,6 +199,8 @@ def test_the_same_point_gives_the_same_answer_for_ever(
         ("/v1/portfolios/series", span | {"team_id": team}),
         ("/v1/portfolios/movement", span | {"team_id": team}),
         ("/v1/deals", point | {"manager_id": anna}),
+        ("/v1/actions", point),
+        ("/v1/actions", point | {"state": "claimed", "team_id": team}),
         (f"/v1/deals/{deal}", point),
         (f"/v1/deals/{deal}/events", point),
         ("/v1/action-types", point),

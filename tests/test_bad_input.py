@@ -306,6 +306,17 @@ QUESTIONS: dict[str, Request] = {
     "deals": asking(
         "/v1/deals", status="open", manager_id="{manager}", limit="1000", as_of="2026-06-30"
     ),
+    "actions": asking(
+        "/v1/actions",
+        state="all",
+        action_type="{kind}",
+        manager_id="{manager}",
+        team_id="{team}",
+        from_="2026-01-01",
+        to="2026-06-30",
+        deal_status="open",
+        as_of="2026-06-30",
+    ),
     "deal": asking("/v1/deals/{deal}", as_of="2026-06-30"),
     "deal's events": asking("/v1/deals/{deal}/events", as_of="2026-06-30"),
     "events": asking("/v1/events", after="0", limit="1000"),
@@ -880,7 +891,7 @@ for name, token in {
 for control in QUESTIONS:
     query(control, "asof", {"is misspelt": "2026-06-30"})
 query("portfolios", "as_of", FUTURE, "in-the-future")
-for control in ("portfolio", "deals", "deal", "deal's events", "action types"):
+for control in ("portfolio", "deals", "actions", "deal", "deal's events", "action types"):
     query(control, "as_of", FUTURE, "in-the-future")
     query(control, "as_of", {"no date": "2026-02-30", "empty": "", "a word": "today"})
 query("portfolios", "as_of", {n: v for n, v in BAD_DATE.items() if isinstance(v, str)})
@@ -949,7 +960,7 @@ BAD_LIMIT = {
     "a fraction": "5.0",
     "with a space": " 5",
 }
-for control in ("deals", "events", "managers", "accounts"):
+for control in ("deals", "actions", "events", "managers", "accounts"):
     query(control, "limit", BAD_LIMIT)
 query("series", "step", {"unknown": "year", "in capitals": "WEEK", "empty": "", "a number": "7"})
 query("series", "from", {"missing": MISSING, "after to": "2026-04-01", "empty": ""})
@@ -979,6 +990,15 @@ query(
     },
     "not-found",
 )
+query("actions", "state", {"unknown": "dead", "in capitals": "LIVE", "empty": ""})
+query("actions", "deal_status", {"unknown": "asleep", "empty": ""})
+query("actions", "from", {"after to": "2026-07-01", "no date": "2026-02-30", "empty": ""})
+query("actions", "to", {"a word": "today", "empty": ""})
+query("actions", "team_id", {"a word": "south", "empty": ""})
+query("actions", "team_id", {"unknown": str(uuid4())}, "not-found")
+query("actions", "manager_id", {"unknown": "nobody", "with NUL": "\x00"}, "not-found")
+query("actions", "action_type", {"unknown": "nothing", "with NUL": "\x00"}, "not-found")
+query("actions", "status", {"is of another question": "open"})
 query("events", "as_of", {"is of another question": "2026-06-30"})
 
 

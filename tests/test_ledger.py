@@ -24,7 +24,8 @@ from domain.deal import Status
 from domain.directory_commands import RegisterManager
 from domain.errors import BreaksLaterHistory
 from domain.events import DealEvent, Recorded, is_about_a_deal
-from domain.values import DealId, ManagerId
+from domain.values import ActionTypeCode, DealId, ManagerId
+from projections.actions import ActionLine, State, Wanted, actions_as_of, actions_from_log
 from projections.deals import deals_as_of, deals_from_ledger
 from projections.ledger import Standing
 from projections.log import deal_events, published_after
@@ -43,6 +44,8 @@ from projections.series import Step, dates, series_as_of, series_from_ledger
 from projections.snapshots import close_next_cut
 from tests import oracle
 from tests.histories import (
+    CATALOGUE,
+    DAYS,
     NOON,
     Plot,
     Point,
@@ -85,6 +88,41 @@ class Chapter(NamedTuple):
         return point.as_of, point.position(self.first, self.last)
 
 
+class Wish(NamedTuple):
+    """Which actions are asked for; people by their number in the cast."""
+
+    state: State
+    action_type: str | None
+    managers: frozenset[int] | None
+    first: date | None
+    last: date | None
+    deal_status: Status | None
+    seen: frozenset[int] | None
+
+    def of(self, people: tuple[ManagerId, ...]) -> Wanted:
+        managers, seen = (
+            None if some is None else [people[number] for number in sorted(some)]
+            for some in (self.managers, self.seen)
+        )
+        kind = self.action_type and ActionTypeCode(self.action_type)
+        return Wanted(self.state, kind, managers, self.first, self.last, self.deal_status, seen)
+
+
+def wanted() -> st.SearchStrategy[Wish]:
+    some = st.none() | st.frozensets(st.integers(0, 3), max_size=3)
+    day = st.none() | st.sampled_from(DAYS)
+    return st.builds(
+        Wish,
+        st.sampled_from(State),
+        st.none() | st.sampled_from(sorted(CATALOGUE)),
+        some,
+        day,
+        day,
+        st.none() | st.sampled_from(Status),
+        some,
+    )
+
+
 @given(
     plots(16, 30),
     points(2),
@@ -92,6 +130,7 @@ class Chapter(NamedTuple):
     st.sets(st.integers(0, 3), min_size=1),
     st.sampled_from(Step),
     st.integers(3, 40),
+    st.lists(wanted(), min_size=4, max_size=4),
 )
 @examples(120, times=16)
 def test_every_question_is_answered_from_the_ledger_as_the_definition_and_the_oracle_do(
@@ -102,6 +141,7 @@ def test_every_question_is_answered_from_the_ledger_as_the_definition_and_the_or
     who: set[int],
     step: Step,
     every: int,
+    wishes: list["Wish"],
 ) -> None:
     """Cuts are closed now and then, every so many events."""
     number = next(_chapters)
@@ -115,6 +155,7 @@ def test_every_question_is_answered_from_the_ledger_as_the_definition_and_the_or
         for point in asked:
             _portfolios_agree(cursor, chapter, *chapter.at(point))
             _deals_agree(cursor, chapter, *chapter.at(point))
+            _actions_agree(cursor, chapter, *chapter.at(point), wishes)
         _movement_agrees(cursor, chapter, asked, some)
         _restatement_agrees(cursor, chapter, asked, some)
         _series_agree(cursor, chapter, asked, some, step)
@@ -267,6 +308,45 @@ def _deals_agree(cursor: Cursor[Any], chapter: Chapter, as_of: date, position: i
         )  # fmt: skip
         assert (line.progress, line.currency) == (deal["progress"], deal["currency"])
         assert closing == deal["expected_close_on"]
+
+
+def _actions_agree(
+    cursor: Cursor[Any], chapter: Chapter, as_of: date, position: int, wishes: list[Wish]
+) -> None:
+    everything = actions_as_of(chapter.log, as_of, position, Wanted(State.ALL))
+    for state in State:
+        found = actions_from_log(cursor, as_of, position, Wanted(state), after=chapter.first)
+        assert found == [line for line in everything if state.has(line.action)]
+    for wish in wishes:
+        wanted = wish.of(chapter.people)
+        expected = actions_as_of(chapter.log, as_of, position, wanted)
+        assert actions_from_log(cursor, as_of, position, wanted, after=chapter.first) == expected
+    paged, after = [], chapter.first
+    while page := actions_from_log(
+        cursor, as_of, position, Wanted(State.ALL), after=after, limit=2
+    ):
+        paged += page
+        after = page[-1].position
+    assert paged == everything
+    _worth_as_the_oracle_says(chapter, as_of, position, everything)
+
+
+def _worth_as_the_oracle_says(
+    chapter: Chapter, as_of: date, position: int, lines: list[ActionLine]
+) -> None:
+    """Actions of open deals make up what is active and, but for setbacks, what is claimed."""
+    worth: dict[str, dict[str, int]] = {}
+    for line in lines:
+        account = "claimed" if line.action.state == "claimed" else "active"
+        if line.deal.is_open and line.amount > 0:
+            held = worth.setdefault(line.deal.currency, {"active": 0, "claimed": 0})
+            held[account] += line.amount
+    told = oracle.portfolio(chapter.public, as_of.isoformat(), position)
+    for currency in told.keys() | worth.keys():
+        held = worth.get(currency, {"active": 0, "claimed": 0})
+        for account, amount in held.items():
+            people = told.get(currency, {}).values()
+            assert sum(one[account] for one in people) == amount
 
 
 def _movement_agrees(
