@@ -118,7 +118,7 @@ def test_a_claim_that_waits_in_a_suspended_deal_is_found(here: Company) -> None:
 
 def test_what_is_counted_makes_up_what_is_active(here: Company) -> None:
     rows = here.director.ask("/v1/actions", state="counted", deal_status="open")["actions"]
-    (rub,) = here.director.ask("/v1/portfolios", as_of="2026-10-20")["currencies"]
+    rub = here.director.ask("/v1/portfolios")["currencies"][0]
     assert [row["amount"] for row in rows] == ["20000000.00", "8000000.00"]
     assert (rub["currency"], rub["total"]["active"]) == ("RUB", "28000000.00")
 

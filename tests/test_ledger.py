@@ -104,7 +104,7 @@ class Wish(NamedTuple):
             None if some is None else [people[number] for number in sorted(some)]
             for some in (self.managers, self.seen)
         )
-        kind = self.action_type and ActionTypeCode(self.action_type)
+        kind = None if self.action_type is None else ActionTypeCode(self.action_type)
         return Wanted(self.state, kind, managers, self.first, self.last, self.deal_status, seen)
 
 
