@@ -16,7 +16,7 @@ from api.answers import (
     answer,
     asked,
 )
-from api.asking import AskingDep, Desk, PageQuestion, next_link
+from api.asking import AskingDep, Desk, PageQuestion, page_of
 from api.deals import action_out
 from api.inputs import Day, Id
 from api.routes import v1_router
@@ -61,12 +61,12 @@ def actions(
                 point.position,
                 wanted,
                 after=question.cursor,
-                limit=question.limit,
+                limit=question.limit + 1,  # one more tells whether there is a next page
             ),
         )
+        lines, links = page_of(lines, question, request, point)
         people = {entry.manager_id for line in lines for entry in line.action.entries}
         called = names_of(at.cursor, people)
-    links = next_link(request, lines[-1].position, point) if len(lines) == question.limit else None
     zone = asking.service.settings.zone
     rows = [_line(line, called, zone) for line in lines]
     return answer(ActionsAnswer(**asked(point), actions=rows), links)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, Protocol, TypeVar, cast
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -178,6 +178,25 @@ def asking_of(request: Request) -> Asking:
 
 
 AskingDep = Annotated[Asking, Depends(asking_of)]
+
+
+class Placed(Protocol):
+    @property
+    def position(self) -> int: ...
+
+
+Row = TypeVar("Row", bound=Placed)
+
+
+def page_of(
+    found: list[Row], question: PageQuestion, request: Request, point: Point
+) -> tuple[list[Row], dict[str, str]]:
+    """The page of rows that stand by their position, and its links; `found` is one row more than
+    was asked for, unless these are all.
+    """
+    page = found[: question.limit]
+    links = next_link(request, page[-1].position, point) if len(found) > len(page) else {}
+    return page, links
 
 
 def next_link(request: Request, cursor: int, point: Point | None = None) -> dict[str, str]:

@@ -24,7 +24,7 @@ from api.answers import (
     asked,
     check,
 )
-from api.asking import AskingDep, Desk, PageQuestion, PointQuestion, next_link
+from api.asking import AskingDep, Desk, PageQuestion, PointQuestion, page_of
 from api.deal_commands import Deal
 from api.routes import v1_router
 from domain.access import Reach
@@ -63,13 +63,13 @@ def deals(
                 point.as_of,
                 point.position,
                 after=question.cursor,
-                limit=question.limit,
+                limit=question.limit + 1,  # one more tells whether there is a next page
                 status=question.status,
                 owner=owner,
                 seen=seen,
             ),
         )
-    links = next_link(request, lines[-1].position, point) if len(lines) == question.limit else None
+    lines, links = page_of(lines, question, request, point)
     summaries = [
         DealSummary(
             deal_id=str(line.deal_id),

@@ -7,12 +7,13 @@ questions is one place where it is said who asks, and whether what they send mea
 
 import asyncio
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from inspect import Parameter, signature
 from typing import Any, NamedTuple, cast, get_args, get_type_hints
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from fastapi import APIRouter, FastAPI, Request, params
 from fastapi.exceptions import RequestValidationError
@@ -51,7 +52,17 @@ READ_LOGGED = frozenset({Task.SEE, Task.AUDIT})
 """Questions of these tasks leave a line in the read log."""
 _ALL_SAID: Scope = {}
 """Of a command in a batch: it is all in the path and the body."""
+_NEXT = re.compile(rb'<[^?>]*\?([^>]*)>; rel="next"')
 Headers = Mapping[bytes, bytes]
+
+
+class Told(NamedTuple):
+    """An answer's body; and of a list what to ask the same address for its next page, None on the
+    last.
+    """
+
+    body: bytes
+    following: Mapping[str, str] | None
 
 
 class Door:
@@ -93,7 +104,7 @@ class Door:
         if wait := self._rates.admit(caller.account_id):
             raise too_often(wait)
 
-    async def ask(self, reader: Scope, path: str, asked: Mapping[str, str]) -> bytes:
+    async def ask(self, reader: Scope, path: str, asked: Mapping[str, str]) -> Told:
         """What GET `path` answers whoever reads a page: `reader` is the page's request, with its
         `caller`. The same rights, and the same lines in the read log. Raises what is told as a
         refusal.
@@ -101,7 +112,8 @@ class Door:
         called, names = self._find_at("GET", path)
         assert called is not None, path
         scope: Scope = {
-            "type": "http", "method": "GET", "path": path, "query_string": b"", "headers": [],
+            "type": "http", "method": "GET", "path": path,
+            "query_string": urlencode(asked).encode(), "headers": [],
             "app": reader["app"], "caller": reader["caller"], "task": called.task,
             "path_params": names, "asked": asked,
         }  # fmt: skip
@@ -112,7 +124,7 @@ class Door:
             self._note(called, scope, 500 if problem is None else status_of(problem))
             raise
         self._note(called, scope, 200)
-        return await _body_of(response, scope)
+        return await _told(response, scope)
 
     async def command(self, reader: Scope, path: str, body: object, key: str) -> Answer:
         """Have recorded what is posted to `path`, for whoever sends a page's form; `key` is the
@@ -290,14 +302,14 @@ class _Called:
         self, scope: Scope, names: Mapping[str, str], asked: Mapping[str, str], body: object
     ) -> dict[str, Any]:
         """The endpoint's arguments. Raises RequestValidationError."""
-        told = _Told(scope, names, asked, body)
-        return {name: read(told) for name, read in self._readers.items()}
+        said = _Said(scope, names, asked, body)
+        return {name: read(said) for name, read in self._readers.items()}
 
     def call(self, values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - a Response or a Command
         return self.endpoint(**values)
 
 
-class _Told(NamedTuple):
+class _Said(NamedTuple):
     """What a request says: by its address, behind it, and in its body."""
 
     scope: Scope
@@ -306,19 +318,19 @@ class _Told(NamedTuple):
     body: object
 
 
-def _reader(name: str, hint: Any) -> Callable[[_Told], Any]:  # noqa: ANN401 - a type as annotated
+def _reader(name: str, hint: Any) -> Callable[[_Said], Any]:  # noqa: ANN401 - a type as annotated
     if hint is Request:
-        return lambda told: Request(told.scope)
+        return lambda said: Request(said.scope)
     for mark in get_args(hint)[1:]:
         if isinstance(mark, params.Depends):
             depended = cast("Callable[[Request], Any]", mark.dependency)
-            return lambda told: depended(Request(told.scope))
+            return lambda said: depended(Request(said.scope))
     adapter = TypeAdapter(hint)
     if name == "body":
-        return lambda told: read_as(adapter, told.body, "body")
+        return lambda said: read_as(adapter, said.body, "body")
     if any(isinstance(mark, params.Query) for mark in get_args(hint)[1:]):
-        return lambda told: read_as(adapter, told.asked, "query")
-    return lambda told: read_as(adapter, told.names[name], "path", name)
+        return lambda said: read_as(adapter, said.asked, "query")
+    return lambda said: read_as(adapter, said.names[name], "path", name)
 
 
 def read_as(reader: TypeAdapter[Any], value: object, *where: str) -> Any:  # noqa: ANN401 - whatever the signature asks for
@@ -331,17 +343,20 @@ def read_as(reader: TypeAdapter[Any], value: object, *where: str) -> Any:  # noq
         ) from error
 
 
-async def _body_of(response: ASGIApp, scope: Scope) -> bytes:
+async def _told(response: ASGIApp, scope: Scope) -> Told:
     parts: list[bytes] = []
+    headers: dict[bytes, bytes] = {}
 
     async def send(message: Message) -> None:
+        headers.update(message.get("headers", ()))
         parts.append(cast("bytes", message.get("body", b"")))
 
     async def receive() -> Message:
         return {"type": "http.disconnect"}
 
     await response(scope, receive, send)
-    return b"".join(parts)
+    link = _NEXT.fullmatch(headers.get(b"link", b""))
+    return Told(b"".join(parts), dict(parse_qsl(link[1].decode())) if link else None)
 
 
 def _service(scope: Scope) -> Service:

@@ -412,6 +412,35 @@ def test_the_list_shows_what_the_api_lists(here: Company, year: SimpleNamespace)
         assert deal["progress"].replace(".", ",") in read(shown)
 
 
+def test_the_totals_are_those_of_what_is_shown(here: Company, year: SimpleNamespace) -> None:
+    for asked in ("", "status=won", "q=базар", f"manager_id={year.boris}"):
+        text = page(year.director, f"/deals?{asked}")
+        shown = deals_on(text)
+        expected: dict[str, Decimal] = {}
+        for deal in here.director.ask("/v1/deals")["deals"]:
+            if deal["deal_id"] in shown:
+                check = deal["potential_check"]
+                before = expected.get(check["currency"], Decimal())
+                expected[check["currency"]] = before + Decimal(check["amount"])
+        rows = between(text, "<tfoot", "</tfoot>").split("<tr")[1:]
+        assert [amount(between(row, "d-check", "</td>")) for row in rows] == [*expected.values()]
+        assert "Итого" in read(rows[0])
+        assert "на этой странице" not in read(rows[0])
+
+
+def test_currencies_are_never_added_up(here: Company, year: SimpleNamespace) -> None:
+    other = here.director.do("/v1/managers", {"name": "Пётр", "manager_id": "dollars"})
+    for dollars in ("100.10", "0.01"):
+        here.deal(other["manager_id"], dollars, currency="USD")
+    here.deal(other["manager_id"], "7.00")
+    text = page(year.director, "/deals?manager_id=dollars")
+    rub, usd = between(text, "<tfoot", "</tfoot>").split("<tr")[1:]
+    assert "Итого, RUB 1 сделка" in read(rub)
+    assert amount(rub) == Decimal("7.00")
+    assert 'title="100,11' in usd
+    assert "Итого, USD 2 сделки" in read(usd)
+
+
 def test_each_role_sees_its_own(year: SimpleNamespace) -> None:
     everything = {year.deal, year.quiet, year.won}
     assert set(deals_on(page(year.director, "/deals"))) == everything
@@ -492,11 +521,13 @@ def test_more_than_a_page_goes_on_behind_a_link(
     text = page(year.director, "/deals?status=&as_of=2026-06-29")
     assert deals_on(text) == [year.deal, year.won], "as they were recorded"
     assert "aria-sort" not in text
+    assert "Итого на этой странице 2 сделки" in read(between(text, "<tfoot", "</tfoot>"))
     (link,) = re.findall(r'rel="next" href="([^"]+)"', text)
     rest = page(year.director, unescape(link))
     assert deals_on(rest) == [year.quiet]
     assert "Это сделки на 29 июня 2026 г." in read(rest)
     assert 'rel="next"' not in rest
+    assert "Итого на этой странице 1 сделка" in read(between(rest, "<tfoot", "</tfoot>"))
 
 
 # ----------------------------------------------------------------------------------- to take along

@@ -465,6 +465,25 @@ def test_a_head_confirms_what_the_team_claims_and_nobody_elses(cast: Cast) -> No
     assert cast.auditor.get("/confirmations").status_code == 403
 
 
+def test_the_claims_are_asked_for_at_once_however_many_deals_are_open(cast: Cast) -> None:
+    leader = signed_in(cast.here, "director")
+    assert counted(leader.page("/confirmations")) > 0
+    path, account = "/v1/reads", leader.person.account_id
+    reads = cast.here.director.ask(path, account_id=account)["reads"]
+    assert sorted(one["question"] for one in reads) == ["getPortfolios", "listActions"]
+
+
+def test_claims_on_all_pages_of_the_answer_are_shown(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = cast.director.page("/confirmations")
+    monkeypatch.setattr("api.pages.commands.LISTED", 1)
+    here, kind = cast.here, cast.here.kind("1.00", needs_confirmation=True)
+    for _ in range(2):
+        here.act(here.deal(cast.vera), cast.vera, kind, "2026-10-02")
+    assert counted(cast.director.page("/confirmations")) == counted(page) + 2
+
+
 def counted(page: str) -> int:
     found = re.search(r'<span class="count">(\d+)</span>', page)
     assert found

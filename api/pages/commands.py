@@ -295,17 +295,12 @@ async def _preview(
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One claimed action; `mine` says that the visitor did it, or holds a part of it."""
+    """One claimed action as /v1/actions tells it; `mine` says that the visitor has a line of it."""
 
-    deal: Answer
-    action: Answer
+    said: Answer
     title: str
     mine: bool
     days: int
-
-    @property
-    def managers(self) -> Sequence[str]:
-        return [entry["manager_id"] for entry in self.action["credits"]]
 
 
 @router.get("/confirmations")
@@ -318,14 +313,13 @@ async def confirmations(visit: VisitDep) -> Response:
     titles = {one["code"]: one["title"][visit.language] for one in catalogue["action_types"]}
     rows = [
         Claim(
-            deal,
-            action,
-            str(titles.get(action["action_type"], action["action_type"])),
-            any(entry["manager_id"] == visit.grant.manager_id for entry in action["credits"]),
-            (visit.today - date.fromisoformat(action["effective_on"])).days,
+            said,
+            str(titles.get(said["action_type"], said["action_type"])),
+            any(entry["manager_id"] == visit.grant.manager_id for entry in said["credits"]),
+            (visit.today - date.fromisoformat(said["effective_on"])).days,
         )
-        for deal, action in claims
-        if _may_act(visit, reach, deal, action, those)
+        for said in claims
+        if _may_act(visit, reach, said, those)
     ]
     rows.sort(key=lambda row: (row.mine and reach is not Reach.OWN, -row.days))
     return show(
@@ -338,25 +332,18 @@ async def confirmations(visit: VisitDep) -> Response:
     )
 
 
-async def _claims(visit: Visit) -> Sequence[tuple[Answer, Answer]]:
-    """Deal and action. An open deal is asked for each: no answer lists claims by themselves."""
-    listed = await visit.ask("/deals", status="open", limit=LISTED)
-    deals = await gather(*(visit.ask(f"/deals/{one['deal_id']}") for one in listed["deals"]))
-    return [
-        (deal, action)
-        for deal in deals
-        for action in deal["actions"]
-        if action["state"] == "claimed"
-    ]
+async def _claims(visit: Visit) -> Sequence[Answer]:
+    pages = visit.pages("/actions", state="claimed", deal_status="open", limit=LISTED)
+    return [said async for answer, _ in pages for said in answer["actions"]]
 
 
-def _may_act(visit: Visit, reach: Reach, deal: Answer, action: Answer, those: Holders) -> bool:
+def _may_act(visit: Visit, reach: Reach, claim: Answer, those: Holders) -> bool:
     """As far as the answers tell; the command decides (`domain.authority`)."""
     match reach:
         case Reach.OWN:
-            return {one["manager_id"] for one in action["credits"]} == {visit.grant.manager_id}
+            return {one["manager_id"] for one in claim["credits"]} == {visit.grant.manager_id}
         case Reach.TEAM:
             team = visit.grant.team_id
-            return team is not None and those.teams.get(deal["owner"]) == str(team)
+            return team is not None and those.teams.get(claim["owner"]) == str(team)
         case Reach.ALL:
             return True

@@ -1,11 +1,12 @@
 """The deals: all that the reader may see, found by status, owner, and words of title and client."""
 
 from asyncio import gather
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import APIRouter, Response
 
@@ -21,8 +22,9 @@ router = APIRouter(route_class=Page, include_in_schema=False)
 
 ASKED_AT_ONCE = 1_000
 SHOWN = 500
-"""Rows of one page; so many at most are also put in another order."""
+"""Rows of one page, at least where there are more; so many are also put in another order."""
 FILTERS = ("status", "manager_id", "q")
+_PASSED_ON = ("as_of", "known_at", "status", "manager_id", "cursor")
 
 _NEVER = "9999-12-31"
 ORDERS: Mapping[str, tuple[Callable[[Mapping[str, Any]], Any], bool]] = {
@@ -44,8 +46,25 @@ class Found:
     as_of: date
     answer: Mapping[str, Any]
     deals: Sequence[Mapping[str, Any]]
-    cursor: int | None
+    cursor: str | None
     people: People
+
+    @property
+    def totals(self) -> Sequence["Total"]:
+        """Of the deals that are shown, by currency."""
+        checks: dict[str, list[Decimal]] = defaultdict(list)
+        for deal in self.deals:
+            check = deal["potential_check"]
+            checks[check["currency"]].append(Decimal(check["amount"]))
+        return [Total(one, len(some), str(sum(some))) for one, some in checks.items()]
+
+
+class Total(NamedTuple):
+    """`checks` is the sum of the potential checks, exact."""
+
+    currency: str
+    deals: int
+    checks: str
 
 
 @router.get("/deals")
@@ -71,6 +90,9 @@ async def deals(visit: VisitDep) -> Response:
         is_filtered=any(visit.asked.get(name) for name in FILTERS),
         filters={name: visit.asked.get(name) for name in FILTERS},
         company_currency=company_currency,
+        totals=sorted(
+            found.totals, key=lambda one: (one.currency != company_currency, one.currency)
+        ),
         bar=lambda deal: small_bar(float(deal["progress"])),
     )
 
@@ -118,57 +140,36 @@ async def exported(kind: str, visit: VisitDep) -> Response:
 
 async def _found(visit: Visit, most: int | None) -> Found:
     """`most` None: all."""
-    managers, first = await gather(
-        visit.ask("/managers", limit=ASKED_AT_ONCE),
-        _page(visit, visit.asked.get("cursor"), None),
+    managers, (answer, kept, cursor) = await gather(
+        visit.ask("/managers", limit=ASKED_AT_ONCE), _matching(visit, most)
     )
+    as_of = parsed_day(visit.asked.get("as_of"), visit.today)
+    return Found(as_of, answer, kept, cursor, People.of(managers["managers"]))
+
+
+async def _matching(
+    visit: Visit, most: int | None
+) -> tuple[Mapping[str, Any], Sequence[Mapping[str, Any]], str | None]:
+    """The first answer, the deals with all words in title or client, and where the rest begins."""
     words = _folded(visit.asked.get("q", "")).split()
+    answers: list[Mapping[str, Any]] = []
     kept: list[Mapping[str, Any]] = []
     cursor = None
-    async for deal in _walk(visit, first):
-        if all(word in _folded(f"{deal['title']} {deal['client']}") for word in words):
-            if most is not None and len(kept) == most:
-                cursor = await _opening(visit, kept[-1], first["position"])
-                break
-            kept.append(deal)
-    as_of = parsed_day(visit.asked.get("as_of"), visit.today)
-    return Found(as_of, first, kept, cursor, People.of(managers["managers"]))
-
-
-async def _walk(visit: Visit, page: Mapping[str, Any]) -> AsyncIterator[Mapping[str, Any]]:
-    """The deals of `page` and of all pages behind it, as known at the first."""
-    while True:
-        for deal in page["deals"]:
-            yield deal
-        if len(page["deals"]) < ASKED_AT_ONCE:
-            return
-        behind = await _opening(visit, page["deals"][-1], page["position"])
-        page = await _page(visit, str(behind), page["position"])
-
-
-async def _page(visit: Visit, cursor: str | None, position: int | None) -> Mapping[str, Any]:
-    """`position` None: what is known is as the address says."""
-    answer = await visit.ask(
+    async for listed in visit.pages(
         "/deals",
-        as_of=visit.asked.get("as_of"),
-        known_at=visit.asked.get("known_at") if position is None else None,
-        position=position,
-        status=visit.asked.get("status"),
-        manager_id=visit.asked.get("manager_id"),
-        cursor=cursor,
-        limit=ASKED_AT_ONCE,
-    )
-    return dict(answer)
-
-
-async def _opening(visit: Visit, deal: Mapping[str, Any], position: int) -> int:
-    """Where in the log the deal begins: the list goes on behind it."""
-    answer = await visit.ask(
-        f"/deals/{deal['deal_id']}/events",
-        as_of=visit.asked.get("as_of"),
-        position=position,
-    )
-    return int(min(event["position"] for event in answer["events"]))
+        **{name: visit.asked.get(name) for name in _PASSED_ON},
+        limit=ASKED_AT_ONCE if most is None else min(most, ASKED_AT_ONCE),
+    ):
+        answers.append(listed.answer)
+        cursor = listed.cursor
+        kept += [
+            deal
+            for deal in listed.answer["deals"]
+            if all(word in _folded(f"{deal['title']} {deal['client']}") for word in words)
+        ]
+        if most is not None and len(kept) >= most:
+            break
+    return answers[0], kept, cursor
 
 
 def _currency(deal: Mapping[str, Any], companys: str) -> tuple[bool, str]:

@@ -1,18 +1,18 @@
 """Somebody who reads a page: who they are, what they ask for, and what is asked for them."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, NamedTuple, TypeVar, cast
 from urllib.parse import urlencode
 
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
 from api.asking import Asking, Desk
-from api.door import read_query
+from api.door import Door, Told, read_query
 from api.service import Service
 from api.sessions import Session, session_cookie_of
 from api.signing_in import headers_of, signing_in
@@ -32,6 +32,13 @@ LANGUAGES: Mapping[str, Language] = {"ru": "ru", "en": "en"}
 
 class SignInFirst(Exception):
     """Nobody is signed in: the page is shown to whoever does."""
+
+
+class ListPage(NamedTuple):
+    """`cursor` is where the next page begins; None on the last."""
+
+    answer: Mapping[str, Any]
+    cursor: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +65,21 @@ class Visit:
         """What /v1 answers to GET `path`; None and "", as a form sends it, leave a parameter out.
         Raises what is a refusal.
         """
+        return json.loads((await self._ask(path, asked)).body)
+
+    async def pages(self, path: str, **asked: object) -> AsyncIterator[ListPage]:
+        """The same of a list: all its pages, as known at the first."""
+        following: Mapping[str, object] | None = asked
+        while following is not None:
+            told = await self._ask(path, following)
+            following = told.following
+            cursor = None if told.following is None else told.following["cursor"]
+            yield ListPage(json.loads(told.body), cursor)
+
+    async def _ask(self, path: str, asked: Mapping[str, object]) -> Told:
         given = {name: str(one) for name, one in asked.items() if one not in (None, "")}
-        door = self.request.app.door
-        return json.loads(await door.ask(self.request.scope, f"/v1{path}", given))
+        door: Door = self.request.app.door
+        return await door.ask(self.request.scope, f"/v1{path}", given)
 
     async def look(self, question: Callable[[Desk], T]) -> T:
         """What /v1 does not answer, read by whoever may see it of portfolios. Raises what is a
