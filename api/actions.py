@@ -81,7 +81,7 @@ def _wanted(at: Desk, point: Point, question: ActionsQuestion) -> Wanted:
         raise Invalid("from", "from-after-to")
     kind = None if code is None else ActionTypeCode(code)
     if kind is not None and kind not in at.now.catalogue.types:
-        raise NotFound("action-type", kind)
+        raise NotFound("action type", kind)
     return Wanted(
         question.state,
         kind,

@@ -41,6 +41,7 @@ from api.pages import (
     commands,
     deal,
     home,
+    imports,
     journal,
     manager,
     periods,
@@ -93,6 +94,7 @@ _PAGES = (
     catalogue,
     periods,
     journal,
+    imports,  # before accounts, whose addresses are any
     accounts,
     sign_in,
 )

@@ -192,9 +192,10 @@ def doctor(data: Data = None) -> None:
     """What database this is, what is wrong with it, and how to mend that."""
     settings = _settings(data=data)
     with _database(settings, prepared=False) as conninfo:
-        findings = [*examine(conninfo), *examine_standbys(settings.standbys)]
-    show_findings(findings)
-    if not all(finding.ok for finding in findings):
+        language = _language()
+        found = [*examine(conninfo, language), *examine_standbys(settings.standbys, language)]
+    show_findings(found, language)
+    if not all(finding.ok for finding in found):
         raise typer.Exit(1)
 
 

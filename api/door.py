@@ -382,7 +382,7 @@ async def read_body(receive: Receive, headers: Headers, most: int = MOST_BYTES) 
     declared = headers.get(b"content-length", b"0")
     if declared.isdigit() and int(declared) > most:
         raise _too_large(most)
-    body = b""
+    body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
@@ -391,7 +391,7 @@ async def read_body(receive: Receive, headers: Headers, most: int = MOST_BYTES) 
         if len(body) > most:
             raise _too_large(most)
         if not message.get("more_body", False):
-            return body
+            return bytes(body)
 
 
 def _too_large(most: int) -> Problem:

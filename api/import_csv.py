@@ -20,6 +20,22 @@ MOST_ROWS = 500_000
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
+class Sent(NamedTuple):
+    """A file that came in a request."""
+
+    name: str
+    content: bytes
+
+    def __str__(self) -> str:
+        return self.name
+
+    def open(self, _mode: str = "rb") -> io.BytesIO:
+        return io.BytesIO(self.content)
+
+
+File = Path | Sent
+
+
 class Record(NamedTuple):
     """`line` is where the record begins; one with a quoted line break covers several."""
 
@@ -27,7 +43,7 @@ class Record(NamedTuple):
     cells: list[str]
 
 
-def records(path: Path) -> Iterator[Record]:
+def records(path: File) -> Iterator[Record]:
     """The header, then the rows, without empty ones. Raises Flaw at the place that is broken."""
     text = _text(_bytes(path))
     found = 0
@@ -61,7 +77,7 @@ def _malformed(error: csv.Error, line: int) -> Flaw:
     return Flaw("stray-quote", line=line)
 
 
-def _bytes(path: Path) -> bytes:
+def _bytes(path: File) -> bytes:
     try:
         with path.open("rb") as file:
             data = file.read(MOST_BYTES + 1)

@@ -3,9 +3,8 @@
 from collections import Counter
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from api.import_csv import Record, records
+from api.import_csv import File, Record, records
 from api.import_mapping import Mapping
 from api.import_rows import (
     COLUMNS,
@@ -42,7 +41,7 @@ class Table:
         self.whole = False
 
 
-def read_table(path: Path, mapping: Mapping | None, language: Language) -> Table:
+def read_table(path: File, mapping: Mapping | None, language: Language) -> Table:
     """In our own columns, or in those of `mapping` when the file has them."""
     table = Table(str(path))
     try:

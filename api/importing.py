@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from api.import_csv import File
 from api.import_managers import Staff
 from api.import_mapping import read_mapping
-from api.import_orders import Plan, Step, StepKind, plan
+from api.import_orders import ACTOR, Plan, Step, StepKind, plan
 from api.import_rows import Origin
 from api.import_tables import Table, read_table
 from api.import_words import Flaw, sentence
@@ -93,18 +94,20 @@ def _without_collecting() -> Iterator[None]:
 @_without_collecting()
 def import_files(
     service: Service,
-    files: Sequence[Path],
+    files: Sequence[File],
     *,
     mapping: Path | None = None,
     dry_run: bool = False,
     language: Language = "en",
     progress: Callable[[int, int], None] = _silent,
+    actor: str = ACTOR,
 ) -> ImportReport:
     """Everything in `files`, in our own columns or as `mapping` says, or nothing.
 
     What is wrong with the files is in the report. `progress` is told orders decided and orders in
-    all, in the writer's thread. Raises Unavailable when the database does not answer, and then
-    nothing is known to be stored: run it again.
+    all, in the writer's thread. The log says that `actor` did it; rows are known again whoever
+    brings them. Raises Unavailable when the database does not answer, and then nothing is known to
+    be stored: run it again.
     """
     blank = ImportReport(tuple(map(str, files)), dry_run=dry_run)
     try:
@@ -122,7 +125,7 @@ def import_files(
     todo = plan((row for table in tables for row in table.rows), _staff(service))
     flaws = [flaw for table in tables for flaw in table.flaws] + todo.flaws
     watch = _Watch(service, len(todo.steps), progress)
-    outcomes = _decide(service, todo, watch, dry_run=dry_run or bool(flaws))
+    outcomes = _decide(service, todo, watch, actor, dry_run=dry_run or bool(flaws))
     errors = [_error(origin, flaw, language) for origin, flaw in flaws]
     errors += _refused(todo, outcomes, tables, language)
     if errors:
@@ -137,9 +140,11 @@ def _staff(service: Service) -> Staff:
         return Staff(people.managers, names(cursor))
 
 
-def _decide(service: Service, todo: Plan, watch: "_Watch", *, dry_run: bool) -> list[Outcome]:
+def _decide(
+    service: Service, todo: Plan, watch: "_Watch", actor: str, *, dry_run: bool
+) -> list[Outcome]:
     """An outcome for each step. Interrupted while it waits, it stores nothing if it still can."""
-    orders = (step.order for step in todo.steps)
+    orders = (step.order._replace(actor=actor, principal=ACTOR) for step in todo.steps)
     future = service.dealfolio.transactor.submit_all(orders, dry_run=dry_run, progress=watch)
     try:
         return future.result()

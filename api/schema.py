@@ -26,6 +26,7 @@ MIGRATIONS: tuple[tuple[str, Path | None], ...] = (
     ("snapshots", _ROOT / "projections" / "ledger_snapshots.sql"),
     ("numbers", None),
     ("claims", _ROOT / "application" / "claims.sql"),
+    ("imports", _ROOT / "application" / "imports.sql"),
 )
 """In order, each run once in its own transaction; what was released is never edited. None: the
 ledger's tables have changed, and it is made anew from the log.

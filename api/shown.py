@@ -12,6 +12,7 @@ from api.doctor import Finding
 from api.importing import ImportReport
 from api.service import Service
 from api.settings import Settings
+from api.words import Language
 from domain.values import Role, value_text
 from projections.directory import names
 from projections.ledger import NOBODY, Standing, total
@@ -19,6 +20,7 @@ from projections.point import Knowledge, point_at
 from projections.portfolio import portfolios_from_ledger
 
 OUT = Console()
+_FOUND = ("what", "found", "what to do")
 ERRORS = Console(stderr=True)
 
 
@@ -127,8 +129,9 @@ def show_import(report: ImportReport) -> None:
     )
 
 
-def show_findings(findings: list[Finding]) -> None:
-    table = Table("", "what", "found", "what to do")
+def show_findings(findings: list[Finding], language: Language) -> None:
+    headings = ("что", "как есть", "что делать") if language == "ru" else _FOUND
+    table = Table("", *headings)
     for finding in findings:
         mark = "[green]ok[/]" if finding.ok else "[red]![/]"
         table.add_row(mark, finding.what, finding.found, finding.mend)

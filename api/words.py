@@ -500,6 +500,7 @@ THINGS: Mapping[str, tuple[str, str]] = {
     "account": ("учётной записи", "account"),
     "key": ("ключа", "key"),
     "person": ("менеджера или учётной записи", "manager or account"),
+    "import": ("загрузки", "import"),
     "issuer": ("службы входа", "issuer of identities"),
 }
 """What may not be found; in Russian as it stands after "нет"."""

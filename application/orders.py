@@ -29,10 +29,11 @@ class Caller:
 class Order(NamedTuple):
     """`command`, given by `actor`: an account's id, or what works for the operator.
 
-    `caller` is the account whose rights are asked for; None, and that comes only from the command
-    line, means the operator of the machine, who needs none.
+    `caller` is the account whose rights are asked for; None means that they were asked for before:
+    by the operator's machine, or of the administrator who imports.
 
-    `key` is its Idempotency-Key, of which the log keeps the answer for ever, by `actor`; `request`
+    `key` is its Idempotency-Key, of which the log keeps the answer for ever, by `principal`, which
+    is `actor` where it is None; `request`
     (SHA-256) is what was asked under it. `expected` are the versions of the stream for which the
     command is meant (If-Match); None means any. `given_at` is the clock's time when it is not now:
     for a company that is told, like the demo's, and never from outside.
@@ -45,10 +46,11 @@ class Order(NamedTuple):
     expected: frozenset[int] | None = None
     given_at: datetime | None = None
     caller: Caller | None = None
+    principal: str | None = None
 
     @property
     def receipt_key(self) -> tuple[str, str] | None:
-        return None if self.key is None else (self.actor, self.key)
+        return None if self.key is None else (self.principal or self.actor, self.key)
 
     def require_version(self, version: int) -> None:
         """Raises VersionConflict."""

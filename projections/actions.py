@@ -135,7 +135,6 @@ EXISTS (
       AND settling.topic = ANY (%(settled_by)s)
       AND settling.notification_id <= %(position)s
       AND {_EFFECTIVE_ON.format(event="settling")} <= %(as_of)s
-      AND settling.originator_id = events.originator_id
       AND {_ACTION_ID.format(event="settling")} = {_ACTION_ID.format(event="events")})
 """
 _IN_STATE: dict[State, tuple[LiteralString, list[str]]] = {

@@ -182,6 +182,13 @@ def test_the_doctor_names_what_is_not_durable(database):
     assert "set fsync = on" in done.stdout
 
 
+def test_the_doctor_speaks_russian_to_whoever_does(database):
+    done = run("doctor", DATABASE_URL=database, DEALFOLIO_LANGUAGE="ru")
+    assert "права на журнал" in done.stdout
+    assert "что делать" in done.stdout
+    assert "rights on the log" not in done.stdout
+
+
 def test_a_closed_trigger_is_found_by_the_doctor(database):
     with psycopg.connect(database) as connection:
         connection.execute("ALTER TABLE books.events DISABLE TRIGGER append_only")

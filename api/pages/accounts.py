@@ -74,7 +74,7 @@ async def system(visit: VisitDep) -> Response:
 
     def looked() -> Sequence[Any]:
         with visit.service.asking() as cursor:
-            return [*findings(cursor)]
+            return [*findings(cursor, visit.language)]
 
     return show(visit, "system.html", findings=await _do(visit, looked))
 

@@ -2,8 +2,10 @@
 comes of it: it is recorded, or refused in its place with nothing of what was typed lost.
 """
 
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from email.message import Message
 from typing import Any
 from urllib.parse import parse_qsl
 from uuid import UUID, uuid4
@@ -12,6 +14,7 @@ from fastapi import Request
 
 from api.door import read_body
 from api.forgery import require_no_forgery, require_own_page
+from api.import_csv import Sent
 from api.pages.visit import Visit
 from api.problems import Problem, describe, problem_of
 from api.signing_in import headers_of, signing_in
@@ -52,6 +55,56 @@ async def read_own_form(visit: Visit) -> Mapping[str, str]:
         form.get("csrf", ""),
     )
     return form
+
+
+async def read_files_form(visit: Visit, most: int) -> tuple[Mapping[str, str], Sequence[Sent]]:
+    """The fields and the files of a form as browsers send it (RFC 7578), of `most` bytes in all,
+    from somebody who is signed in. Raises Problem.
+    """
+    request, settings = visit.request, visit.service.settings
+    headers = headers_of(request)
+    require_own_page(headers, settings)
+    kind = Message()
+    kind["content-type"] = headers.get(b"content-type", b"").decode("latin-1")
+    boundary = kind.get_boundary()
+    if kind.get_content_type() != "multipart/form-data" or not boundary:
+        raise Problem("unsupported-media-type")
+    body = await read_body(request.receive, headers, most)
+    fields, files = _parts(body, boundary.encode("latin-1"))
+    require_no_forgery(request.scope, headers, visit.session, settings, fields.get("csrf", ""))
+    return fields, files
+
+
+_DISPOSITION = re.compile(
+    rb'content-disposition: *form-data; *name="([^"\r\n]*)"(?:; *filename="([^"\r\n]*)")?',
+    re.IGNORECASE,
+)
+
+
+def _parts(body: bytes, boundary: bytes) -> tuple[dict[str, str], list[Sent]]:
+    fields: dict[str, str] = {}
+    files: list[Sent] = []
+    _, *parts = (b"\r\n" + body).split(b"\r\n--" + boundary)
+    if len(parts) > MOST_FIELDS or not parts or not parts.pop().startswith(b"--"):
+        raise Problem("validation", errors=(("form", "invalid", {}),))
+    for part in parts:
+        head, _, content = part.partition(b"\r\n\r\n")
+        said = _DISPOSITION.search(head)
+        if said is None:
+            raise Problem("validation", errors=(("form", "invalid", {}),))
+        if said[2] is None:
+            fields[_decoded(said[1])] = _decoded(content)
+        elif said[2]:  # a field for files that was left empty has no name of one
+            files.append(Sent(_decoded(said[2]), content))
+    return fields, files
+
+
+def _decoded(text: bytes) -> str:
+    """Raises Problem."""
+    try:
+        return text.decode()
+    except UnicodeDecodeError as error:
+        raise Problem("validation", errors=(("form", "invalid", {}),)) from error
 
 
 @dataclass(frozen=True, slots=True)
