@@ -104,6 +104,14 @@ def test_what_is_asked_for_is_what_is_found(
     assert days(here, **asked, limit=1) == found
 
 
+def test_there_is_a_next_page_only_where_there_is_more(here: Company) -> None:
+    for path, asked in (("/v1/actions", {"state": "all"}), ("/v1/deals", {"as_of": "2026-10-20"})):
+        (name,) = (one for one in ("actions", "deals") if one in path)
+        number = len(here.director.ask(path, **asked, limit=1_000)[name])
+        assert "next" in here.director.get(path, **asked, limit=number - 1).links
+        assert "next" not in here.director.get(path, **asked, limit=number).links
+
+
 def test_a_team_is_its_members(here: Company) -> None:
     teams = {one["name"]: one["team_id"] for one in here.director.ask("/v1/teams")["teams"]}
     south = teams["Юг"]

@@ -44,7 +44,7 @@ SCREENS = {
         "/periods/2026-08",
     ),
     Role.AUDITOR: ("/log?late=1", "/restatement"),
-    Role.ADMIN: ("/accounts/system", "/accounts"),
+    Role.ADMIN: ("/accounts/system", "/accounts", "/accounts/imports"),
 }
 _TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 AA = {"runOnly": _TAGS, "resultTypes": ["violations"]}

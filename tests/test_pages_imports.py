@@ -1,7 +1,7 @@
 """Imports as a page: what is wrong with each row, and all of the files recorded or none of them."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from html import unescape
 from time import monotonic
 from uuid import UUID, uuid4
@@ -22,6 +22,7 @@ ACTIONS = (
     "действие;сделка;вид действия;менеджер;дата\n{0}-a;{0}-1;proposal;Анна Соколова;03.02.2026\n"
 )
 WAIT_SECONDS = 30
+Files = Mapping[str, str | bytes]
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def admin(pages: dict[str, Browser]) -> Browser:
 
 def upload(
     browser: Browser,
-    files: dict[str, str | bytes],
+    files: Files,
     *,
     key: str | None = None,
     mapping: str = "?",
@@ -87,7 +88,7 @@ def plain(page: httpx.Response) -> str:
     return re.sub(r"\s+", " ", unescape(text))
 
 
-def checked(browser: Browser, files: dict[str, str | bytes], **more: str) -> tuple[str, str]:
+def checked(browser: Browser, files: Files, **more: str) -> tuple[str, str]:
     """The import's address, and what its page says in the end."""
     answer = upload(browser, files, **more)
     assert answer.status_code == 303, answer.text
@@ -170,7 +171,7 @@ def test_errors_in_english_for_whoever_reads_english(admin: Browser) -> None:
     )
     http.cookies.clear()
     said = settled(admin, answer.headers["location"])
-    assert "1 error ." in said
+    assert "1 error." in said
     assert "d.csv 2 название Is empty, and must not be." in said
 
 
