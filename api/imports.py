@@ -8,7 +8,7 @@ more, and begins it again, and what was recorded after all is known by its rows.
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from threading import Thread
 from time import monotonic
@@ -37,7 +37,6 @@ MOST_ERRORS = 1_000
 TOLD_EVERY_SECONDS = 0.5
 SILENT_SECONDS = 60.0
 """Who works on an import tells how far it is more often than this."""
-_KEPT = timedelta(days=1)
 _LOGGER = logging.getLogger("dealfolio.imports")
 
 _COLUMNS: LiteralString = (
@@ -63,7 +62,6 @@ UPDATE books.imports SET phase = %(phase)s, mapping = %(mapping)s, report = %(re
     contents = CASE WHEN %(phase)s = 'recorded' THEN '{}'::bytea[] ELSE contents END
 WHERE import_id = %(id)s
 """
-_SWEEP: LiteralString = "DELETE FROM books.imports WHERE begun_at < now() - %s"
 
 
 class Followed(NamedTuple):
@@ -112,8 +110,8 @@ class Imports:
         files: Sequence[Sent],
     ) -> None:
         """Keep the files and begin to check them; once, however often they come under one id."""
+        self._service.forget_files()
         with self._service.asking() as cursor:
-            cursor.execute(_SWEEP, [_KEPT])
             names, contents = [one.name for one in files], [one.content for one in files]
             given = [import_id, account_id, language, mapping, names, contents]
             taken = cursor.execute(_TAKE, given).fetchone()
@@ -143,9 +141,8 @@ class Imports:
         return found[0]
 
     def latest(self) -> list[Followed]:
-        """Of one day; the latest first. Older ones are forgotten here."""
-        with self._service.asking() as cursor:
-            cursor.execute(_SWEEP, [_KEPT])
+        """Of one day; the latest first."""
+        self._service.forget_files()
         return self._select("ORDER BY begun_at DESC LIMIT 20", {})
 
     def _select(self, which: LiteralString, asked: Mapping[str, object]) -> list[Followed]:

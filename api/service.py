@@ -5,7 +5,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from threading import Lock
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import Cursor
@@ -33,8 +33,12 @@ from projections.portfolio import totals_at
 from projections.snapshots import close_next_cut
 
 CUTS_EVERY_SECONDS = 5.0
+FORGETS_EVERY_SECONDS = 600.0
 READERS = 20
 """Most questions asked of the database at once; the threads of the server are as many."""
+_FORGET_FILES: LiteralString = """
+DELETE FROM books.imports WHERE begun_at < now() - interval '1 day'
+"""
 
 
 class Service:
@@ -68,6 +72,7 @@ class Service:
             open=True,
         )
         self._snapshots = Regularly("snapshots", CUTS_EVERY_SECONDS, self._close_a_cut)
+        self._forgetting = Regularly("imports", FORGETS_EVERY_SECONDS, self.forget_files)
 
     @property
     def clock(self) -> Clock:
@@ -99,8 +104,14 @@ class Service:
         with self.asking() as cursor:
             return close_next_cut(cursor.connection)
 
+    def forget_files(self) -> None:
+        """What was sent to be imported a day ago or earlier: names of people are in it."""
+        with self.asking() as cursor:
+            cursor.execute(_FORGET_FILES)
+
     def close(self) -> None:
         self._snapshots.close()
+        self._forgetting.close()
         self.dealfolio.close()
         self.reads.close()
         self.glance.close()

@@ -1839,7 +1839,7 @@ FAULTS = (
         "[(order, reply) for order, reply in group if reply.is_wanted() or True]",
         "test_transactor.py::test_what_nobody_wants_any_more_is_not_decided_and_its_neighbours_are",
     ),
-    # ------------------------------------------------------------------ claims and imports
+    # ------------------------------------------------------------------ what waits, and files
     Fault(
         "a list says that there is more where there is not",
         "api/asking.py",
