@@ -467,7 +467,7 @@ def _log(cursor: Any) -> dict[Any, Any]:
 
 def _fall(*amounts: str) -> Waterfall:
     first, *changes, last = (Bar("", "", amount, "") for amount in amounts)
-    return Waterfall(first, changes, last)
+    return Waterfall(first, changes, last, "ru")
 
 
 def test_totals_are_broken_where_the_axis_is_not_from_zero() -> None:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import partial
 from typing import Annotated, Any, TypeVar, cast
 from urllib.parse import urlencode
@@ -73,12 +73,15 @@ class Visit:
 
         return await run_in_threadpool(looked)
 
-    async def command(self, path: str, body: Mapping[str, Any], key: str) -> Answer:
-        """Have recorded what /v1 takes by POST to `path`, once under `key`. Raises what is a
-        refusal.
+    async def command(
+        self, path: str, body: Mapping[str, Any], key: str, version: int | None = None
+    ) -> Answer:
+        """Have recorded what /v1 takes by POST to `path`, once under `key`; with a `version`, only
+        while the deal is at it. Raises what is a refusal.
         """
-        door = self.request.app.door
-        return cast("Answer", await door.command(self.request.scope, f"/v1{path}", {**body}, key))
+        door, scope = self.request.app.door, self.request.scope
+        answer = await door.command(scope, f"/v1{path}", {**body}, key, version)
+        return cast("Answer", answer)
 
     async def foresee(self, path: str, body: Mapping[str, Any], deal_id: DealId) -> Foreseen:
         """What that would come to. Raises likewise, and records nothing."""
@@ -98,8 +101,34 @@ class Visit:
         asked = {
             name: one for name, one in ({**self.asked} | changed).items() if one not in (None, "")
         }
-        path = self.request.url.path
-        return f"{path}?{urlencode(asked)}" if asked else path
+        return f"{self.page}?{urlencode(asked)}" if asked else self.page
+
+    @property
+    def page(self) -> str:
+        """The address at which this page is read: what a form is sent to may take nothing else, and
+        begins with the page's own.
+        """
+        path, declared = self.request.url.path, self.request.scope["route"].path
+        while declared and declared not in self.request.app.pages:
+            path, declared = path.rpartition("/")[0], declared.rpartition("/")[0]
+        return path
+
+    def compared(self, as_of: date) -> date:
+        """The earlier day that a portfolio stands beside: the chosen one while it is earlier."""
+        chosen = parsed_day(self.asked.get("compare"), as_of)
+        return chosen if chosen < as_of else end_of_month_before(as_of)
+
+
+def parsed_day(text: str | None, otherwise: date) -> date:
+    """Of an address. What is no date is the question's to refuse."""
+    try:
+        return date.fromisoformat(text) if text else otherwise
+    except ValueError:
+        return otherwise
+
+
+def end_of_month_before(day: date) -> date:
+    return day.replace(day=1) - timedelta(days=1)
 
 
 async def visit(request: Request) -> Visit:

@@ -163,7 +163,10 @@
       select.dispatchEvent(new Event("change", { bubbles: true }));
     };
     input.value = named();
+    // Whoever comes to record begins here; the list opens with the first letter, or when asked for.
+    if (!select.value && !form.querySelector("[aria-invalid]")) input.focus({ preventScroll: true });
     input.addEventListener("focus", () => { input.select(); open(); });
+    input.addEventListener("click", () => { if (!list.classList.contains("open")) open(); });
     input.addEventListener("input", open);
     input.addEventListener("blur", () => { input.value = named(); close(); });
     list.addEventListener("mousedown", (event) => {
