@@ -159,6 +159,61 @@ def test_keys_move_the_day_and_open_search_and_help(
             assert seen.page.locator("#q").input_value() == "[", "who types is not moved"
 
 
+def test_sliders_move_the_day_and_what_was_known_of_it_by_the_keyboard(
+    browser: Browser, here: Company, people: dict[Role, Person]
+) -> None:
+    """What is known stays out of the way; the day that is compared with follows, unless chosen."""
+    with window(browser, here, people[Role.DIRECTOR]) as seen:
+        seen.open("/")
+        page = seen.page
+        assert not page.locator("#kns").is_visible()
+        page.focus("#sl")
+        with page.expect_navigation():
+            for _ in range(3):
+                page.keyboard.press("ArrowLeft")
+            assert page.get_attribute("#sl", "aria-valuetext") == "17 октября 2026 г."
+        seen.settle()
+        assert seen.asked == {"as_of": ["2026-10-17"]}
+        assert page.evaluate("document.activeElement.id") == "sl", "the next key goes on from there"
+        page.click(".known summary")
+        page.focus("#kns")
+        with page.expect_navigation():
+            page.keyboard.press("ArrowLeft")
+        seen.settle()
+        assert seen.asked == {"as_of": ["2026-10-17"], "known_at": ["2026-10-19"]}
+        with page.expect_navigation():
+            page.fill("#cmp", "2026-10-10")
+            page.dispatch_event("#cmp", "change")
+        assert seen.asked["compare"] == ["2026-10-10"]
+
+
+def test_what_is_typed_goes_along_into_the_other_language(
+    browser: Browser, here: Company, people: dict[Role, Person]
+) -> None:
+    with window(browser, here, people[Role.DIRECTOR], refusals=(422,)) as seen:
+        page, deal = seen.page, here.director.ask("/v1/deals")["deals"][0]["deal_id"]
+        seen.open(f"/record?deal_id={deal}")
+        page.click(".opt:has([value=proposal])")
+        page.fill("#cm", "Ошибка в смете")
+        with page.expect_navigation():
+            page.click("[data-language]")
+        assert page.locator("html").get_attribute("lang") == "en"
+        assert page.input_value("#cm") == "Ошибка в смете"
+        assert page.is_checked("[value=proposal]")
+        page.wait_for_selector("#preview .big")
+        seen.open("/catalogue/types/setback")
+        page.fill("#f-reason", "Приказ 3")
+        page.fill("#f-weight", "сто")
+        with page.expect_navigation():
+            page.press("#f-weight", "Enter")
+        with page.expect_navigation():
+            page.click("[data-language]")
+        assert page.url.endswith("/catalogue/types/setback?lang=en"), "the page, not the form's"
+        assert page.input_value("#f-reason") == "Приказ 3"
+        seen.open("/catalogue/types/setback")
+        assert page.input_value("#f-reason") == "", "once"
+
+
 def test_keys_do_no_harm_where_there_is_no_day(
     browser: Browser, here: Company, people: dict[Role, Person]
 ) -> None:

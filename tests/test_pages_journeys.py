@@ -94,12 +94,12 @@ JOURNEYS: Mapping[str, Journey] = {
     ),
     "manager": Journey(
         "/?lang={lang}", SEE,
-        [follow("table.managers th a"), press("{"), see(".banner"), press("t"), see("svg.chart"),
-         see("table.stakes")],
+        [follow("table.managers tbody th a"), press("{"), see(STRIP), press("t"),
+         see("svg.chart"), see("table.stakes")],
     ),
     "deal": Journey(
         "/deals?lang={lang}", SEE,
-        [follow("table.deals th a"), see("#actions"), see("#changes"), see("svg.chart")],
+        [follow("table.deals tbody th a"), see("#actions"), see("#changes"), see("svg.chart")],
     ),
     "record an action": Journey(
         "/record?deal_id={deal}&lang={lang}", (MANAGER, HEAD, DIRECTOR),
@@ -129,7 +129,7 @@ JOURNEYS: Mapping[str, Journey] = {
          choose("a[href^='#e']"), see("tr:target")],
     ),
     "catalogue": Journey(
-        "/catalogue?lang={lang}", tuple(Role), [follow("table.grid th a"), see("#weights")],
+        "/catalogue?lang={lang}", tuple(Role), [follow("table.grid tbody th a"), see("#weights")],
     ),
     "periods": Journey(
         "/periods?lang={lang}", tuple(Role),
@@ -139,7 +139,7 @@ JOURNEYS: Mapping[str, Journey] = {
         "/log?late=1&lang={lang}", (DIRECTOR, AUDITOR), [choose(".stored summary"), see("pre")],
     ),
     "accounts": Journey(
-        "/accounts?lang={lang}", (ADMIN,), [follow("table.grid th a"), see("main form")],
+        "/accounts?lang={lang}", (ADMIN,), [follow("table.grid tbody th a"), see("main form")],
     ),
 }  # fmt: skip
 

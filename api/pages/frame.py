@@ -111,6 +111,7 @@ def _environment(language: Language) -> Environment:
         "symbol",
     ):
         environment.filters[name] = partial(_in_language, getattr(figures, name), language)
+    environment.globals["money"] = partial(_money, language)
     environment.filters["percent_short"] = partial(figures.one_decimal, language=language)
     environment.filters["parsed"] = date.fromisoformat
     environment.filters["local"] = _local
@@ -124,6 +125,15 @@ def _environment(language: Language) -> Environment:
 
 def _in_language(written: Callable[..., str], language: Language, *given: Any, **more: Any) -> str:  # noqa: ANN401 - a filter's
     return written(*given, language=language, **more)
+
+
+def _money(
+    language: Language, amount: str, currency: str, exactly: object = None, signed: object = None
+) -> str:
+    """In a table: to the kopeck where that is asked for, else in millions."""
+    if exactly:
+        return figures.exact(amount, currency, language, signed=bool(signed))
+    return figures.millions(amount, language, signed=bool(signed))
 
 
 def _local(text: str, visit: Visit) -> datetime:

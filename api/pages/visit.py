@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from typing import Annotated, Any, TypeVar, cast
 from urllib.parse import urlencode
 
@@ -92,9 +92,12 @@ class Visit:
 
     def link(self, path: str, **changed: object) -> str:
         """To another page at the same point; None and "" take a parameter away."""
-        kept = {name: self.asked[name] for name in KEPT if name in self.asked}
-        asked = {name: one for name, one in (kept | changed).items() if one not in (None, "")}
-        return f"{path}?{urlencode(asked)}" if asked else path
+        kept = {name: self.asked[name] for name in KEPT if self.asked.get(name)}
+        if changed:
+            kept = {
+                name: str(one) for name, one in (kept | changed).items() if one not in (None, "")
+            }
+        return f"{path}?{_encoded(tuple(kept.items()))}" if kept else path
 
     def here(self, **changed: object) -> str:
         """To the same page with something changed."""
@@ -129,6 +132,10 @@ def parsed_day(text: str | None, otherwise: date) -> date:
 
 def end_of_month_before(day: date) -> date:
     return day.replace(day=1) - timedelta(days=1)
+
+
+_encoded = lru_cache(1_000)(urlencode)
+"""A page has hundreds of links, most of them with the same behind them."""
 
 
 async def visit(request: Request) -> Visit:
