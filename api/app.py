@@ -169,7 +169,7 @@ def _open_doors(app: App, settings: Settings, routers: Sequence[APIRouter]) -> N
         route.path
         for page in _PAGES
         for route in page.router.routes
-        if isinstance(route, APIRoute) and "GET" in route.methods
+        if isinstance(route, APIRoute) and "GET" in (route.methods or ())
     )
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
 

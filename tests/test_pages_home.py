@@ -151,9 +151,9 @@ def test_the_first_visit_of_a_company_of_three_hundred_is_light(database: str) -
         kind, title = here.kind("5.00"), "Прилавки для сети"
         for first in range(0, 300, 100):
             commands: list[dict[str, object]] = []
-            for number in range(first, first + 100):
-                manager, at = f"manager-{number}", len(commands)
-                check = {"amount": f"{number + 100}000000.01", "currency": "RUB"}
+            for place in range(first, first + 100):
+                manager, at = f"manager-{place}", len(commands)
+                check = {"amount": f"{place + 100}000000.01", "currency": "RUB"}
                 deal = {
                     "title": title, "client": "Ромашка", "potential_check": check,
                     "manager_id": manager, "effective_on": "2026-01-12",

@@ -45,6 +45,11 @@ def see(place: str) -> Step:
     return lambda seen, _: seen.page.locator(f"{place} >> visible=true").first.wait_for()
 
 
+def there(place: str) -> Step:
+    """Something has come, wherever on the page: on a phone the preview is below the form."""
+    return lambda seen, _: seen.page.locator(place).first.wait_for(state="attached")
+
+
 def choose(place: str) -> Step:
     return lambda seen, _: seen.page.locator(place).first.click()
 
@@ -103,17 +108,17 @@ JOURNEYS: Mapping[str, Journey] = {
     ),
     "record an action": Journey(
         "/record?deal_id={deal}&lang={lang}", (MANAGER, HEAD, DIRECTOR),
-        [choose(".opt:has([value=proposal])"), fill("#ev", "Письмо 7"), see("#preview .big"),
+        [choose(".opt:has([value=proposal])"), fill("#ev", "Письмо 7"), there("#preview .big"),
          press("Control+Enter"), see(STRIP)],
     ),
     "confirm": Journey(
         "/deals/{deal}/commands/confirmation?action_id={claim}&lang={lang}", (HEAD, DIRECTOR),
-        [see("#preview .after"), press("Control+Enter"), see(STRIP)],
+        [there("#preview .after"), press("Control+Enter"), see(STRIP)],
     ),
     "withdraw": Journey(
         "/deals/{deal}/commands/withdrawal?action_id={claim}&lang={lang}",
         (MANAGER, HEAD, DIRECTOR),
-        [fill("#f-reason", "Ошибка"), see("#preview .after"), press("Control+Enter"),
+        [fill("#f-reason", "Ошибка"), there("#preview .after"), press("Control+Enter"),
          see(STRIP)],
     ),
     "why between two dates": Journey(
@@ -276,7 +281,7 @@ def by_mouse(hands: Hands, login: str) -> None:
     hands.click(".opt:has([value=proposal])")
     hands.click("#ev")
     hands.type("Письмо 12")
-    hands.page.wait_for_selector("#preview .big")
+    hands.page.wait_for_selector("#preview .big", state="attached")
     hands.click("button.primary[form=record]:visible, .go .primary:visible")
 
 
@@ -295,7 +300,7 @@ def by_keys(hands: Hands, login: str) -> None:
     hands.press("Tab")
     hands.type("звонок")
     hands.press("Enter")
-    hands.page.wait_for_selector("#preview .big")
+    hands.page.wait_for_selector("#preview .big", state="attached")
     hands.press("Control+Enter")
 
 

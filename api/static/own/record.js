@@ -89,7 +89,7 @@
     sent = true;
   });
   addEventListener("pageshow", () => { sent = false; });
-  form.addEventListener("keydown", (event) => {
+  document.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
   });
 
