@@ -270,6 +270,9 @@ def test_what_moved_on_since_it_was_shown_is_told_before_anything_is_recorded(
         page, typed = reader.page(path), typed | {"amount": "500 000 000,00", "reason": "Мы тут"}
     here.act(deal, cast.boris, kind, "2026-10-19")
     moved = here.position
+    seen = {"version": version_in(page), "fragment": "1"}
+    fragment = reader.send(f"{path}/preview", **seen, **typed).text
+    assert version_in(fragment) == version_in(page), "who types has not looked again"
     answer = reader.send(path, version=version_in(page), **typed)
     assert answer.status_code == 412
     assert here.position == moved, "nothing is recorded"

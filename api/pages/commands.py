@@ -28,6 +28,7 @@ from api.pages.foreseen import (
     since,
     told,
     version_of,
+    version_shown,
     written_number,
 )
 from api.pages.forms import read_own_form
@@ -259,6 +260,7 @@ async def _page(
         preview=preview,
         why_none=why_none,
         refused=refused,
+        version=version_shown(given, deal, fragment=fragment),
         since=await since(visit, deal_id, given, refused),
         faults=refused.faults if refused else {},
         key=key_for(given, refused),

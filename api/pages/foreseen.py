@@ -414,6 +414,15 @@ def version_of(form: Typed) -> int | None:
     return int(text) if _VERSION.fullmatch(text) else None
 
 
+def version_shown(form: Typed, deal: Mapping[str, Any] | None, *, fragment: bool) -> str:
+    """What the form goes on with: parts that a script exchanges while somebody types do not count
+    as having looked at the deal anew.
+    """
+    if fragment and version_of(form) is not None:
+        return form["version"]
+    return str(deal["version"]) if deal else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Since:
     """What was recorded of a deal after the form showed it: a msgid, where it stands, and when."""

@@ -27,6 +27,7 @@ from api.pages.foreseen import (
     since,
     told,
     version_of,
+    version_shown,
 )
 from api.pages.forms import read_own_form
 from api.pages.frame import Page, show
@@ -163,6 +164,7 @@ async def _page(
         preview=preview,
         why_none=why_none,
         refused=refused,
+        version=version_shown(given, deal, fragment=fragment),
         since=await since(visit, typed["deal_id"], given, refused),
         faults=refused.faults if refused else {},
         key=key_for(given, refused),

@@ -42,6 +42,7 @@
   form.addEventListener("change", (event) => {
     if (event.target.closest(".combo") && event.target.tagName === "INPUT") return;
     if (event.target.name === "manager_id") saidWho = true;
+    if (event.target.name === "deal_id" && form.elements.version) form.elements.version.value = "";
     if (event.target.name === "deal_id" && !saidWho) form.elements.manager_id.value = "";
     evidence();
     preview();
