@@ -21,7 +21,7 @@ from domain.access import Task
 router = APIRouter(route_class=Page, include_in_schema=False)
 
 MONTHS = 12
-SHOWN = 50
+SHOWN = 30
 """Managers in the table, those with the largest portfolios; the rest is one line, unless all are
 asked for.
 """
