@@ -31,6 +31,7 @@ from api import (
 )
 from api.accounts import Accounts
 from api.answers import EDGE_REFUSALS
+from api.compressing import Compressing
 from api.documentation import document
 from api.door import Door
 from api.garbage import collect_young
@@ -109,6 +110,7 @@ class App(FastAPI):
 
     door: Door
     declared: list[APIRoute]
+    pages: frozenset[str]
     guard: Guard
     language: Language
 
@@ -168,9 +170,15 @@ def _open_doors(app: App, settings: Settings, routers: Sequence[APIRouter]) -> N
     for router in (*routers, signin.router, signin_oidc.router, _health):
         app.include_router(router)
         app.declared += [one for one in router.routes if isinstance(one, APIRoute)]
-    app.door = Door(app.framework, routers, RateLimit(settings.rate, settings.burst))
+    app.door = Door(Compressing(app.framework), routers, RateLimit(settings.rate, settings.burst))
     for page in _PAGES:
         app.include_router(page.router)
+    app.pages = frozenset(
+        route.path
+        for page in _PAGES
+        for route in page.router.routes
+        if isinstance(route, APIRoute) and "GET" in (route.methods or ())
+    )
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
 
 

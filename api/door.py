@@ -154,13 +154,16 @@ class Door:
         self._note(called, scope, 200)
         return await _told(response, scope)
 
-    async def command(self, reader: Scope, path: str, body: object, key: str) -> Answer:
+    async def command(
+        self, reader: Scope, path: str, body: object, key: str, version: int | None = None
+    ) -> Answer:
         """Have recorded what is posted to `path`, for whoever sends a page's form; `key` is the
-        Idempotency-Key. Raises what is told as a refusal.
+        Idempotency-Key, `version` the one of If-Match. Raises what is told as a refusal.
         """
         order = self._order(reader, path, body)
         request = _fingerprint({"method": "POST", "path": path}, body)
-        order = order._replace(key=key, request=request)
+        expected = None if version is None else frozenset({version})
+        order = order._replace(key=key, request=request, expected=expected)
         return await self._replies.to(order, _service(reader).dealfolio.transactor)
 
     async def command_all(

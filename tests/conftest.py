@@ -9,11 +9,13 @@ from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
+from playwright.sync_api import Browser
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from api.embedded import postgres
 from api.schema import migrate
+from tests.chromium import chromium, where_it_is
 
 _numbers = count(1)
 _TEMPLATE = f"dealfolio_template_{os.getpid()}"
@@ -75,6 +77,17 @@ def shared_database(server: str, template: str) -> Iterator[str]:
 def _drop(connection: psycopg.Connection[tuple[object, ...]], name: str) -> None:
     statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
     connection.execute(statement)
+
+
+@pytest.fixture(scope="session")
+def browser_place() -> str:
+    return where_it_is()
+
+
+@pytest.fixture(scope="module")
+def browser(browser_place: str) -> Iterator[Browser]:
+    with chromium(browser_place) as started:
+        yield started
 
 
 @contextmanager

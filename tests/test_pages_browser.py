@@ -2,32 +2,28 @@
 desk and on a phone.
 """
 
-import os
-import shutil
-import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, Page, Response, sync_playwright
+from playwright.sync_api import Browser
 
 from domain.values import Role
-from tests.browser import COOKIE, page_of
+from tests.chromium import (
+    AA,
+    CONTRAST,
+    DESK,
+    PASSWORD,
+    PHONE,
+    Scheme,
+    cookie_of,
+    violations,
+    window,
+)
 from tests.over_http import Company, Person, company
 
-PLACES = (Path("/usr/bin/chromium"), Path("/usr/bin/chromium-browser"))
-OPTIONS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-DESK, PHONE = (1440, 900), (390, 844)
-SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-PASSWORD = "витрина у окна на юг"
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 SCREENS = {
     Role.MANAGER: ("/", "/record", "/managers/m-1"),
     Role.HEAD: ("/periods",),
@@ -47,35 +43,6 @@ SCREENS = {
     Role.AUDITOR: ("/log?late=1", "/restatement"),
     Role.ADMIN: ("/accounts/system", "/accounts", "/accounts/imports"),
 }
-_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-AA = {"runOnly": _TAGS, "resultTypes": ["violations"]}
-CONTRAST = {"runOnly": ["color-contrast"], "resultTypes": ["violations"]}
-
-
-def _installed() -> str | None:
-    found = next((str(place) for place in PLACES if place.exists()), None)
-    return found or shutil.which("chromium")
-
-
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    """Where it is; installed when missing, where that can be done."""
-    found = _installed()
-    if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        command = ["apt-get", "install", "-y", "--no-install-recommends", "chromium"]
-        subprocess.run(command, check=False, capture_output=True, timeout=300)
-        found = _installed()
-    if found is None:
-        pytest.skip("no Chromium: apt-get install chromium")
-    return found
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=OPTIONS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -100,71 +67,6 @@ def people(here: Company) -> dict[Role, Person]:
     team = here.director.do("/v1/teams", {"name": "Юг"})["team_id"]
     place = {Role.MANAGER: {"manager_id": "m-1"}, Role.HEAD: {"team_id": team}}
     return {role: here.hire(role, **place.get(role, {})) for role in Role}
-
-
-@dataclass
-class Seen:
-    """A window, and what went wrong in it."""
-
-    page: Page
-    address: str
-    wrong: list[str] = field(default_factory=list)
-
-    def open(self, path: str) -> Response:
-        answer = self.page.goto(self.address + path)
-        assert answer is not None
-        self.page.wait_for_selector(".wait", state="detached")  # what is fetched behind the page
-        return answer
-
-    def hear(self, told: ConsoleMessage) -> None:
-        if told.type == "error":
-            self.wrong.append(told.text)
-
-    def look(self, size: tuple[int, int], scheme: Literal["dark", "light"]) -> str:
-        """The colour of the ground, in a window of that size."""
-        self.page.set_viewport_size({"width": size[0], "height": size[1]})
-        self.page.emulate_media(color_scheme=scheme)
-        return str(self.page.evaluate("getComputedStyle(document.body).backgroundColor"))
-
-    @property
-    def asked(self) -> dict[str, list[str]]:
-        return parse_qs(urlsplit(self.page.url).query)
-
-
-@contextmanager
-def window(
-    browser: Browser,
-    here: Company,
-    person: Person | None = None,
-    size: tuple[int, int] = DESK,
-) -> Iterator[Seen]:
-    """Of somebody who is signed in; in the end nothing may have gone wrong."""
-    width, height = size
-    context = browser.new_context(
-        viewport={"width": width, "height": height}, locale="ru-RU", reduced_motion="reduce"
-    )
-    if person is not None:
-        context.add_cookies([_cookie(here, person)])
-    seen = Seen(context.new_page(), here.address)
-    seen.page.on("console", seen.hear)
-    seen.page.on("pageerror", lambda error: seen.wrong.append(str(error)))
-    context.on("request", lambda request: seen.wrong.extend(_strange(request.url, here.address)))
-    try:
-        yield seen
-    finally:
-        context.close()
-    assert not seen.wrong
-
-
-def _cookie(here: Company, person: Person) -> Any:
-    """Chromium takes a cookie of this prefix by TLS only, and sends it to its own machine."""
-    value = page_of(here, person).jar[COOKIE]
-    address = here.address.replace("http:", "https:")
-    return {"name": COOKIE, "value": value, "url": address, "secure": True}
-
-
-def _strange(url: str, address: str) -> list[str]:
-    return [] if url.startswith((f"{address}/", "data:")) else [f"left the machine: {url}"]
 
 
 @pytest.mark.parametrize(
@@ -205,16 +107,13 @@ def test_home_in_both_languages_light_and_dark_at_a_desk_and_on_a_phone(
         for language in ("ru", "en"):
             grounds = set()
             answer = seen.open(f"/?lang={language}")
-            policy = answer.headers["content-security-policy"]
-            assert "script-src 'self'" in policy
-            assert "unsafe-" not in policy
+            assert "script-src 'self'" in answer.headers["content-security-policy"]
             assert seen.page.locator("html").get_attribute("lang") == language
             for size in (DESK, PHONE):
                 for scheme in SCHEMES:
                     grounds.add(seen.look(size, scheme))
                     seen.page.screenshot(path=tmp_path / f"{language}-{size[0]}-{scheme}.png")
-                wide = seen.page.evaluate("document.documentElement.scrollWidth")
-                assert wide <= size[0], "nothing sticks out"
+                assert not seen.sticks_out
             assert len(grounds) == 2, "dark is not light"
 
 
@@ -228,21 +127,12 @@ def test_axe_finds_nothing(
     with window(browser, here, people[role]) as seen:
         for path in SCREENS[role]:
             assert seen.open(path.format(deal=deal)).status == 200
-            found += _violations(seen.page, path, AA)
+            found += violations(seen.page, path, AA)
         seen.look(DESK, "dark")
-        found += _violations(seen.page, f"{path} in dark", CONTRAST)
+        found += violations(seen.page, f"{path} in dark", CONTRAST)
         seen.look(PHONE, "light")
-        found += _violations(seen.page, f"{path} on a phone", AA)
+        found += violations(seen.page, f"{path} on a phone", AA)
     assert not found
-
-
-def _violations(page: Page, where: str, options: Mapping[str, object]) -> list[object]:
-    results = Axe().run(page, options=options).response
-    assert results["passes"], "axe has looked"
-    return [
-        (where, one["id"], [node["html"][:160] for node in one["nodes"][:3]])
-        for one in results["violations"]
-    ]
 
 
 def test_keys_move_the_day_and_open_search_and_help(
@@ -268,6 +158,61 @@ def test_keys_move_the_day_and_open_search_and_help(
             assert seen.page.evaluate("document.activeElement.id") == "q"
             seen.page.keyboard.press("[")
             assert seen.page.locator("#q").input_value() == "[", "who types is not moved"
+
+
+def test_sliders_move_the_day_and_what_was_known_of_it_by_the_keyboard(
+    browser: Browser, here: Company, people: dict[Role, Person]
+) -> None:
+    """What is known stays out of the way; the day that is compared with follows, unless chosen."""
+    with window(browser, here, people[Role.DIRECTOR]) as seen:
+        seen.open("/")
+        page = seen.page
+        assert not page.locator("#kns").is_visible()
+        page.focus("#sl")
+        with page.expect_navigation():
+            for _ in range(3):
+                page.keyboard.press("ArrowLeft")
+            assert page.get_attribute("#sl", "aria-valuetext") == "17 октября 2026 г."
+        seen.settle()
+        assert seen.asked == {"as_of": ["2026-10-17"]}
+        assert page.evaluate("document.activeElement.id") == "sl", "the next key goes on from there"
+        page.click(".known summary")
+        page.focus("#kns")
+        with page.expect_navigation():
+            page.keyboard.press("ArrowLeft")
+        seen.settle()
+        assert seen.asked == {"as_of": ["2026-10-17"], "known_at": ["2026-10-19"]}
+        with page.expect_navigation():
+            page.fill("#cmp", "2026-10-10")
+            page.dispatch_event("#cmp", "change")
+        assert seen.asked["compare"] == ["2026-10-10"]
+
+
+def test_what_is_typed_goes_along_into_the_other_language(
+    browser: Browser, here: Company, people: dict[Role, Person]
+) -> None:
+    with window(browser, here, people[Role.DIRECTOR], refusals=(422,)) as seen:
+        page, deal = seen.page, here.director.ask("/v1/deals")["deals"][0]["deal_id"]
+        seen.open(f"/record?deal_id={deal}")
+        page.click(".opt:has([value=proposal])")
+        page.fill("#cm", "Ошибка в смете")
+        with page.expect_navigation():
+            page.click("[data-language]")
+        assert page.locator("html").get_attribute("lang") == "en"
+        assert page.input_value("#cm") == "Ошибка в смете"
+        assert page.is_checked("[value=proposal]")
+        page.wait_for_selector("#preview .big")
+        seen.open("/catalogue/types/setback")
+        page.fill("#f-reason", "Приказ 3")
+        page.fill("#f-weight", "сто")
+        with page.expect_navigation():
+            page.press("#f-weight", "Enter")
+        with page.expect_navigation():
+            page.click("[data-language]")
+        assert page.url.endswith("/catalogue/types/setback?lang=en"), "the page, not the form's"
+        assert page.input_value("#f-reason") == "Приказ 3"
+        seen.open("/catalogue/types/setback")
+        assert page.input_value("#f-reason") == "", "once"
 
 
 def test_keys_do_no_harm_where_there_is_no_day(
@@ -309,7 +254,7 @@ def test_pages_work_without_script(
     browser: Browser, here: Company, people: dict[Role, Person]
 ) -> None:
     context = browser.new_context(java_script_enabled=False, locale="ru-RU")
-    context.add_cookies([_cookie(here, people[Role.DIRECTOR])])
+    context.add_cookies([cookie_of(here, people[Role.DIRECTOR])])
     page = context.new_page()
     page.goto(f"{here.address}/catalogue")
     page.fill("#asof", "2026-06-30")

@@ -104,6 +104,83 @@ def test_another_day_or_another_knowledge_says_so(director: Browser) -> None:
     assert director.get("/?as_of=yesterday").status_code == 422
 
 
+def test_the_compared_day_is_always_an_earlier_one(director: Browser) -> None:
+    """A month back from a day passes the end of the month before it."""
+    for asked, compared in (
+        ("", "2026-09-30"),
+        ("as_of=2026-10-05&compare=2026-09-15", "2026-09-15"),
+        ("as_of=2026-09-05&compare=2026-09-15", "2026-08-31"),
+        ("as_of=2026-09-15&compare=2026-09-15", "2026-08-31"),
+    ):
+        page = director.get(f"/?{asked}").text
+        assert f'name="compare" type="date" value="{compared}"' in page
+    assert "compare=" not in re.findall(r'data-key="t" href="([^"]*)"', page)[0]
+
+
+def test_a_search_stays_at_the_point_of_the_page(director: Browser) -> None:
+    page = director.get("/?as_of=2026-10-19&known_at=2026-10-20&lang=en").text
+    search = page[page.index('role="search"') : page.index("</form>", page.index('role="search"'))]
+    sent = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', search))
+    assert sent == {"as_of": "2026-10-19", "known_at": "2026-10-20", "lang": "en"}
+
+
+def test_an_instant_of_knowledge_is_written_for_people_and_kept(director: Browser) -> None:
+    page = director.get("/?known_at=2026-10-20T08:30:00Z").text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "известно: на 20 октября 2026 г., 11:30" in page
+    assert 'name="known_at" type="text" value="2026-10-20T08:30:00Z"' in page
+
+
+def test_pages_go_out_compressed_except_to_whom_another_site_has_sent(director: Browser) -> None:
+    for site, encoding in (
+        ("same-origin", "gzip"), ("none", "gzip"), ("cross-site", None), ("same-site", None),
+        (None, None),
+    ):  # fmt: skip
+        answer = director.get("/", sec_fetch_site=site, accept_encoding="gzip")
+        assert answer.headers.get("content-encoding") == encoding, site
+    style = director.get("/static/own/dealfolio.css", accept_encoding="gzip")
+    assert style.headers["content-encoding"] == "gzip"
+    told = director.get("/v1/portfolios", sec_fetch_site="same-origin", accept_encoding="gzip")
+    assert "content-encoding" not in told.headers
+
+
+def test_the_first_visit_of_a_company_of_three_hundred_is_light(database: str) -> None:
+    """All that the first page asks for, as it goes over the wire; the rest of the managers are one
+    line of the table, which still sums to its total.
+    """
+    with company(database) as here:
+        kind, title = here.kind("5.00"), "Прилавки для сети"
+        for first in range(0, 300, 100):
+            commands: list[dict[str, object]] = []
+            for place in range(first, first + 100):
+                manager, at = f"manager-{place}", len(commands)
+                check = {"amount": f"{place + 100}000000.01", "currency": "RUB"}
+                deal = {
+                    "title": title, "client": "Ромашка", "potential_check": check,
+                    "manager_id": manager, "effective_on": "2026-01-12",
+                }  # fmt: skip
+                act = {"action_type": kind, "manager_id": manager, "effective_on": "2026-03-02"}
+                commands += [
+                    {"path": "/v1/managers", "body": {"name": manager, "manager_id": manager}},
+                    {"path": "/v1/deals", "body": deal},
+                    {"path": f"/v1/deals/{{{at + 1}}}/actions", "body": act},
+                ]
+            here.director.do("/v1/batches", {"commands": commands})
+        reader = page_of(here, here.director)
+        page, *others = (
+            reader.get(path, sec_fetch_site="same-origin", accept_encoding="gzip")
+            for path in (
+                "/", "/static/own/dealfolio.css", "/static/own/pages.js", "/portfolio/months",
+            )
+        )  # fmt: skip
+        whole = here.director.ask("/v1/portfolios")["currencies"][0]["total"]["active"]
+    assert sum(answer.num_bytes_downloaded for answer in (page, *others)) < 450_000
+    assert "ещё 270 менеджеров" in page.text.replace("\N{NO-BREAK SPACE}", " ")
+    cells = re.findall(r'c-active"><(?:a|span) class="n[^"]*"[^>]* title="([^"]*)"', page.text)
+    *amounts, total = (number(unescape(one)) for one in cells)
+    assert len(amounts) == 31
+    assert sum(amounts) == total == Decimal(whole)
+
+
 def test_who_is_not_signed_in_is_led_there_and_comes_back(here: Company) -> None:
     stranger = Browser(here)
     answer = stranger.get("/deals?status=won")

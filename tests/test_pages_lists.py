@@ -139,7 +139,7 @@ def test_a_weight_is_changed_from_a_date_with_a_comma_as_people_write_it(
         {"weight": "2.00", "effective_from": "2026-01-01"},
         {"weight": "2.50", "effective_from": "2026-10-01"},
     ]
-    assert "Записано" in pages["director"].get(answers[0].headers["location"]).text
+    assert "Вес изменён, " in pages["director"].get(answers[0].headers["location"]).text
 
 
 def test_what_is_wrong_is_said_in_its_place_and_nothing_typed_is_lost(
@@ -161,7 +161,7 @@ def test_a_type_is_defined_and_retired(pages: dict[str, Browser], here: Company)
     fields = {"title.ru": "Письмо", "title.en": "Letter", "weight": "−3", "max_per_deal": "2"}
     new = form(code="letter", effective_from="2026-02-01", evidence_required="on", **fields)
     answer = pages["director"].send("/catalogue/new", **new)
-    assert answer.headers["location"].startswith("/catalogue/types/letter?done=")
+    assert answer.headers["location"].startswith("/catalogue/types/letter?recorded=action-types-")
     retire = form(effective_from="2026-09-01")
     assert pages["director"].send("/catalogue/types/letter/retirement", **retire).status_code == 303
     (one,) = (

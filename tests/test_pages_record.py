@@ -248,6 +248,44 @@ def test_a_form_that_was_sent_with_other_content_is_not_taken_for_it(cast: Cast)
     assert f'name="key" value="{form["key"]}"' not in again.text, "the next click is a new one"
 
 
+def version_in(page: str) -> str:
+    found = re.search(r'name="version" value="(\d+)"', page)
+    assert found, page
+    return found[1]
+
+
+@pytest.mark.parametrize("name", ["record", "check-revisions"])
+def test_what_moved_on_since_it_was_shown_is_told_before_anything_is_recorded(
+    cast: Cast, name: str
+) -> None:
+    """Nothing that was typed is lost, and the same once more is recorded."""
+    here, anna, reader = cast.here, cast.anna.manager, cast.director
+    deal, kind = here.deal(anna), here.kind("5.00")
+    typed = {"effective_on": TODAY, "key": cast.key}
+    if name == "record":
+        path, page = "/record", reader.page(f"/record?deal_id={deal}")
+        typed |= {"deal_id": deal, "action_type": kind, "manager_id": anna, "comment": "Мы тут"}
+    else:
+        path = f"/deals/{deal}/commands/{name}"
+        page, typed = reader.page(path), typed | {"amount": "500 000 000,00", "reason": "Мы тут"}
+    here.act(deal, cast.boris, kind, "2026-10-19")
+    moved = here.position
+    seen = {"version": version_in(page), "fragment": "1"}
+    fragment = reader.send(f"{path}/preview", **seen, **typed).text
+    assert version_in(fragment) == version_in(page), "who types has not looked again"
+    answer = reader.send(path, version=version_in(page), **typed)
+    assert answer.status_code == 412
+    assert here.position == moved, "nothing is recorded"
+    assert "Сделка изменилась с тех пор" in answer.text
+    assert f'href="/deals/{deal}#e{moved}">Действие</a>' in answer.text
+    assert "Мы тут</textarea>" in answer.text
+    assert "прогресс 5,00" in answer.text, "what it is now"
+    again = {"version": version_in(answer.text), **typed}
+    places = {reader.send(path, **again).headers["location"] for _ in "ab"}
+    assert len(places) == 1, "a double click is one, though the first has moved the deal on"
+    assert here.position == moved + 1
+
+
 # ---------------------------------------------------------------------------------- the form
 
 

@@ -18,6 +18,8 @@ import httpx
 import pytest
 
 from api.pages import causes
+from api.pages.charts import Band, stack
+from api.pages.figures import on_axis
 from api.pages.waterfall import Bar, Waterfall
 from domain.values import ManagerId
 from projections.lines import latest_from_ledger, lines_between, lines_from_ledger
@@ -467,7 +469,27 @@ def _log(cursor: Any) -> dict[Any, Any]:
 
 def _fall(*amounts: str) -> Waterfall:
     first, *changes, last = (Bar("", "", amount, "") for amount in amounts)
-    return Waterfall(first, changes, last)
+    return Waterfall(first, changes, last, "ru")
+
+
+def test_an_axis_is_written_in_the_language_of_the_page() -> None:
+    written = [on_axis("1234.5", "ru"), on_axis("1234.5", "en"), on_axis("-2", "ru")]
+    assert written == ["1\N{NO-BREAK SPACE}234,5", "1,234.5", "\N{MINUS SIGN}2"]
+    chart = stack(
+        [date(2026, 1, 1), date(2026, 1, 2)], [Band("Анна", "m1", [0.3, 0.9])],
+        label="", unit="", months=[], language="en",
+    )  # fmt: skip
+    assert ">0.25</text>" in chart
+    assert ">0,25</text>" not in chart
+
+
+@pytest.mark.parametrize("account", ["claimed", "won"])
+def test_another_account_is_explained_too(cast: Cast, account: str) -> None:
+    said = cast.here.director.ask("/v1/portfolios/movement", from_=FIRST, to=LAST)
+    first, *changes, last = fall_of(cast.shown(f"{MOVED}&account={account}"))
+    assert (first, last) == tuple(Decimal(said[at][account]) for at in ("opening", "closing"))
+    assert changes
+    assert sum(changes) == last - first
 
 
 def test_totals_are_broken_where_the_axis_is_not_from_zero() -> None:

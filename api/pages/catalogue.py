@@ -9,9 +9,9 @@ from fastapi import APIRouter, Response
 from fastapi.responses import RedirectResponse
 
 from api.pages.forms import Typed, number, read_own_form, record, typed
-from api.pages.frame import Page, gettext, parsed_day, show
+from api.pages.frame import Page, gettext, show
 from api.pages.sheets import Column, Sheet, sheet
-from api.pages.visit import Visit, VisitDep
+from api.pages.visit import Visit, VisitDep, parsed_day
 from domain.access import Task
 from domain.errors import NotFound
 
@@ -84,7 +84,7 @@ async def defined(visit: VisitDep) -> Response:
         position = await record(visit, form, "/action-types", body)
     except Exception as error:  # noqa: BLE001 - what is no refusal is raised again
         return _new_page(visit, typed(visit, "new", form, error, _NEW))
-    return _to(visit, f"/catalogue/types/{body['code']}", position)
+    return _to(visit, f"/catalogue/types/{body['code']}", "action-types", position)
 
 
 @router.get("/catalogue/types/{code}")
@@ -104,7 +104,7 @@ async def weight_changed(code: str, visit: VisitDep) -> Response:
         position = await record(visit, form, f"/action-types/{code}/weights", body)
     except Exception as error:  # noqa: BLE001 - what is no refusal is raised again
         return await _type_page(visit, code, typed(visit, "weight", form, error, _WEIGHT))
-    return _to(visit, f"/catalogue/types/{code}", position)
+    return _to(visit, f"/catalogue/types/{code}", "weights", position)
 
 
 @router.post("/catalogue/types/{code}/retirement")
@@ -115,11 +115,11 @@ async def retired(code: str, visit: VisitDep) -> Response:
         position = await record(visit, form, f"/action-types/{code}/retirement", body)
     except Exception as error:  # noqa: BLE001 - what is no refusal is raised again
         return await _type_page(visit, code, typed(visit, "retirement", form, error, _RETIREMENT))
-    return _to(visit, f"/catalogue/types/{code}", position)
+    return _to(visit, f"/catalogue/types/{code}", "retirement", position)
 
 
-def _to(visit: Visit, path: str, position: int) -> Response:
-    return RedirectResponse(visit.link(path, done=position), 303)
+def _to(visit: Visit, path: str, what: str, position: int) -> Response:
+    return RedirectResponse(visit.link(path, recorded=f"{what}-{position}"), 303)
 
 
 def _new_page(visit: Visit, given: Typed) -> Response:

@@ -9,6 +9,7 @@ from api.pages.entries import Entry
 from api.pages.frame import gettext
 from api.pages.visit import Visit
 from api.pages.waterfall import Bar, Waterfall
+from domain.values import Account
 
 FEW, MANY = 6, 1_000
 """Events of each cause on a page, and when one of them is opened whole."""
@@ -71,15 +72,18 @@ def groups_of(
     opened: str | None,
     *,
     most: int = FEW,
+    account: str = Account.ACTIVE,
 ) -> list[Group]:
-    """The amounts are the answer's; of the groups the largest are open, or the one asked for."""
+    """The amounts are the answer's, of that account; of the groups the largest are open, or the one
+    asked for.
+    """
     groups = []
     for cause in causes:
         amount = sum(
             (
                 Decimal(line["amount"])
                 for line in answered
-                if line["account"] == "active" and line["cause"] in cause.events
+                if line["account"] == account and line["cause"] in cause.events
             ),
             Decimal(),
         )
@@ -105,4 +109,4 @@ def waterfall_of(
         )
         for group in groups
     ]  # fmt: skip
-    return Waterfall(first, bars, last)
+    return Waterfall(first, bars, last, visit.language)

@@ -11,6 +11,9 @@ from itertools import pairwise
 
 from markupsafe import Markup, escape
 
+from api.pages import figures
+from api.words import Language
+
 LEFT, RIGHT = 40.0, 1192.0
 SLOTS = 12
 """Managers past these are one band."""
@@ -96,6 +99,7 @@ def stack(
     label: str,
     unit: str,
     months: Sequence[str],
+    language: Language,
     compared: tuple[int, str] | None = None,
     narrow: bool = False,
     markers: Sequence[Marker] = (),
@@ -111,7 +115,7 @@ def stack(
     span = max(1, len(days) - 1)
     xs = [left + (right - left) * place / span for place in range(len(days))]
     drawn = [
-        _axis(end, parts, left, right, bottom, scale),
+        _axis(end, parts, left, right, bottom, scale, language),
         f'<text class="ax" x="0" y="10">{escape(unit)}</text>',
     ]
     drawn += _months(days, xs, months, bottom, every=2 if narrow else 1)
@@ -146,13 +150,16 @@ def picture(svg: str) -> Markup:
     return Markup(svg)  # noqa: S704 - numbers, our own classes, and texts that were escaped
 
 
-def _axis(end: float, parts: int, left: float, right: float, bottom: float, scale: float) -> str:
+def _axis(
+    end: float, parts: int, left: float, right: float, bottom: float, scale: float,
+    language: Language,
+) -> str:  # fmt: skip
     drawn = []
     for number in range(parts + 1):
         value = end * number / parts
         y = bottom - value * scale
         drawn.append(stroke("grid", left, right, y, y))
-        text = f"{value:.2f}".rstrip("0").rstrip(".").replace(".", ",")
+        text = figures.on_axis(f"{value:.2f}".rstrip("0").rstrip("."), language)
         drawn.append(
             f'<text class="ax" x="{left - 8:.0f}" y="{y + 4:.1f}" text-anchor="end">{text}</text>'
         )

@@ -25,7 +25,10 @@ from api.pages.foreseen import (
     key_for,
     key_of,
     plain_number,
+    since,
     told,
+    version_of,
+    version_shown,
     written_number,
 )
 from api.pages.forms import read_own_form
@@ -169,7 +172,8 @@ async def recorded(deal_id: str, name: str, visit: VisitDep) -> Response:
     typed = await read_own_form(visit)
     made, key = _form(deal_id, name), key_of(typed)
     try:
-        answer = await visit.command(_path(deal_id, name, made, typed), _body(made, typed), key)
+        path, body = _path(deal_id, name, made, typed), _body(made, typed)
+        answer = await visit.command(path, body, key, version_of(typed))
     except Exception as error:  # noqa: BLE001 - `told` raises again what is no refusal
         refused = told(visit, error, [field.name for field in made.fields])
         return await _page(visit, deal_id, name, typed, refused)
@@ -256,6 +260,8 @@ async def _page(
         preview=preview,
         why_none=why_none,
         refused=refused,
+        version=version_shown(given, deal, fragment=fragment),
+        since=await since(visit, deal_id, given, refused),
         faults=refused.faults if refused else {},
         key=key_for(given, refused),
     )

@@ -19,10 +19,10 @@ from markupsafe import Markup
 from api.pages import deal_charts, figures
 from api.pages.charts import Band
 from api.pages.deal_charts import Check, History, Mark, Share, Words
-from api.pages.frame import Page, gettext, ngettext, parsed_day, show
+from api.pages.frame import Page, gettext, ngettext, show
 from api.pages.people import People, called
 from api.pages.sheets import Column, Sheet, sheet
-from api.pages.visit import Visit, VisitDep
+from api.pages.visit import Visit, VisitDep, parsed_day
 from domain.access import MATRIX, Reach, Task
 from domain.errors import NotFound
 from domain.values import value_text

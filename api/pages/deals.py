@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 from fastapi import APIRouter, Response
 
 from api.pages.deal_charts import small_bar
-from api.pages.frame import Page, gettext, parsed_day, show
+from api.pages.frame import Page, gettext, show
 from api.pages.people import People
 from api.pages.sheets import Column, Sheet, sheet
-from api.pages.visit import Visit, VisitDep
+from api.pages.visit import Visit, VisitDep, parsed_day
 from domain.access import MATRIX, Reach, Task
 from domain.deal import Status
 

@@ -7,14 +7,17 @@ millions with one decimal in a table.
 
 from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
+from functools import cache, lru_cache
 
 from babel.dates import format_date, format_datetime, format_skeleton
-from babel.numbers import format_decimal, get_currency_symbol
+from babel.numbers import get_currency_symbol, get_decimal_symbol, get_group_symbol
 
 from api.words import Language
 
 _SCALES = ((9, ("млрд", "bn")), (6, ("млн", "m")), (3, ("тыс.", "k")))
-_MILLION = Decimal(1_000_000)
+_TENTH = Decimal("0.1")
+DAYS = 4_000
+"""That are remembered as they are written."""
 SPACE = "\N{NO-BREAK SPACE}"
 
 
@@ -30,54 +33,73 @@ def compact(amount: str, currency: str, language: Language, *, signed: bool = Fa
         scaled, unit = value, ""
     places = max(0, 2 - max(scaled.adjusted(), 0)) if scaled else 0
     rounded = scaled.quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN)
-    text = _decimal(rounded, "#,##0.##", language, signed=signed)
+    text = _written(rounded.normalize(), 0, language, signed=signed)
     return SPACE.join(part for part in (text, unit, symbol(currency, language)) if part)
 
 
 def millions(amount: str, language: Language, *, signed: bool = False) -> str:
     """In millions with one decimal; nothing at all is 0."""
     value = Decimal(amount)
-    rounded = (value / _MILLION).quantize(Decimal("0.1"), ROUND_HALF_EVEN)
-    return _decimal(rounded, "#,##0.0", language, signed=signed) if value else "0"
+    if not value:
+        return "0"
+    return _written(value.scaleb(-6).quantize(_TENTH, ROUND_HALF_EVEN), 1, language, signed=signed)
 
 
 def exact(amount: str, currency: str, language: Language, *, signed: bool = False) -> str:
     """To the last digit there is: kopecks, or hundredths of them."""
-    value = Decimal(amount)
-    places = max(2, -int(value.as_tuple().exponent))
-    text = _decimal(value, f"#,##0.{'0' * places}", language, signed=signed)
+    text = _written(Decimal(amount), 2, language, signed=signed)
     return f"{text}{SPACE}{symbol(currency, language)}"
 
 
 def percent(text: str, language: Language, *, signed: bool = False) -> str:
     """Weights and progress: always two decimals; without the sign of percent."""
-    return _decimal(Decimal(text), "#,##0.00", language, signed=signed)
+    return _written(Decimal(text), 2, language, signed=signed)
 
 
 def one_decimal(text: str, language: Language) -> str:
     """With its sign."""
-    return _decimal(Decimal(text), "#,##0.0", language, signed=True)
+    return _written(Decimal(text), 1, language, signed=True)
 
 
 def count(number: int, language: Language) -> str:
-    return _decimal(Decimal(number), "#,##0", language)
+    return _written(Decimal(number), 0, language)
 
 
+def on_axis(text: str, language: Language) -> str:
+    """With the decimals that it has."""
+    return _written(Decimal(text), 0, language)
+
+
+@cache
 def symbol(currency: str, language: Language) -> str:
     return get_currency_symbol(currency, locale=language)
 
 
-def _decimal(value: Decimal, pattern: str, language: Language, *, signed: bool = False) -> str:
-    text = format_decimal(abs(value), pattern, locale=language, decimal_quantization=False)
+def _written(value: Decimal, places: int, language: Language, *, signed: bool = False) -> str:
+    """With so many decimals, or as many as it has if these are more. Written by hand with Babel's
+    signs: its own way takes fifty times as long, and a page has thousands of figures.
+    """
+    point, comma = _signs(language)
+    whole, _, part = f"{abs(value):,f}".partition(".")
+    part = part.ljust(places, "0")
     sign = "\N{MINUS SIGN}" if value < 0 else "+" if signed and value > 0 else ""
-    return sign + text.replace("\N{NARROW NO-BREAK SPACE}", SPACE)
+    return f"{sign}{whole.replace(',', comma)}{point + part if part else ''}"
 
 
+@cache
+def _signs(language: Language) -> tuple[str, str]:
+    """Before decimals, and between thousands."""
+    point, comma = get_decimal_symbol(language), get_group_symbol(language)
+    return point, comma.replace("\N{NARROW NO-BREAK SPACE}", SPACE)
+
+
+@lru_cache(DAYS)
 def long_date(day: date, language: Language) -> str:
     """As «23 ноября 2026 г.»."""
     return format_date(day, "long", locale=language).replace(" ", SPACE)
 
 
+@lru_cache(DAYS)
 def short_date(day: date, language: Language, today: date) -> str:
     """«23 нояб.»; with the year where it is not this one."""
     skeleton = "MMMd" if day.year == today.year else "yMMMd"

@@ -8,12 +8,13 @@ import re
 from asyncio import gather
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
 from secrets import token_urlsafe
 from typing import Any
 
+from api.pages.deal import EVENTS
 from api.pages.frame import gettext
 from api.pages.people import People
 from api.pages.visit import Visit
@@ -332,6 +333,10 @@ SAID: Mapping[str, tuple[str, str]] = {
         "This form was sent before with other content, and that is recorded. If this is meant"
         " beside it, send it once more.",
     ),
+    "version-conflict": (
+        "The deal has changed since you looked",
+        "What it comes to now stands beside the form: if you still mean it, record it once more.",
+    ),
 }
 """Title and detail where those for programs would puzzle: msgids, by slug."""
 _SHARE = re.compile(r"credits\.([1-9])\.(manager_id|weight)")
@@ -387,6 +392,7 @@ def written_number(text: str, language: Language) -> str:
 
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+_VERSION = re.compile(r"[0-9]{1,9}", re.ASCII)
 _KEY = re.compile(r"[A-Za-z0-9_-]{16,64}", re.ASCII)
 
 
@@ -400,6 +406,47 @@ def key_of(form: Typed) -> str:
     if not _KEY.fullmatch(key):
         raise Problem("validation", errors=(("key", "missing", {}),))
     return key
+
+
+def version_of(form: Typed) -> int | None:
+    """Of the deal as the form showed it; None where it showed none."""
+    text = form.get("version", "")
+    return int(text) if _VERSION.fullmatch(text) else None
+
+
+def version_shown(form: Typed, deal: Mapping[str, Any] | None, *, fragment: bool) -> str:
+    """What the form goes on with: parts that a script exchanges while somebody types do not count
+    as having looked at the deal anew.
+    """
+    if fragment and version_of(form) is not None:
+        return form["version"]
+    return str(deal["version"]) if deal else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """What was recorded of a deal after the form showed it: a msgid, where it stands, and when."""
+
+    event: str
+    position: int
+    recorded_at: datetime
+
+
+async def since(visit: Visit, deal_id: str, form: Typed, refused: Told | None) -> Sequence[Since]:
+    """Where that is why it was refused."""
+    if refused is None or refused.slug != "version-conflict":
+        return ()
+    known = version_of(form)
+    answer = await visit.ask(f"/deals/{deal_id}/events")
+    return [
+        Since(
+            EVENTS[one["type"]][0],
+            one["position"],
+            datetime.fromisoformat(one["recorded_at"]).astimezone(visit.service.settings.zone),
+        )
+        for one in answer["events"]
+        if known is not None and one["version"] > known
+    ]
 
 
 def day_of(visit: Visit, text: str) -> date:

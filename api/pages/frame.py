@@ -1,7 +1,7 @@
 """What all pages have in common: templates, language, the frame with its sections, errors."""
 
 from collections.abc import Callable, Coroutine, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache, partial
 from io import BytesIO
@@ -17,7 +17,13 @@ from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from api.pages import figures
-from api.pages.visit import SignInFirst, Visit, language_of
+from api.pages.visit import (
+    KEPT,
+    SignInFirst,
+    Visit,
+    end_of_month_before,
+    language_of,
+)
 from api.problems import Problem, describe, problem_of
 from api.unexpected import unexpected
 from api.words import Language
@@ -53,8 +59,19 @@ RECORDED: Mapping[str, str] = {
     "win": "The deal is won",
     "loss": "The deal is lost",
     "reopening": "The deal is open again",
+    "action-types": "The action type is in the catalogue",
+    "weights": "The weight is changed",
+    "retirement": "The action type is retired",
+    "month-closing": "The month is closed",
+    "month-reopening": "The month is open again",
 }
-"""What the page says to which a command leads; by the last part of its address in /v1."""
+"""What the page says to which a command leads; by the last part of its address in /v1, or what that
+would be if two did not end alike.
+"""
+
+
+YEAR = 365
+"""Days of a slider."""
 
 
 @cache
@@ -81,7 +98,7 @@ def _environment(language: Language) -> Environment:
         extensions=["jinja2.ext.i18n"],
     )
     environment.filters["month_and_year"] = partial(figures.month_and_year, language=language)
-    environment.globals |= {"Task": Task, "day": date.fromisoformat}
+    environment.globals |= {"Task": Task, "day": date.fromisoformat, "KEPT": KEPT}
     environment.install_gettext_translations(_translations(language), newstyle=True)  # type: ignore[attr-defined]
     for name in (
         "compact",
@@ -94,6 +111,7 @@ def _environment(language: Language) -> Environment:
         "symbol",
     ):
         environment.filters[name] = partial(_in_language, getattr(figures, name), language)
+    environment.globals["money"] = partial(_money, language)
     environment.filters["percent_short"] = partial(figures.one_decimal, language=language)
     environment.filters["parsed"] = date.fromisoformat
     environment.filters["local"] = _local
@@ -107,6 +125,15 @@ def _environment(language: Language) -> Environment:
 
 def _in_language(written: Callable[..., str], language: Language, *given: Any, **more: Any) -> str:  # noqa: ANN401 - a filter's
     return written(*given, language=language, **more)
+
+
+def _money(
+    language: Language, amount: str, currency: str, exactly: object = None, signed: object = None
+) -> str:
+    """In a table: to the kopeck where that is asked for, else in millions."""
+    if exactly:
+        return figures.exact(amount, currency, language, signed=bool(signed))
+    return figures.millions(amount, language, signed=bool(signed))
 
 
 def _local(text: str, visit: Visit) -> datetime:
@@ -132,6 +159,7 @@ def show(visit: Visit, template: str, **shown: object) -> HTMLResponse:
         if visit.may(task)
     ]
     page = _environment(visit.language).get_template(template)
+    known_at = visit.asked.get("known_at", "")
     other: Language = "en" if visit.language == "ru" else "ru"
     return HTMLResponse(
         page.render(
@@ -144,6 +172,10 @@ def show(visit: Visit, template: str, **shown: object) -> HTMLResponse:
             short_day=partial(_short_day, visit),
             demo=visit.service.settings.demo,
             word=_word(visit),
+            slider=partial(_slider, visit),
+            compared_unsaid=end_of_month_before,
+            known_day=_day(known_at or str(visit.today)),
+            known_on=_known_on(visit, known_at),
             **shown,
         )
     )
@@ -154,10 +186,34 @@ def _short_day(visit: Visit, text: str) -> str:
     return figures.short_date(date.fromisoformat(text), visit.language, visit.today)
 
 
-def _word(visit: Visit) -> tuple[str, str] | None:
+def _word(visit: Visit) -> tuple[str, int] | None:
     """What was just recorded, and at which position; behind the address as `actions-1204`."""
     name, _, position = visit.asked.get("recorded", "").rpartition("-")
-    return (RECORDED[name], position) if name in RECORDED and position.isdecimal() else None
+    is_number = position.isascii() and position.isdecimal() and len(position) < 18
+    return (RECORDED[name], int(position)) if name in RECORDED and is_number else None
+
+
+def _slider(visit: Visit, day: date) -> Mapping[str, Any]:
+    """A year of days up to today; a day before it moves the window."""
+    last = visit.today if (visit.today - day).days <= YEAR else day
+    return {"first": last - timedelta(YEAR), "place": YEAR - (last - day).days, "days": YEAR}
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _known_on(visit: Visit, known_at: str) -> str:
+    """The knowledge asked for, as people write it: a day, or an instant."""
+    if day := _day(known_at):
+        return figures.long_date(day, visit.language)
+    try:
+        return figures.moment(_local(known_at, visit), visit.language)
+    except ValueError:
+        return known_at
 
 
 def _is_open(request: Request, path: str) -> bool:
@@ -211,11 +267,3 @@ def show_problem(request: Request, problem: Problem) -> Response:
     told = show_stranger(request, "problem.html", language, body["status"], problem=body)
     told.headers.update(problem.headers)
     return told
-
-
-def parsed_day(text: str | None, otherwise: date) -> date:
-    """Of an address. What is no date is the question's to refuse."""
-    try:
-        return date.fromisoformat(text) if text else otherwise
-    except ValueError:
-        return otherwise

@@ -12,17 +12,20 @@ from fastapi.responses import RedirectResponse
 from markupsafe import Markup
 
 from api.pages import charts, figures
-from api.pages.frame import Page, gettext, parsed_day, show
+from api.pages.frame import Page, gettext, show
 from api.pages.people import People
 from api.pages.sheets import Column, Sheet, sheet
-from api.pages.visit import Visit, VisitDep
+from api.pages.visit import Visit, VisitDep, parsed_day
 from domain.access import Task
 
 router = APIRouter(route_class=Page, include_in_schema=False)
 
 MONTHS = 12
-POINTS_AT_MOST = 300
-"""Managers whose twelve months are drawn; more are in the table alone."""
+SHOWN = 30
+"""Managers in the table, those with the largest portfolios; the rest is one line, unless all are
+asked for.
+"""
+SUMMED = ("active", "claimed", "suspended", "progress", "deals")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,15 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Rest:
+    """What is not shown line by line: how many managers, and their sums."""
+
+    number: int
+    line: Mapping[str, str]
+    change: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Portfolio:
     """What the page shows, in the company's currency and in others."""
 
@@ -56,6 +68,21 @@ class Portfolio:
     total_before: Mapping[str, Any]
     others: Sequence[Mapping[str, Any]]
     teams: Sequence[Mapping[str, Any]]
+    wants_all: bool
+
+    @property
+    def shown(self) -> Sequence[Row]:
+        return self.rows if self.wants_all else self.rows[:SHOWN]
+
+    @property
+    def rest(self) -> Rest | None:
+        """So that the rows sum to the total; None where all are shown."""
+        rows = self.rows[len(self.shown) :]
+        if not rows:
+            return None
+        sums = {one: sum((Decimal(row.line[one]) for row in rows), Decimal()) for one in SUMMED}
+        change = sum((row.change for row in rows), Decimal())
+        return Rest(len(rows), {one: f"{held:f}" for one, held in sums.items()}, change)
 
     @property
     def change(self) -> Decimal:
@@ -81,7 +108,7 @@ async def home(visit: VisitDep) -> Response:
         visit,
         "home.html",
         found=found,
-        slider=slider(visit, found.as_of),
+        rest=found.rest,
         bar=lambda row: charts.change_bar(float(row.change), float(widest)),
     )
 
@@ -123,43 +150,44 @@ async def months(visit: VisitDep) -> Response:
     """The chart and the small lines of the table: fetched behind the page, for they take longer."""
     found = await _portfolio(visit)
     first = year_before(found.as_of)
-    managers = [row.line["manager_id"] for row in found.rows[:POINTS_AT_MOST]]
-    step = "day" if len(managers) <= 2 * charts.SLOTS else "week"
-    series = await gather(
-        *(
-            visit.ask(
-                f"/managers/{manager}/portfolio/series",
-                to=found.as_of,
-                step=step,
-                known_at=visit.asked.get("known_at"),
-                currency=found.currency,
-                **{"from": first},
-            )
-            for manager in managers
-        )
+    named = [row.line["manager_id"] for row in found.rows if row.colour != "rest"]
+    shown = [row.line["manager_id"] for row in found.shown]
+    managers = [*dict.fromkeys([*shown, *named])]
+    asked = {
+        "from": first, "to": found.as_of, "currency": found.currency,
+        "step": "day" if len(managers) <= 2 * charts.SLOTS else "week",
+        "known_at": visit.asked.get("known_at"),
+    }  # fmt: skip
+    whole, *series = await gather(
+        visit.ask("/portfolios/series", team_id=visit.asked.get("team_id"), **asked),
+        *(visit.ask(f"/managers/{manager}/portfolio/series", **asked) for manager in managers),
     )
     points = {who: one["points"] for who, one in zip(managers, series, strict=True)}
-    days = [date.fromisoformat(point["as_of"]) for point in series[0]["points"]] if series else []
+    days = [date.fromisoformat(point["as_of"]) for point in whole["points"]]
     return show(
         visit,
         "months.html",
-        charts=_stacks(visit, found, days, points),
+        charts=_stacks(visit, found, days, points, whole["points"]),
         sparks=_sparks(found, days, points),
     )
 
 
 def _stacks(
-    visit: Visit, found: Portfolio, days: Sequence[date], points: Mapping[str, Any]
+    visit: Visit,
+    found: Portfolio,
+    days: Sequence[date],
+    points: Mapping[str, Any],
+    whole: Sequence[Mapping[str, Any]],
 ) -> Sequence[Markup]:
+    """Managers of a colour of their own, and what is left of the whole."""
     say = gettext(visit.language)
     unit, divided_by = say("bn"), 1e9
     if Decimal(found.total["active"]) < 10**9:
         unit, divided_by = say("m"), 1e6
-    rows = sorted(
-        (row for row in found.rows if row.line["manager_id"] in points),
+    named = sorted(
+        (row for row in found.rows if row.colour != "rest"),
         key=lambda row: (len(row.colour), row.colour),
     )
-    named = [row for row in rows if row.colour != "rest"]
     bands = [
         charts.Band(
             row.name,
@@ -168,12 +196,13 @@ def _stacks(
         )
         for row in named
     ]
-    if rest := [row for row in rows if row.colour == "rest"]:
-        summed = [
-            sum(float(points[row.line["manager_id"]][place]["active"]) for row in rest) / divided_by
-            for place in range(len(days))
+    if len(named) < len(found.rows):
+        of_named = [sum(values) for values in zip(*(band.values for band in bands), strict=True)]
+        left = [
+            max(0.0, float(point["active"]) / divided_by - own)
+            for point, own in zip(whole, of_named or [0.0] * len(days), strict=True)
         ]
-        bands.append(charts.Band(say("the rest"), "rest", summed))
+        bands.append(charts.Band(say("the rest"), "rest", left))
     compared = None
     if days and days[0] <= found.compared <= days[-1]:
         place = max(number for number, day in enumerate(days) if day <= found.compared)
@@ -186,7 +215,7 @@ def _stacks(
     return [
         charts.stack(
             days, bands, label=label, unit=f"{unit} {symbol}", months=names,
-            compared=compared, narrow=narrow,
+            language=visit.language, compared=compared, narrow=narrow,
         )
         for narrow in (False, True)
     ]  # fmt: skip
@@ -210,7 +239,7 @@ def _sparks(
 
 async def _portfolio(visit: Visit) -> Portfolio:
     as_of = parsed_day(visit.asked.get("as_of"), visit.today)
-    compared = parsed_day(visit.asked.get("compare"), _end_of_month_before(as_of))
+    compared = visit.compared(as_of)
     point = {"known_at": visit.asked.get("known_at"), "team_id": visit.asked.get("team_id")}
     now, before, teams, people = await gather(
         visit.ask("/portfolios", as_of=visit.asked.get("as_of"), **point),
@@ -235,19 +264,9 @@ async def _portfolio(visit: Visit) -> Portfolio:
     rows.sort(key=lambda row: Decimal(row.line["active"]), reverse=True)
     return Portfolio(
         as_of, compared, now, company["currency"], rows, company["total"], earlier["total"],
-        others, teams["teams"],
+        others, teams["teams"], visit.asked.get("all") == "1",
     )  # fmt: skip
-
-
-def _end_of_month_before(day: date) -> date:
-    return day.replace(day=1) - timedelta(days=1)
 
 
 def year_before(day: date) -> date:
     return (day.replace(day=1) - timedelta(days=360)).replace(day=1)
-
-
-def slider(visit: Visit, as_of: date) -> Mapping[str, Any]:
-    """A year of days up to today; a date before it moves the window."""
-    last = max(as_of, visit.today) if (visit.today - as_of).days <= 365 else as_of
-    return {"first": last - timedelta(days=365), "place": 365 - (last - as_of).days}

@@ -16,13 +16,12 @@ from api.inputs import Slug
 from api.pages import charts, figures
 from api.pages.causes import MOVED, groups_of, waterfall_of
 from api.pages.entries import Entry, Teller
-from api.pages.frame import Page, gettext, parsed_day, show
-from api.pages.home import slider, year_before
+from api.pages.frame import Page, gettext, show
+from api.pages.home import year_before
 from api.pages.people import People
 from api.pages.sheets import Column, Sheet, sheet
-from api.pages.visit import Visit, VisitDep
+from api.pages.visit import Visit, VisitDep, parsed_day
 from api.pages.waterfall import Bar, Waterfall
-from api.pages.why import month_end_before
 from domain.errors import NotFound
 from domain.values import ManagerId
 from projections.lines import Line, Told, latest_from_ledger, told
@@ -125,7 +124,6 @@ async def manager(manager_id: Id, visit: VisitDep) -> Response:
         "manager.html",
         found=found,
         statuses=STATUSES,
-        slider=slider(visit, found.as_of),
         pictures=_charts(visit, found, series["points"], entries),
         deals=deals if visit.asked.get("closed") == "1" else under_way,
         closed=len(deals) - len(under_way),
@@ -167,7 +165,7 @@ async def taken_along(manager_id: Id, kind: str, visit: VisitDep) -> Response:
 
 async def _found(visit: Visit, manager_id: str) -> Manager:
     as_of = parsed_day(visit.asked.get("as_of"), visit.today)
-    compared = parsed_day(visit.asked.get("compare"), month_end_before(as_of))
+    compared = visit.compared(as_of)
     answer, moved, teams, people, kinds = await gather(
         visit.ask(
             f"/managers/{manager_id}/portfolio",
@@ -254,6 +252,7 @@ def _charts(
             label=say("The portfolio over 12 months, in steps, with the actions on the axis"),
             unit=f"{unit} {figures.symbol(found.currency, language)}",
             months=[figures.month_name(day, language) for day in days if day.day == 1],
+            language=language,
             compared=compared,
             narrow=narrow,
             markers=sorted(markers, key=lambda one: one.is_late),

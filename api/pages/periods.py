@@ -189,7 +189,8 @@ async def _recorded(
         position = await record(visit, form, path, body)
     except Exception as error:  # noqa: BLE001 - what is no refusal is raised again
         return await _page(visit, typed(visit, what, form, error, ("reason",)))
-    return RedirectResponse(visit.link("/periods", as_of=None, known_at=None, done=position), 303)
+    point = {"as_of": None, "known_at": None, "recorded": f"month-{what}-{position}"}
+    return RedirectResponse(visit.link("/periods", **point), 303)
 
 
 async def _page(visit: Visit, given: Typed) -> Response:

@@ -24,7 +24,10 @@ from api.pages.foreseen import (
     key_for,
     key_of,
     plain_number,
+    since,
     told,
+    version_of,
+    version_shown,
 )
 from api.pages.forms import read_own_form
 from api.pages.frame import Page, show
@@ -79,7 +82,7 @@ async def recorded(visit: VisitDep) -> Response:
     key = key_of(typed)
     try:
         path, body = await _command(visit, typed)
-        answer = await visit.command(path, body, key)
+        answer = await visit.command(path, body, key, version_of(typed))
     except Exception as error:  # noqa: BLE001 - `told` raises again what is no refusal
         return await _page(visit, typed, told(visit, error, FIELDS))
     point = {"as_of": None, "known_at": None, "recorded": f"actions-{answer.position}"}
@@ -161,6 +164,8 @@ async def _page(
         preview=preview,
         why_none=why_none,
         refused=refused,
+        version=version_shown(given, deal, fragment=fragment),
+        since=await since(visit, typed["deal_id"], given, refused),
         faults=refused.faults if refused else {},
         key=key_for(given, refused),
     )

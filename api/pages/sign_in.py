@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from functools import partial
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -20,6 +21,7 @@ from api.service import Service
 from api.sessions import session_cookie_of, set_cookie
 from api.signin import SetUpBody
 from api.signing_in import headers_of, signing_in
+from api.words import Language
 from domain.errors import Refusal
 from domain.values import AccountId, Role
 from projections.directory import names_of
@@ -101,8 +103,17 @@ async def sign_out(visit: VisitDep) -> Response:
 
 async def _let_in(request: Request, form: Mapping[str, str], account: AccountId) -> Response:
     cookie = await signing_in(request).begin(request, account)
-    came_for = ours(form.get("next", "/"))
+    came_for = _in_language(request, ours(form.get("next", "/")), form)
     return RedirectResponse(came_for, 303, {"Set-Cookie": cookie, "Cache-Control": "no-store"})
+
+
+def _in_language(request: Request, address: str, form: Mapping[str, str]) -> str:
+    """Of the page by which somebody came in; an address that names one has its own."""
+    language, parts = language_of(request, form), urlsplit(address)
+    asked = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if "lang" in asked or language == language_of(request, {}):
+        return address
+    return urlunsplit(parts._replace(query=urlencode(asked | {"lang": language})))
 
 
 def ours(address: str) -> str:
@@ -130,8 +141,14 @@ def _form(
         login=given.get("login", ""),
         came_for=given.get("next", "/"),
         issuer=settings.oidc_issuer,
+        other_language=_in_other(language, given.get("next", "/")),
         demo_roles=[role.value for role in Role] if settings.demo else [],
     )
+
+
+def _in_other(language: Language, came_for: str) -> str:
+    other = "en" if language == "ru" else "ru"
+    return f"/sign-in?{urlencode({'lang': other, 'next': came_for})}"
 
 
 def _of_the_demo(service: Service, role: Role) -> AccountId:

@@ -3,8 +3,8 @@
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
-from functools import partial
+from datetime import date, timedelta
+from functools import lru_cache, partial
 from typing import Annotated, Any, NamedTuple, TypeVar, cast
 from urllib.parse import urlencode
 
@@ -93,12 +93,15 @@ class Visit:
 
         return await run_in_threadpool(looked)
 
-    async def command(self, path: str, body: Mapping[str, Any], key: str) -> Answer:
-        """Have recorded what /v1 takes by POST to `path`, once under `key`. Raises what is a
-        refusal.
+    async def command(
+        self, path: str, body: Mapping[str, Any], key: str, version: int | None = None
+    ) -> Answer:
+        """Have recorded what /v1 takes by POST to `path`, once under `key`; with a `version`, only
+        while the deal is at it. Raises what is a refusal.
         """
-        door = self.request.app.door
-        return cast("Answer", await door.command(self.request.scope, f"/v1{path}", {**body}, key))
+        door, scope = self.request.app.door, self.request.scope
+        answer = await door.command(scope, f"/v1{path}", {**body}, key, version)
+        return cast("Answer", answer)
 
     async def foresee(self, path: str, body: Mapping[str, Any], deal_id: DealId) -> Foreseen:
         """What that would come to. Raises likewise, and records nothing."""
@@ -125,17 +128,50 @@ class Visit:
 
     def link(self, path: str, **changed: object) -> str:
         """To another page at the same point; None and "" take a parameter away."""
-        kept = {name: self.asked[name] for name in KEPT if name in self.asked}
-        asked = {name: one for name, one in (kept | changed).items() if one not in (None, "")}
-        return f"{path}?{urlencode(asked)}" if asked else path
+        kept = {name: self.asked[name] for name in KEPT if self.asked.get(name)}
+        if changed:
+            kept = {
+                name: str(one) for name, one in (kept | changed).items() if one not in (None, "")
+            }
+        return f"{path}?{_encoded(tuple(kept.items()))}" if kept else path
 
     def here(self, **changed: object) -> str:
         """To the same page with something changed."""
         asked = {
             name: one for name, one in ({**self.asked} | changed).items() if one not in (None, "")
         }
-        path = self.request.url.path
-        return f"{path}?{urlencode(asked)}" if asked else path
+        return f"{self.page}?{urlencode(asked)}" if asked else self.page
+
+    @property
+    def page(self) -> str:
+        """The address at which this page is read: what a form is sent to may take nothing else, and
+        begins with the page's own.
+        """
+        path, declared = self.request.url.path, self.request.scope["route"].path
+        while declared and declared not in self.request.app.pages:
+            path, declared = path.rpartition("/")[0], declared.rpartition("/")[0]
+        return path
+
+    def compared(self, as_of: date) -> date:
+        """The earlier day that a portfolio stands beside: the chosen one while it is earlier."""
+        chosen = parsed_day(self.asked.get("compare"), as_of)
+        return chosen if chosen < as_of else end_of_month_before(as_of)
+
+
+def parsed_day(text: str | None, otherwise: date) -> date:
+    """Of an address. What is no date is the question's to refuse."""
+    try:
+        return date.fromisoformat(text) if text else otherwise
+    except ValueError:
+        return otherwise
+
+
+def end_of_month_before(day: date) -> date:
+    return day.replace(day=1) - timedelta(days=1)
+
+
+_encoded = lru_cache(1_000)(urlencode)
+"""A page has hundreds of links, most of them with the same behind them."""
 
 
 async def visit(request: Request) -> Visit:

@@ -12,6 +12,9 @@ from math import ceil, floor, log10
 
 from markupsafe import Markup, escape
 
+from api.pages import figures
+from api.words import Language
+
 _TOP, _THICK, _HEIGHT = 11, 12, 34
 _SMALL = 0.4
 """Changes over less than this part of an axis from zero get one of their own."""
@@ -35,6 +38,7 @@ class Waterfall:
     first: Bar
     changes: Sequence[Bar]
     last: Bar
+    language: Language
 
     @property
     def change(self) -> Decimal:
@@ -67,11 +71,12 @@ class Waterfall:
     def axis(self) -> Markup:
         """The figures under the grid, in millions; on a phone every other one."""
         scale = self._scale
+        said = (figures.on_axis(scale.text(tick), self.language) for tick in scale.ticks)
         return _svg(
             "".join(
                 f'<text class="ax{" od" if number % 2 else ""}" x="{scale.at(tick):.2f}%" y="14"'
-                f' text-anchor="middle">{escape(scale.text(tick))}</text>'
-                for number, tick in enumerate(scale.ticks)
+                f' text-anchor="middle">{escape(text)}</text>'
+                for number, (tick, text) in enumerate(zip(scale.ticks, said, strict=True))
             )
         )
 
@@ -137,8 +142,7 @@ class _Scale:
         places = max(0, -floor(log10(self.step / _MILLION)))
         if self.step / _MILLION * 10**places % 1:  # 2.5
             places += 1
-        text = f"{tick / _MILLION:,.{places}f}"
-        return text.replace(",", "\N{NO-BREAK SPACE}").replace(".", ",").replace("-", "−")
+        return f"{tick / _MILLION:.{places}f}"
 
 
 def _bar(kind: str, start: float, end: float) -> str:

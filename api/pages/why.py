@@ -13,16 +13,16 @@ from fastapi import APIRouter, Response
 from api.asking import Desk
 from api.pages import figures
 from api.pages.causes import FEW, MANY, MOVED, RESTATED, Group, groups_of, waterfall_of
-from api.pages.entries import Teller
-from api.pages.frame import Page, gettext, parsed_day, show
+from api.pages.entries import Entry, Teller
+from api.pages.frame import Page, gettext, show
 from api.pages.people import People
 from api.pages.sheets import Column, Sheet, sheet
-from api.pages.visit import Visit, VisitDep
+from api.pages.visit import Visit, VisitDep, end_of_month_before, parsed_day
 from api.pages.waterfall import Bar
 from api.portfolios import counted
 from domain.access import MATRIX, Reach, Task
 from domain.errors import Invalid
-from domain.values import ManagerId
+from domain.values import Account, ManagerId
 from projections.lines import Line, Told, lines_from_ledger, told
 from projections.point import Knowledge
 
@@ -54,26 +54,31 @@ async def movement(visit: VisitDep) -> Response:
     answer, choice, teller = await _asked(visit, "movement", **{"from": first, "to": last})
     opened = visit.asked.get("all")
     most = MANY if opened else FEW
-    lines, numbers, known = await visit.look(lambda at: _lines(at, visit, answer, first, most))
-    groups = groups_of(MOVED, answer["lines"], teller.entries(lines, known), numbers, opened)
+    account = _account(visit)
+    entries: Sequence[Entry] = ()
+    numbers: Mapping[str, int] = {}
+    if account is Account.ACTIVE:
+        lines, numbers, known = await visit.look(lambda at: _lines(at, visit, answer, first, most))
+        entries = teller.entries(lines, known)
+    groups = groups_of(MOVED, answer["lines"], entries, numbers, opened, account=account)
     days = date.fromisoformat(first), date.fromisoformat(last)
     total = _total_of(visit)
     fall = waterfall_of(
         visit,
         groups,
         Bar(
-            figures.long_date(days[0], visit.language), "", answer["opening"]["active"],
+            figures.long_date(days[0], visit.language), "", answer["opening"][account],
             visit.link(total, as_of=first),
         ),
         Bar(
-            figures.long_date(days[1], visit.language), "", answer["closing"]["active"],
+            figures.long_date(days[1], visit.language), "", answer["closing"][account],
             visit.link(total, as_of=last),
         ),
     )  # fmt: skip
     return show(
         visit, "why.html", is_restated=False, answer=answer, fall=fall, groups=groups,
         choice=choice, may_audit=visit.may(Task.AUDIT), first=days[0], last=days[1],
-        about=choice.about(visit),
+        about=choice.about(visit), account=account,
         asked_for={"from": first, "to": last},
     )  # fmt: skip
 
@@ -94,7 +99,8 @@ async def movement_taken_along(kind: str, visit: VisitDep) -> Response:
 async def restatement(visit: VisitDep) -> Response:
     asked = _knowledge(visit)
     answer, choice, teller = await _asked(visit, "restatement", **asked)
-    groups = await _restated(visit, answer, teller, FEW)
+    account = _account(visit)
+    groups = await _restated(visit, answer, teller, FEW, account)
     as_of = date.fromisoformat(answer["as_of"])
     earlier = figures.long_date(_day(answer["from_known_at"]), visit.language)
     later = figures.long_date(_day(answer["known_at"]), visit.language)
@@ -103,48 +109,51 @@ async def restatement(visit: VisitDep) -> Response:
         visit,
         groups,
         Bar(
-            say("Known on %(day)s") % {"day": earlier}, "", answer["earlier"]["active"],
+            say("Known on %(day)s") % {"day": earlier}, "", answer["earlier"][account],
             visit.link(total, as_of=as_of, known_at=answer["from_known_at"]),
         ),
         Bar(
             say("Known on %(day)s") % {"day": later}
             if visit.asked.get("known_at") or asked.get("to_position")
-            else say("Known now"), "", answer["later"]["active"],
+            else say("Known now"), "", answer["later"][account],
             visit.link(total, as_of=as_of),
         ),
     )  # fmt: skip
     return show(
         visit, "why.html", is_restated=True, answer=answer, fall=fall, groups=groups,
         choice=choice, may_audit=visit.may(Task.AUDIT), first=_day(answer["from_known_at"]),
-        last=_day(answer["known_at"]), about=choice.about(visit), asked_for=asked, as_of=as_of,
+        last=_day(answer["known_at"]), about=choice.about(visit), account=account,
+        asked_for=asked, as_of=as_of,
     )  # fmt: skip
 
 
 @router.get("/restatement.{kind}")
 async def restatement_taken_along(kind: str, visit: VisitDep) -> Response:
     answer, choice, teller = await _asked(visit, "restatement", **_knowledge(visit))
-    groups = await _restated(visit, answer, teller, ALL)
+    groups = await _restated(visit, answer, teller, ALL, Account.ACTIVE)
     return _taken_along(visit, kind, "restatement", answer, groups, choice)
 
 
 def _dates(visit: Visit) -> tuple[str, str]:
     """From the end of the month before to the date of the page one came from."""
     last = visit.asked.get("to") or visit.asked.get("as_of") or str(visit.today)
-    before = month_end_before(parsed_day(last, visit.today))
+    before = end_of_month_before(parsed_day(last, visit.today))
     compared = parsed_day(visit.asked.get("compare"), before)
     otherwise = min(before, compared) if str(compared) >= last else compared
     return visit.asked.get("from") or str(otherwise), last
 
 
-def month_end_before(day: date) -> date:
-    return day.replace(day=1) - timedelta(days=1)
+def _account(visit: Visit) -> Account:
+    """The one that is looked at: the portfolio, unless another is chosen."""
+    asked = visit.asked.get("account", "")
+    return Account(asked) if asked in set(Account) else Account.ACTIVE
 
 
 def _knowledge(visit: Visit) -> dict[str, str | None]:
     """The last full month, as known on its next day and by what the page knows; a position in the
     log instead of that day, where one is given.
     """
-    as_of = visit.asked.get("as_of") or str(month_end_before(visit.today))
+    as_of = visit.asked.get("as_of") or str(end_of_month_before(visit.today))
     if position := visit.asked.get("from_position"):
         to_position = None if visit.asked.get("known_at") else visit.asked.get("to_position")
         return {"as_of": as_of, "from_position": position, "to_position": to_position}
@@ -217,10 +226,10 @@ def _lines(
 
 
 async def _restated(
-    visit: Visit, answer: Mapping[str, Any], teller: Teller, most: int
+    visit: Visit, answer: Mapping[str, Any], teller: Teller, most: int, account: Account
 ) -> list[Group]:
     """The answer has every line; what they are about is read for those that are shown."""
-    lines = [line for line in _lines_by_position(answer["lines"]) if line.active]
+    lines = [line for line in _lines_by_position(answer["lines"], account) if line.active]
     lines.sort(key=lambda line: (-abs(line.active), line.position))
     numbers = dict[str, int]()
     for line in lines:
@@ -234,17 +243,18 @@ async def _restated(
     known = await visit.look(lambda at: told(at.cursor, [line.position for line in shown]))
     entries = teller.entries(shown, known, late_after=0)
     said = [{"cause": line["event"], **line} for line in answer["lines"]]
-    return groups_of(RESTATED, said, entries, numbers, opened, most=most)
+    return groups_of(RESTATED, said, entries, numbers, opened, most=most, account=account)
 
 
-def _lines_by_position(lines: Sequence[Mapping[str, Any]]) -> list[Line]:
+def _lines_by_position(lines: Sequence[Mapping[str, Any]], account: Account) -> list[Line]:
+    """With what each changed in that account."""
     found = dict[int, Line]()
     for one in lines:
         position, amount = one["position"], int(Decimal(one["amount"]).scaleb(6))
         known = found.get(position) or Line(
             one["event"], position, date.fromisoformat(one["effective_on"]), 0, 0, ()
         )
-        if one["account"] == "active":
+        if one["account"] == account:
             manager = ManagerId(one["manager_id"])
             known = replace(
                 known, active=known.active + amount, managers=(*known.managers, manager)

@@ -1,7 +1,9 @@
 """The speeds that are promised, each as a ratio to its limit, measured in the same run.
 
-    .venv/bin/dealfolio bench [--deals 14000] [--rounds 5] [--only commands,batches,reads,rebuild]
-    .venv/bin/dealfolio bench --database CONNINFO  # reads, of books made before
+    .venv/bin/dealfolio bench [--deals 14000] [--rounds 5] [--only commands,reads]
+    .venv/bin/dealfolio bench --database CONNINFO  # reads and pages, of books made before
+
+Its parts are commands, batches, reads, rebuild and pages; for the last a Chromium must be there.
 
 A durable embedded PostgreSQL in a temporary directory, a server process as `dealfolio serve` starts
 it, and this process as the client; all on one machine, which should have nothing else to do.
@@ -31,11 +33,13 @@ from eventsourcing.application import Application
 from eventsourcing.domain import Aggregate
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from api.accounts import Accounts
 from api.connection import CONNECTING, ImpatientConnection, become_the_service
 from api.embedded import postgres
 from api.importing import import_files
 from api.schema import migrate
 from api.service import Service
+from api.sessions import COOKIE, Sessions
 from api.settings import Settings
 from application.orders import Order
 from domain.directory_commands import DefineActionType
@@ -45,6 +49,7 @@ from projections.series import Step, dates
 from projections.snapshots import standings, standings_on
 from tests.benchmarks.company import FIRST, fill
 from tests.benchmarks.load import apply, request
+from tests.chromium import chromium, where_it_is
 
 TOKEN = "benchmark-token"
 CLIENTS = 32
@@ -55,12 +60,15 @@ def main(arguments: Sequence[str]) -> None:
     options = argparse.ArgumentParser("dealfolio bench", description=__doc__)
     options.add_argument("--deals", type=int, default=14_000, help="70 actions each")
     options.add_argument("--rounds", type=int, default=5)
-    options.add_argument("--only", default="commands,batches,reads,rebuild")
+    options.add_argument("--only", default="commands,batches,reads,rebuild,pages")
     options.add_argument("--database", help="of an earlier run, with the token of one")
     given = options.parse_args(arguments)
     only = given.only.split(",")
     if given.database:
-        reads(given.database, given.rounds)
+        if "reads" in only:
+            reads(given.database, given.rounds)
+        if "pages" in only:
+            pages(given.database, given.rounds)
         return
     with tempfile.TemporaryDirectory() as directory:
         Path(directory).chmod(0o755)
@@ -70,7 +78,7 @@ def main(arguments: Sequence[str]) -> None:
             if "batches" in only:
                 batches(server, given.rounds)
                 imports(server, given.rounds)
-            if "reads" in only or "rebuild" in only:
+            if {"reads", "rebuild", "pages"} & {*only}:
                 books(server, given.deals, given.rounds, only)
 
 
@@ -212,6 +220,8 @@ def books(server: str, deals: int, rounds: int, only: list[str]) -> None:
     print(f"bytes a posting, with indexes and snapshots: {size / postings:.0f}; must be <= 180")
     if "reads" in only:
         reads(conninfo, rounds)
+    if "pages" in only:
+        pages(conninfo, rounds)
 
 
 def reads(conninfo: str, rounds: int) -> None:
@@ -263,6 +273,74 @@ def reads(conninfo: str, rounds: int) -> None:
         ]
         report(f"the portfolios of all {MANAGERS}, of an empty endpoint", ratios, "<= 25")
         print(f"memory of the server: {memory_mb(pid):.0f} MB; must be < 400")
+
+
+def pages(conninfo: str, rounds: int) -> None:
+    """The first page, of the one question in JSON that it is about; and how soon a browser paints
+    it, and what goes over the wire for that, on a first visit.
+    """
+    as_of = "2025-06-30"
+    with serving(conninfo) as (port, _):
+        cookie = _signed_in(conninfo)
+        asked = request("GET", f"/v1/portfolios?as_of={as_of}", TOKEN)
+        page = request("GET", f"/?as_of={as_of}", TOKEN).replace(
+            f"Authorization: Bearer {TOKEN}".encode(),
+            f"Cookie: {cookie}\r\nAccept-Encoding: gzip\r\nSec-Fetch-Site: none".encode(),
+        )
+        ratios = []
+        for _ in range(rounds):
+            told, shown = apply(port, [asked] * 40, 1), apply(port, [page] * 40, 1)
+            assert (set(told.statuses), set(shown.statuses)) == ({200}, {200})
+            ratios.append(shown.percentile(0.5) / told.percentile(0.5))
+            print(
+                f"  in JSON {told.percentile(0.5) * 1000:.1f} ms"
+                f"   the page {shown.percentile(0.5) * 1000:.1f} ms"
+            )
+        report("the first page, of its question in JSON", ratios, "<= 3")
+        paints, sizes = first_visits(port, cookie, f"/?as_of={as_of}", rounds)
+    report("first paint of the first page, in ms", paints, "< 1000")
+    report("bytes of a first visit, all that is asked for", sizes, "< 450000")
+
+
+def _signed_in(conninfo: str) -> str:
+    """The cookie of the director's session."""
+    service = Service(conninfo, Settings())
+    caller = Accounts(service).look_up(TOKEN)
+    assert caller is not None
+    value = Sessions(service).begin(caller.account_id)
+    service.close()
+    return f"{COOKIE}={value}"
+
+
+def first_visits(port: int, cookie: str, path: str, rounds: int) -> tuple[list[float], list[float]]:
+    """Milliseconds to the first paint, and bytes over the wire; each with an empty cache."""
+    paints, sizes = [], []
+    name, _, value = cookie.partition("=")
+    with chromium(where_it_is()) as browser:
+        for _ in range(rounds):
+            context = browser.new_context(viewport={"width": 1440, "height": 900})
+            url = f"https://127.0.0.1:{port}"
+            context.add_cookies([{"name": name, "value": value, "url": url, "secure": True}])
+            seen, size = context.new_page(), list[float]()
+            wire = context.new_cdp_session(seen)
+            wire.send("Network.enable")
+            wire.on(
+                "Network.loadingFinished",
+                lambda told, to=size: to.append(told["encodedDataLength"]),
+            )
+            seen.goto(f"http://127.0.0.1:{port}{path}")
+            seen.wait_for_selector(".wait", state="detached")
+            paints.append(
+                float(
+                    seen.evaluate(
+                        "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+                    )
+                )
+            )
+            sizes.append(sum(size))
+            context.close()
+            print(f"  first paint {paints[-1]:.0f} ms   {sizes[-1]:.0f} bytes")
+    return paints, sizes
 
 
 def in_the_database(conninfo: str, rounds: int) -> int:

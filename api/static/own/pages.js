@@ -1,5 +1,5 @@
-// What a page does besides being read: keys, the slider, fragments, the theme. Without it everything
-// works by links and forms.
+// What a page does besides being read: keys, sliders, fragments, the theme, and what was typed kept
+// while the language is changed. Without it everything works by links and forms.
 "use strict";
 (() => {
   const root = document.documentElement;
@@ -21,16 +21,30 @@
     return iso(day);
   };
 
+  const stored = (name, value) => {
+    try {
+      const before = sessionStorage.getItem(name);
+      if (value === undefined) sessionStorage.removeItem(name); else sessionStorage.setItem(name, value);
+      return before;
+    } catch { return null; /* then nothing is kept from page to page */ }
+  };
+
+  // The filters are the address. What stands there anyway is left out, so that it follows: today,
+  // what is known now, and the day that is compared with unless another is chosen.
   const form = document.querySelector("form[data-point]");
   const go = () => {
     const asked = new URLSearchParams();
-    for (const [name, value] of new FormData(form)) if (value) asked.set(name, value);
-    if (asked.get("as_of") === form.dataset.today && !form.elements.from_known_at) asked.delete("as_of");
-    location.search = asked.toString();
+    for (const [name, value] of new FormData(form)) {
+      const field = form.elements[name];
+      if (value && value !== field.dataset.unsaid) asked.set(name, value);
+    }
+    stored("focus", document.activeElement?.id || "");
+    location.assign(`${form.getAttribute("action") || location.pathname}?${asked}`);
   };
   const move = (days, months) => {
     if (!form) return;
     const date = form.elements.as_of ?? form.elements.to;
+    if (!date) return;
     const day = shifted(date.value || form.dataset.today, days, months);
     date.value = day > form.dataset.today ? form.dataset.today : day;
     const from = form.elements.from;
@@ -43,13 +57,42 @@
       field.addEventListener("change", () => { if (!field.value || field.checkValidity()) go(); });
     for (const button of form.querySelectorAll("[data-day]"))
       button.addEventListener("click", () => move(Number(button.dataset.day), 0));
-    const slider = form.querySelector("input[type=range]");
-    if (slider) {
+    const said = new Intl.DateTimeFormat(root.lang, { dateStyle: "long", timeZone: "UTC" });
+    for (const slider of form.querySelectorAll("input[type=range]")) {
+      let waiting = 0; // an arrow held down goes through many days, and means the last of them
       slider.addEventListener("input", () => {
-        form.elements.as_of.value = shifted(slider.dataset.first, Number(slider.value), 0);
+        const day = shifted(slider.dataset.first, Number(slider.value), 0);
+        form.elements[slider.dataset.moves].value = day;
+        slider.setAttribute("aria-valuetext", said.format(new Date(day)));
+        clearTimeout(waiting);
       });
-      slider.addEventListener("change", go);
+      slider.addEventListener("change", () => {
+        clearTimeout(waiting);
+        waiting = setTimeout(go, 400);
+      });
     }
+    const before = document.getElementById(stored("focus") || "none");
+    before?.closest("details")?.setAttribute("open", "");
+    before?.focus({ preventScroll: true });
+  }
+
+  // What is typed goes along into the other language, without what is a secret of the page.
+  const forms = () => [...document.querySelectorAll("main form[method=post]")];
+  const typed = (one) => [...new FormData(one)].filter(([name, value]) =>
+    typeof value === "string" && !["csrf", "key", "version"].includes(name));
+  document.querySelector("[data-language]")?.addEventListener("click", () => {
+    stored("typed", JSON.stringify(forms().map((one) => [one.getAttribute("id"), typed(one)])));
+  });
+  const carried = JSON.parse(stored("typed") || "[]");
+  for (const [place, [id, values]] of carried.entries()) {
+    const one = id ? document.getElementById(id) : forms()[place];
+    const known = new Map(values);
+    for (const field of one?.elements ?? []) {
+      if (field.type === "radio") field.checked = known.get(field.name) === field.value;
+      else if (field.type === "checkbox") field.checked = known.has(field.name);
+      else if (known.has(field.name) && field.type !== "hidden") field.value = known.get(field.name);
+    }
+    addEventListener("DOMContentLoaded", () => one?.dispatchEvent(new Event("change")));
   }
 
   const click = (key) => document.querySelector(`[data-key="${key}"]`)?.click();

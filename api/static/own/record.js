@@ -42,6 +42,7 @@
   form.addEventListener("change", (event) => {
     if (event.target.closest(".combo") && event.target.tagName === "INPUT") return;
     if (event.target.name === "manager_id") saidWho = true;
+    if (event.target.name === "deal_id" && form.elements.version) form.elements.version.value = "";
     if (event.target.name === "deal_id" && !saidWho) form.elements.manager_id.value = "";
     evidence();
     preview();
@@ -89,7 +90,7 @@
     sent = true;
   });
   addEventListener("pageshow", () => { sent = false; });
-  form.addEventListener("keydown", (event) => {
+  document.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
   });
 
@@ -163,7 +164,10 @@
       select.dispatchEvent(new Event("change", { bubbles: true }));
     };
     input.value = named();
+    // Whoever comes to record begins here; the list opens with the first letter, or when asked for.
+    if (!select.value && !form.querySelector("[aria-invalid]")) input.focus({ preventScroll: true });
     input.addEventListener("focus", () => { input.select(); open(); });
+    input.addEventListener("click", () => { if (!list.classList.contains("open")) open(); });
     input.addEventListener("input", open);
     input.addEventListener("blur", () => { input.value = named(); close(); });
     list.addEventListener("mousedown", (event) => {
