@@ -2,9 +2,6 @@
 desk and on a phone.
 """
 
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,9 +15,9 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Response, sync_pl
 
 from domain.values import Role
 from tests.browser import COOKIE, page_of
+from tests.installed import installed
 from tests.over_http import Company, Person, company
 
-PLACES = (Path("/usr/bin/chromium"), Path("/usr/bin/chromium-browser"))
 OPTIONS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -51,22 +48,9 @@ AA = {"runOnly": _TAGS, "resultTypes": ["violations"]}
 CONTRAST = {"runOnly": ["color-contrast"], "resultTypes": ["violations"]}
 
 
-def _installed() -> str | None:
-    found = next((str(place) for place in PLACES if place.exists()), None)
-    return found or shutil.which("chromium")
-
-
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """Where it is; installed when missing, where that can be done."""
-    found = _installed()
-    if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        command = ["apt-get", "install", "-y", "--no-install-recommends", "chromium"]
-        subprocess.run(command, check=False, capture_output=True, timeout=300)
-        found = _installed()
-    if found is None:
-        pytest.skip("no Chromium: apt-get install chromium")
-    return found
+    return installed("chromium")
 
 
 @pytest.fixture(scope="module")
