@@ -38,6 +38,7 @@ from api.limits import RateLimit
 from api.pages import (
     accounts,
     catalogue,
+    certified,
     commands,
     deal,
     home,
@@ -92,6 +93,7 @@ _PAGES = (
     why,
     catalogue,
     periods,
+    certified,
     journal,
     accounts,
     sign_in,

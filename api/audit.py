@@ -1,4 +1,6 @@
-"""What an auditor takes home: the ledger as a journal that other programs add up."""
+"""For whoever audits: the ledger as a journal that other programs add up, and what was certified
+against what is known now.
+"""
 
 import os
 import sys
@@ -6,16 +8,33 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
-from fastapi import Query, Response
+from fastapi import Query, Request, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
 
-from api.answers import QUESTION_REFUSALS
-from api.asking import AskingDep, PointQuestion
+from api.answers import (
+    PAGED,
+    QUESTION_REFUSALS,
+    CertifiedAnswer,
+    CertifiedLineOut,
+    CertifiedOut,
+    CertifiedRowOut,
+    answer,
+    asked,
+    restatement_line,
+)
+from api.asking import AskingDep, KnowledgeQuestion, PointQuestion
+from api.inputs import Limit, MonthName, Position
+from api.problems import language_of
 from api.routes import v1_router
 from api.service import Service
+from api.words import NOT_WHAT_WAS_CERTIFIED, Language
 from domain.errors import NotFound
-from domain.values import ManagerId
+from domain.events import instant_text
+from domain.values import ManagerId, value_text
+from projections.certified import Certified, CertifiedRow, certified_from_ledger
 from projections.journal import Format, Journal, Read
 from projections.point import BEYOND, Knowledge, Point, point_at
 
@@ -43,6 +62,86 @@ def journal(question: Annotated[JournalQuestion, Query()], asking: AskingDep) ->
     name = f"dealfolio-{point.as_of}-{point.position}.{question.format}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return StreamingResponse(text, 200, headers, "text/plain")
+
+
+class CertifiedQuestion(KnowledgeQuestion):
+    period: MonthName | None = None
+    """The closings of this month alone."""
+    limit: Limit = 12
+    cursor: Position = 0
+    """From the `next` link of the page before."""
+
+
+@router.get(
+    "/audit/certified",
+    operation_id="getCertified",
+    response_model=CertifiedAnswer,
+    responses=PAGED,
+)
+def certified(
+    question: Annotated[CertifiedQuestion, Query()], request: Request, asking: AskingDep
+) -> Response:
+    """Of each closing of a month, by manager, currency and account: what it certified, what the
+    ledger gives at that point today, and what the month's last day comes to as known now; each
+    difference by its event and author. Of each row, replayed + lines = now.
+    """
+    language = language_of(
+        request.headers.get("accept-language", ""), asking.service.settings.language
+    )
+    with asking.desk() as at:
+        point = at.point(None, question.knowledge)
+        closings = at.service.directory.closings(at.cursor, point.position)[::-1]
+        if question.period is not None:
+            closings = [one for one in closings if str(one.month) == question.period]
+        end = question.cursor + question.limit
+        page = closings[question.cursor : end]
+        found = at.read(
+            point.position,
+            lambda cursor: [certified_from_ledger(cursor, one, point.position) for one in page],
+        )
+    zone = asking.service.settings.zone
+    body = CertifiedAnswer(
+        **asked(point), closings=[_closing(one, zone, language) for one in found]
+    )
+    more = question.model_copy(update={"cursor": end, "known_at": None, "position": point.position})
+    following = urlencode(more.model_dump(exclude_none=True))
+    links = {"next": f"{request.url.path}?{following}"} if end < len(closings) else {}
+    return answer(body, links, **{"Content-Language": language, "Vary": "Accept-Language"})
+
+
+def _closing(one: Certified, zone: ZoneInfo, language: Language) -> CertifiedOut:
+    closing = one.closing
+    return CertifiedOut(
+        period=str(closing.month),
+        last_day=closing.last_day,
+        status=closing.status,
+        position=closing.position,
+        recorded_at=instant_text(closing.recorded_at),
+        actor=closing.actor,
+        knew=closing.knew,
+        alarm=None if one.holds else NOT_WHAT_WAS_CERTIFIED[language],
+        rows=[_row(row) for row in one.rows],
+        lines=[
+            CertifiedLineOut(
+                **restatement_line(told.line, zone).model_dump(),
+                actor=told.actor,
+                currency=told.currency,
+            )
+            for told in one.lines
+        ],
+    )
+
+
+def _row(row: CertifiedRow) -> CertifiedRowOut:
+    return CertifiedRowOut(
+        manager_id=row.manager_id,
+        currency=row.currency,
+        account=row.account,
+        certified=value_text(row.certified),
+        replayed=value_text(row.replayed),
+        now=value_text(row.now),
+        difference=value_text(row.now - row.certified),
+    )
 
 
 def reading(service: Service, point: Point) -> Read[Any]:

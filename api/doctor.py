@@ -8,6 +8,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import Cursor
 
+from api import storage
 from api.schema import MIGRATIONS, MINIMUM_VERSION
 from application.dealfolio import utc_now
 
@@ -32,16 +33,13 @@ _DURABLE: dict[str, tuple[str, ...]] = {
     "full_page_writes": ("on",),
     "synchronous_commit": ("on", "remote_write", "remote_apply", "local"),
 }
-_RIGHTS: LiteralString = """
-SELECT has_table_privilege('dealfolio_app', 'books.events', 'UPDATE')
-    OR has_table_privilege('dealfolio_app', 'books.events', 'DELETE')
-    OR has_table_privilege('dealfolio_app', 'books.events', 'TRUNCATE')
+_ACCOUNT: LiteralString = """
+SELECT rolname, rolsuper, rolname = 'dealfolio' AND current_setting('listen_addresses') = '',
+       coalesce(pg_has_role(oid, to_regrole('dealfolio_owner'), 'MEMBER'), false)
+FROM pg_roles WHERE rolname = session_user
 """
-_TRIGGERS: LiteralString = """
-SELECT count(*) FROM pg_trigger
-WHERE tgrelid = 'books.events'::regclass AND tgenabled = 'O'
-  AND tgname IN ('append_only', 'one_writer_at_a_time')
-"""
+"""The third: in the embedded database, which has one account and no network."""
+_SIGN_IN = "let the service sign in as a member of dealfolio_app alone"
 _LAG: LiteralString = """
 SELECT (SELECT coalesce(max(notification_id), 0) FROM books.events),
        (SELECT count(*) FROM books.events WHERE topic = 'DealOpened'),
@@ -94,7 +92,8 @@ def findings(cursor: Cursor[Any]) -> Iterator[Finding]:
         yield Finding("tables", "none yet", "start `dealfolio serve` once: it makes them")
         return
     yield _migrations(cursor)
-    yield _superuser(cursor)
+    yield _account(cursor)
+    yield from _storage(cursor)
     yield from _log(cursor)
 
 
@@ -118,25 +117,62 @@ def _migrations(cursor: Cursor[Any]) -> Finding:
     return Finding("migrations", ", ".join(done), mend)
 
 
-def _superuser(cursor: Cursor[Any]) -> Finding:
-    name, powerful = cursor.execute(
-        "SELECT rolname, rolsuper FROM pg_roles WHERE rolname = session_user"
-    ).fetchone() or ("?", True)
-    if not powerful:
-        return Finding("account", name)
-    return Finding(
-        "account",
-        f"{name}, a superuser (acts as dealfolio_app)",
-        "" if name == "dealfolio" else "sign in as a member of dealfolio_app that owns nothing",
+def _account(cursor: Cursor[Any]) -> Finding:
+    name, powerful, alone, owns = cursor.execute(_ACCOUNT).fetchone() or ("?", True, False, True)
+    if powerful:
+        return Finding(
+            "account",
+            f"{name}, a superuser (acts as dealfolio_app)",
+            "" if alone else f"no setting holds a superuser back: {_SIGN_IN}",
+        )
+    if owns:
+        found = f"{name}, may become dealfolio_owner, who may lift what protects the log"
+        return Finding("account", found, f"{_SIGN_IN}, and keep {name} for upgrades and rebuilds")
+    return Finding("account", name)
+
+
+def _storage(cursor: Cursor[Any]) -> Iterator[Finding]:
+    """Whether anybody could change what is only ever added to, otherwise than by its owner's or a
+    superuser's own hand.
+    """
+    if not storage.roles_are_there(cursor):
+        mend = "start `dealfolio serve` once as an account that may create roles: it makes them"
+        yield Finding("roles", "dealfolio_owner and dealfolio_app are missing", mend)
+        return
+    weak = storage.weak_triggers(cursor)
+    mend = (
+        "somebody has switched them off, or rows were restored by --disable-triggers: as"
+        " dealfolio_owner, ALTER TABLE … ENABLE ALWAYS TRIGGER … for each, and find out who it was;"
+        " one that is gone comes back with the table, from a backup"
     )
+    yield _listed("triggers of the log", weak, "refuse every change, and cannot be skipped", mend)
+    rights = storage.rights_to_change(cursor)
+    yield _listed("rights on the log", rights, "append, read", "REVOKE what is named")
+    owners = storage.other_owners(cursor)
+    mend = "an owner may drop them: ALTER … OWNER TO dealfolio_owner for each"
+    yield _listed("owner of the log", owners, "dealfolio_owner", mend)
+    added = storage.additions(cursor)
+    mend = "it has a say in what the log takes or shows: find out who added it, and drop it"
+    yield _listed("added to the log", added, "nothing", mend)
+    powers = storage.powers(cursor, "dealfolio_owner", "dealfolio_app", *_session_user(cursor))
+    mend = "it goes round the rights on tables: take it away by ALTER ROLE, REVOKE"
+    owning = ", ".join(storage.logins_that_may_own(cursor)) or "nobody but superusers"
+    yield _listed("powers", powers, f"none; {owning} may become dealfolio_owner", mend)
+
+
+def _listed(what: str, wrong: Sequence[str], well: str, mend: str) -> Finding:
+    return Finding(what, "; ".join(wrong), mend) if wrong else Finding(what, well)
+
+
+def _session_user(cursor: Cursor[Any]) -> list[str]:
+    """Unless it is a superuser, of whom all is said already."""
+    rows = cursor.execute(
+        "SELECT rolname FROM pg_roles WHERE rolname = session_user AND NOT rolsuper"
+    )
+    return [name for (name,) in rows]
 
 
 def _log(cursor: Cursor[Any]) -> Iterator[Finding]:
-    mend = "revoke UPDATE, DELETE, TRUNCATE on books.events from dealfolio_app"
-    yield Finding("rights on the log", "append, read", mend if _one(cursor, _RIGHTS) else "")
-    triggers = int(_one(cursor, _TRIGGERS))
-    mend = "" if triggers == 2 else "enable the triggers append_only and one_writer_at_a_time"
-    yield Finding("triggers of the log", f"{triggers} of 2", mend)
     last, deals, in_ledger = cursor.execute(_LAG).fetchone() or (0, 0, 0)
     yield Finding("log", f"{last} events")
     mend = "" if in_ledger == deals else "run `dealfolio rebuild`"

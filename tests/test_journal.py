@@ -171,7 +171,7 @@ def books(balances: Balances) -> Balances:
 
 
 @given(plots(16, 30), points(2))
-@examples(12)
+@examples(8)
 def test_hledger_comes_to_the_same_balances_on_any_date_at_any_position(
     service: Service, hledger: str, plot: Plot, asked: list[Point]
 ) -> None:
@@ -191,7 +191,7 @@ def test_hledger_comes_to_the_same_balances_on_any_date_at_any_position(
 
 
 @given(plots(16, 30), points(2))
-@examples(12)
+@examples(8)
 def test_beancount_comes_to_the_same_balances_on_any_date_at_any_position(
     service: Service, plot: Plot, asked: list[Point]
 ) -> None:
