@@ -132,7 +132,7 @@ class Journal:
 
 
 def _read_rows(cursor: Cursor[Any], asked: Mapping[str, object]) -> list[Row]:
-    return [Row(*row) for row in cursor.execute(_ROWS, asked)]
+    return [Row._make(row) for row in cursor.execute(_ROWS, asked, binary=True)]
 
 
 def _first(cursor: Cursor[Any]) -> Any:  # noqa: ANN401 - whatever the one column is
@@ -156,7 +156,7 @@ def component(kind: str, name: str) -> str:
 
 
 def portfolio_account(holder: str, deal_id: UUID, account: str) -> str:
-    return f"Portfolio:{holder}:{component('D', str(deal_id))}:{account.capitalize()}"
+    return f"Portfolio:{holder}:D-{deal_id}:{account.capitalize()}"
 
 
 def books_account(due_cause: str, account: str) -> str:
@@ -171,31 +171,29 @@ def amount_text(amount: int) -> str:
 
 def _hledger(row: Row, holder: str, zone: ZoneInfo) -> str:
     """The day of recording is the secondary date, by which `hledger print date2:` chooses."""
-    recorded_on = row.recorded_at.astimezone(zone).date()
-    account = portfolio_account(holder, row.deal_id, row.account)
-    return (
-        f"{row.effective_on}={recorded_on} {row.due_cause}"
-        f"  ; position:{row.position}, due_position:{row.due_position},"
-        f" recorded_at:{instant_text(row.recorded_at)}\n"
-        f"    {account}  {amount_text(row.amount)} {row.currency}\n"
-        f"    {books_account(row.due_cause, row.account)}"
-        f"  {amount_text(-row.amount)} {row.currency}\n\n"
-    )
+    given, taken = amount_text(row.amount), amount_text(-row.amount)
+    return f"""\
+{row.effective_on}={row.recorded_at.astimezone(zone).date()} {row.due_cause}\
+  ; position:{row.position}, due_position:{row.due_position},\
+ recorded_at:{instant_text(row.recorded_at)}
+    {portfolio_account(holder, row.deal_id, row.account)}  {given} {row.currency}
+    {books_account(row.due_cause, row.account)}  {taken} {row.currency}
+
+"""
 
 
 def _beancount(row: Row, holder: str, zone: ZoneInfo) -> str:
-    recorded_on = row.recorded_at.astimezone(zone).date()
-    account = portfolio_account(holder, row.deal_id, row.account)
-    return (
-        f'{row.effective_on} * "{row.due_cause}"\n'
-        f"  position: {row.position}\n"
-        f"  due_position: {row.due_position}\n"
-        f"  recorded_on: {recorded_on}\n"
-        f'  recorded_at: "{instant_text(row.recorded_at)}"\n'
-        f"  {account}  {amount_text(row.amount)} {row.currency}\n"
-        f"  {books_account(row.due_cause, row.account)}"
-        f"  {amount_text(-row.amount)} {row.currency}\n\n"
-    )
+    given, taken = amount_text(row.amount), amount_text(-row.amount)
+    return f"""\
+{row.effective_on} * "{row.due_cause}"
+  position: {row.position}
+  due_position: {row.due_position}
+  recorded_on: {row.recorded_at.astimezone(zone).date()}
+  recorded_at: "{instant_text(row.recorded_at)}"
+  {portfolio_account(holder, row.deal_id, row.account)}  {given} {row.currency}
+  {books_account(row.due_cause, row.account)}  {taken} {row.currency}
+
+"""
 
 
 _POINT = "; Dealfolio's ledger as of {as_of}, known at {known_at}, up to position {position}.\n"

@@ -309,6 +309,7 @@ def service_account(database: str) -> Iterator[str]:
 
 
 def test_a_member_of_the_application_role_alone_can_serve_and_is_found_well(database: str) -> None:
+    migrate(database)  # by whoever may make tables
     with service_account(database) as conninfo:
         assert migrate(conninfo) == []
         with closing(Service(conninfo, Settings())) as service:
