@@ -21,7 +21,7 @@ from application.orders import Answer, Order
 from domain.directory_commands import ClosePeriod, RegisterManager, ReopenPeriod
 from domain.events import DealEvent, Recorded, is_about_a_deal
 from domain.periods import Month
-from domain.values import DealId
+from domain.values import Account, DealId, ManagerId
 from projections.certified import certified_from_ledger, certified_of
 from tests.conftest import new_database
 from tests.histories import (
@@ -88,7 +88,7 @@ def test_any_closing_at_any_knowledge_is_as_the_definition_has_it(
             found = certified_from_ledger(cursor, closing, position)
             assert found == certified_of(log, closing, position)
             assert found.holds
-            learnt = Counter[tuple[str, str, str]]()
+            learnt = Counter[tuple[ManagerId, str, Account]]()
             for told_ in found.lines:
                 line = told_.line
                 learnt[line.manager_id, told_.currency, line.account] += line.amount
