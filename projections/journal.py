@@ -57,8 +57,9 @@ SELECT count(*) FROM ledger.postings
 WHERE manager = ANY (%(managers)s) AND position <= %(position)s AND effective_on <= %(as_of)s
 """
 _ROWS: LiteralString = """
-SELECT position, recorded_at, due_position, due_cause, effective_on,
-       (SELECT deal_id FROM ledger.deals WHERE deals.deal = next.deal), account, amount, currency
+SELECT position, recorded_at, due_position, due_cause::text, effective_on,
+       (SELECT deal_id FROM ledger.deals WHERE deals.deal = next.deal), account::text, amount,
+       currency
 FROM (
     SELECT * FROM ledger.postings
     WHERE manager = %(manager)s AND position > %(after)s AND position <= %(position)s
@@ -66,7 +67,7 @@ FROM (
     ORDER BY position FETCH FIRST %(most)s ROWS WITH TIES
 ) AS next
 JOIN books.events ON notification_id = position
-ORDER BY position, effective_on, due_position, account, amount
+ORDER BY position, effective_on, due_position, next.account, amount
 """
 """What one event has changed comes whole, so that the next question begins behind it. Of what is
 known up to a position nothing changes, not even by a rebuild: any number of questions give one
