@@ -73,6 +73,7 @@ async def certified(name: str, visit: VisitDep) -> Response:
 @router.get("/periods/{name}/certified.{kind}")
 async def totals_taken_along(name: str, kind: str, visit: VisitDep) -> Response:
     found, say = await _found(visit, name), gettext(visit.language)
+    accounts = {name: say(text) for name, text in ACCOUNTS.items()}
     columns = [
         Column(say("Closing"), "count"),
         *(Column(say(one), "text") for one in ("Manager", "Currency", "Account")),
@@ -81,7 +82,7 @@ async def totals_taken_along(name: str, kind: str, visit: VisitDep) -> Response:
     rows = [
         (
             closing["position"], found.people.name(row["manager_id"]), row["currency"],
-            say(ACCOUNTS[row["account"]]), row["certified"], row["replayed"], row["now"],
+            accounts[row["account"]], row["certified"], row["replayed"], row["now"],
             row["difference"],
         )
         for closing in found.closings
@@ -93,6 +94,8 @@ async def totals_taken_along(name: str, kind: str, visit: VisitDep) -> Response:
 @router.get("/periods/{name}/certified-lines.{kind}")
 async def lines_taken_along(name: str, kind: str, visit: VisitDep) -> Response:
     found, say = await _found(visit, name), gettext(visit.language)
+    accounts = {name: say(text) for name, text in ACCOUNTS.items()}
+    events = {name: say(text) for name, text in TYPES.items()}
     columns = [
         Column(say("Closing"), "count"),
         Column(say("Position"), "count"),
@@ -104,9 +107,9 @@ async def lines_taken_along(name: str, kind: str, visit: VisitDep) -> Response:
     rows = [
         (
             closing["position"], line["position"], line["recorded_at"],
-            found.author(line["actor"]), say(TYPES[line["event"]]), line["deal_id"],
+            found.author(line["actor"]), events[line["event"]], line["deal_id"],
             line["effective_on"], found.people.name(line["manager_id"]), line["currency"],
-            say(ACCOUNTS[line["account"]]), line["amount"],
+            accounts[line["account"]], line["amount"],
         )
         for closing in found.closings
         for line in closing["lines"]
