@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
@@ -10,10 +11,12 @@ from pydantic_core import to_json
 
 from api.problems import Problem, describe
 from api.words import KINDS
+from domain.events import instant_text
 from domain.values import ManagerId, decimal_text, value_text
 from projections.ledger import Balance, Standing, total
-from projections.point import Point
+from projections.point import Point, late_days
 from projections.portfolio import About, Figures, Line, ShowDeal, State, is_shown, summed
+from projections.restatement import RestatementLine
 
 _AMOUNT = "20000000.00"
 
@@ -398,6 +401,51 @@ class PeriodsAnswer(Asked):
     periods: list[PeriodOut]
 
 
+class CertifiedRowOut(Out):
+    """`certified` is what the closing's event keeps, `replayed` the ledger at that point, `now` the
+    month's last day as known at the point of the question; `difference` is now less certified.
+    """
+
+    manager_id: str = Field(examples=["anna-sokolova"])
+    currency: str = Field(examples=["RUB"])
+    account: str = Field(examples=["active"])
+    certified: Figure = Field(examples=[_AMOUNT])
+    replayed: Figure = Field(examples=[_AMOUNT])
+    now: Figure = Field(examples=["50000000.00"])
+    difference: Figure = Field(examples=["30000000.00"])
+
+
+class CertifiedLineOut(RestatementLineOut):
+    """What an event that was recorded behind the closing has changed, and who recorded it."""
+
+    actor: str = Field(examples=["7d1f4e7c-33d5-4a55-9a39-55dbd3a5a2b1"])
+    currency: str = Field(examples=["RUB"])
+
+
+class CertifiedOut(Out):
+    """One closing. `status`: `closed`, `reopened` (the month is open), `replaced` (by a later
+    closing of it). `knew` is the last position that its totals know. `alarm`, where something is
+    certified that does not follow from the log any more: what that means, and what to do.
+    """
+
+    period: str = Field(examples=["2026-06"])
+    last_day: date = Field(examples=["2026-06-30"])
+    status: str = Field(examples=["reopened"])
+    position: int = Field(examples=[1181])
+    recorded_at: Moment = Field(examples=["2026-07-05T09:15:02.123456Z"])
+    actor: str = Field(examples=["7d1f4e7c-33d5-4a55-9a39-55dbd3a5a2b1"])
+    knew: int = Field(examples=[1180])
+    alarm: str | None
+    rows: list[CertifiedRowOut]
+    lines: list[CertifiedLineOut]
+
+
+class CertifiedAnswer(Asked):
+    """The latest month first, and of one month the latest closing."""
+
+    closings: list[CertifiedOut]
+
+
 class AccountOut(Out):
     """`name` null: the person was forgotten."""
 
@@ -470,6 +518,20 @@ def answer(model: Out, links: Mapping[str, str] | None = None, **headers: str) -
     if links:
         headers["Link"] = ", ".join(f'<{url}>; rel="{rel}"' for rel, url in links.items())
     return Response(model.__pydantic_serializer__.to_json(model), 200, headers, "application/json")
+
+
+def restatement_line(line: RestatementLine, zone: ZoneInfo) -> RestatementLineOut:
+    return RestatementLineOut(
+        position=line.position,
+        recorded_at=instant_text(line.recorded_at),
+        event=line.event,
+        deal_id=str(line.deal_id),
+        manager_id=line.manager_id,
+        account=line.account,
+        effective_on=line.effective_on,
+        late_days=late_days(line.recorded_at, line.effective_on, zone),
+        amount=value_text(line.amount),
+    )
 
 
 def asked(point: Point) -> dict[str, Any]:

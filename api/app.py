@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from api import (
     actions,
     admin,
+    audit,
     batches,
     credentials,
     deal_commands,
@@ -40,6 +41,7 @@ from api.limits import RateLimit
 from api.pages import (
     accounts,
     catalogue,
+    certified,
     commands,
     deal,
     home,
@@ -77,6 +79,7 @@ _ROUTERS = tuple(
         deals,
         actions,
         log,
+        audit,
         directory_commands,
         lists,
         admin,
@@ -98,6 +101,7 @@ _PAGES = (
     catalogue,
     rerating,
     periods,
+    certified,
     journal,
     imports,  # before accounts, whose addresses are any
     accounts,

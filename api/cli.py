@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
@@ -18,6 +19,7 @@ from pydantic_settings import SettingsError
 from api import embedded
 from api.accounts import Accounts, new_token
 from api.app import create_app
+from api.audit import write_journal
 from api.demo import NotEmpty, grant_in_the_demo, load_demo
 from api.doctor import examine, examine_standbys
 from api.importing import import_files
@@ -41,6 +43,7 @@ from api.words import Language
 from application.orders import Unavailable
 from domain.errors import NotAllowedNow, Obstacle, Refusal
 from domain.values import Role
+from projections.journal import Format
 from projections.point import Knowledge
 from projections.rebuild import Busy, rebuild
 from projections.replaying import Failed
@@ -54,6 +57,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+audit = typer.Typer(help="What auditors take home.", no_args_is_help=True)
+app.add_typer(audit, name="audit")
 Host = Annotated[str | None, typer.Option(help="Address to listen on [DEALFOLIO_HOST].")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on [DEALFOLIO_PORT].")]
 Workers = Annotated[int | None, typer.Option(help="Server processes [DEALFOLIO_WORKERS].")]
@@ -128,9 +133,29 @@ def portfolio(
     """Portfolios at the end of a date, as known at a time."""
     settings = _settings(data=data)
     with _database(settings) as conninfo, _service(conninfo, settings) as service:
-        day = None if as_of is None else _parsed(TypeAdapter(Day), as_of)
-        knowledge = Knowledge(None if known_at is None else _parsed(TypeAdapter(KnownAt), known_at))
-        show_portfolios(service, day, knowledge, manager)
+        show_portfolios(service, *_point(as_of, known_at), manager)
+
+
+@audit.command()
+def journal(
+    format_: Annotated[Format, typer.Option("--format", help="Which program reads it.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A file; without it, standard output.")
+    ] = None,
+    as_of: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD")] = None,
+    known_at: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD or instant")] = None,
+    manager: Annotated[str | None, typer.Option(help="Only this manager's.")] = None,
+    data: Data = None,
+) -> None:
+    """The ledger as a journal of hledger or beancount, which add it up by themselves."""
+    settings = _settings(data=data)
+    day, knowledge = _point(as_of, known_at)
+    with (
+        _database(settings) as conninfo,
+        _service(conninfo, settings) as service,
+        progress("Postings") as told,
+    ):
+        write_journal(service, format_, output, day, knowledge, manager, told)
 
 
 @app.command()
@@ -242,6 +267,11 @@ def _parsed(what: TypeAdapter[T], text: str) -> T:
         return what.validate_python(text)
     except ValidationError as error:
         raise typer.BadParameter(f"{text}: {error.errors()[0]['msg']}") from error
+
+
+def _point(as_of: str | None, known_at: str | None) -> tuple[date | None, Knowledge]:
+    day = None if as_of is None else _parsed(TypeAdapter(Day), as_of)
+    return day, Knowledge(None if known_at is None else _parsed(TypeAdapter(KnownAt), known_at))
 
 
 def _settings(**given: Any) -> Settings:  # noqa: ANN401 - each as Settings types it

@@ -4,7 +4,6 @@ from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from typing import Annotated
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from fastapi import Query, Response
 from pydantic import Field
@@ -19,7 +18,6 @@ from api.answers import (
     MovementLine,
     PortfoliosAnswer,
     RestatementAnswer,
-    RestatementLineOut,
     SeriesAnswer,
     SeriesLine,
     Values,
@@ -29,6 +27,7 @@ from api.answers import (
     portfolio_deal,
     portfolio_figures,
     portfolios_answer,
+    restatement_line,
     values,
 )
 from api.asking import (
@@ -43,19 +42,18 @@ from api.asking import (
 from api.inputs import Currency, Day, Id, KnownAt, Position
 from api.routes import at_once, v1_router
 from domain.errors import Invalid
-from domain.events import instant_text
 from domain.values import ManagerId, TeamId, decimal_text, value_text
 from projections.directory import names
 from projections.ledger import NOBODY
 from projections.memory import Opening, opening, opening_from
 from projections.movement import movement_from_ledger
-from projections.point import Knowledge, Point, asked_for, late_days
+from projections.point import Knowledge, Point, asked_for
 from projections.portfolio import (
     line_of,
     manager_portfolio_from_ledger,
     portfolios_from_ledger,
 )
-from projections.restatement import RestatementLine, restatement_from_ledger
+from projections.restatement import restatement_from_ledger
 from projections.series import MOST_POINTS, Members, Step, dates, series_from_ledger
 
 router = v1_router(tags=["portfolios"], responses=QUESTION_REFUSALS)
@@ -325,7 +323,7 @@ def restatement(question: Annotated[RestatementQuestion, Query()], asking: Askin
             from_known_at=earlier.known_at.isoformat(timespec="microseconds"),
             from_position=earlier.position,
             earlier=Values(**values(restated.earlier)),
-            lines=[_line(line, at.service.settings.zone) for line in restated.lines],
+            lines=[restatement_line(line, at.service.settings.zone) for line in restated.lines],
             later=Values(**values(restated.later)),
         )
     )
@@ -336,17 +334,3 @@ def _knowledge(known_at: date | datetime | None, position: int | None) -> Knowle
     if known_at is None and position is None:
         raise Invalid("from_known_at", "missing")
     return Knowledge(known_at, position)
-
-
-def _line(line: RestatementLine, zone: ZoneInfo) -> RestatementLineOut:
-    return RestatementLineOut(
-        position=line.position,
-        recorded_at=instant_text(line.recorded_at),
-        event=line.event,
-        deal_id=str(line.deal_id),
-        manager_id=line.manager_id,
-        account=line.account,
-        effective_on=line.effective_on,
-        late_days=late_days(line.recorded_at, line.effective_on, zone),
-        amount=value_text(line.amount),
-    )

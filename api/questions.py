@@ -23,6 +23,8 @@ QUESTIONS: Mapping[str, Task] = {
     "listPeriods": Task.LOOK_UP,
     "getRules": Task.LOOK_UP,
     "listReads": Task.AUDIT,
+    "getJournal": Task.AUDIT,
+    "getCertified": Task.AUDIT,
     "createAccount": Task.ADMINISTER,
     "listAccounts": Task.ADMINISTER,
     "grantRole": Task.ADMINISTER,

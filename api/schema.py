@@ -27,6 +27,7 @@ MIGRATIONS: tuple[tuple[str, Path | None], ...] = (
     ("numbers", None),
     ("claims", _ROOT / "application" / "claims.sql"),
     ("imports", _ROOT / "application" / "imports.sql"),
+    ("immutable", _ROOT / "application" / "immutable.sql"),
 )
 """In order, each run once in its own transaction; what was released is never edited. None: the
 ledger's tables have changed, and it is made anew from the log.
@@ -80,7 +81,8 @@ def migrate(conninfo: str) -> list[str]:
             return _migrate(connection, conninfo)
         except psycopg.errors.InsufficientPrivilege as error:
             raise SchemaError(
-                f"the account {connection.info.user} may not prepare the database: {error}. Let an"
+                f"the account {connection.info.user} may not prepare the database: {error}. Run"
+                " `dealfolio verify` once as an account that may make tables, or let an"
                 " administrator run `CREATE ROLE dealfolio_owner; CREATE ROLE dealfolio_app; GRANT"
                 f" dealfolio_owner, dealfolio_app TO {connection.info.user}; GRANT CREATE ON"
                 f" DATABASE {connection.info.dbname} TO dealfolio_owner`"

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from api.doctor import Finding
+from api.findings import Finding
 from api.importing import ImportReport
 from api.service import Service
 from api.settings import Settings

@@ -610,3 +610,19 @@ FIELDS: Mapping[str, tuple[str, str]] = {
     "role": ("для этой роли нужно указать {needs}", "this role needs {needs}"),
 }
 OTHERWISE = ("недопустимое значение", "is not valid here")
+
+NOT_WHAT_WAS_CERTIFIED: Mapping[Language, str] = {
+    "ru": "Итоги, заверенные при закрытии, больше не следуют из журнала: данные изменены или"
+    " повреждены. Что делать: сохраните копию базы и ничего в ней не исправляйте; выполните"
+    " dealfolio verify. Если он называет отличия, повреждены проводки: выполните dealfolio"
+    " rebuild и спросите ещё раз. Если отличий нет или тревога осталась, изменён сам журнал:"
+    " не опирайтесь на эти суммы, сверьте журнал с контрольной точкой или копией, которые"
+    " хранились вне базы, и восстановите его из копии.",
+    "en": "The totals certified at the closing do not follow from the log any more: data was"
+    " changed or damaged. What to do: keep a copy of the database and mend nothing in it; run"
+    " dealfolio verify. If it names differences, the ledger is damaged: run dealfolio rebuild"
+    " and ask again. If it names none, or the alarm stays, the log itself was changed: do not"
+    " rely on these sums, compare the log with a checkpoint or a backup that was kept outside"
+    " the database, and restore it from the backup.",
+}
+"""Beside a closing whose totals are not those of the ledger at its point."""

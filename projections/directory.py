@@ -2,8 +2,9 @@
 
 from bisect import bisect_right
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from enum import StrEnum
 from operator import attrgetter
 from threading import Lock
 from typing import Any, LiteralString
@@ -20,6 +21,7 @@ from domain.events import (
     decode,
     is_about_the_directory,
 )
+from domain.periods import Month
 from domain.values import ManagerId
 
 EARLIER = 16
@@ -47,6 +49,31 @@ class PeriodLine:
     actor: str
     reason: str | None
     totals: tuple[PeriodTotal, ...]
+
+
+class ClosingStatus(StrEnum):
+    """What has become of a closing: it holds, the month is open again, or was closed anew."""
+
+    CLOSED = "closed"
+    REOPENED = "reopened"
+    REPLACED = "replaced"
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """One closing of a month. `knew` is the last position that its totals know."""
+
+    month: Month
+    status: ClosingStatus
+    position: int
+    recorded_at: datetime
+    actor: str
+    knew: int
+    totals: tuple[PeriodTotal, ...]
+
+    @property
+    def last_day(self) -> date:
+        return self.month.last_day
 
 
 class DirectoryView:
@@ -112,6 +139,21 @@ class DirectoryView:
                 )
         return [lines[period] for period in sorted(lines)]
 
+    def closings(self, cursor: Cursor[Any], position: int) -> list[Closing]:
+        """Every one up to `position`; months in order, those of one month as they were recorded."""
+        found: dict[Month, list[Closing]] = {}
+        for recorded in self._caught_up(cursor):
+            event = recorded.event
+            if recorded.position > position:
+                break
+            if isinstance(event, PeriodClosed):
+                closings = found.setdefault(Month.parse(event.period), [])
+                _mark_last(closings, ClosingStatus.REPLACED)
+                closings.append(_closing(recorded, event))
+            elif isinstance(event, PeriodReopened):
+                _mark_last(found[Month.parse(event.period)], ClosingStatus.REOPENED)
+        return [closing for month in sorted(found) for closing in found[month]]
+
     def _caught_up(self, cursor: Cursor[Any]) -> tuple[Recorded[DirectoryEvent], ...]:
         known = self._events
         rows = cursor.execute(_EVENTS, [known[-1].position if known else 0])
@@ -123,6 +165,22 @@ class DirectoryView:
                     self._latest = self._latest.evolve(recorded)
                     self._events += (recorded,)
             return self._events
+
+
+def _mark_last(closings: list[Closing], status: ClosingStatus) -> None:
+    closings[-1:] = [replace(one, status=status) for one in closings[-1:]]
+
+
+def _closing(recorded: Recorded[DirectoryEvent], event: PeriodClosed) -> Closing:
+    return Closing(
+        Month.parse(event.period),
+        ClosingStatus.CLOSED,
+        recorded.position,
+        recorded.recorded_at,
+        recorded.actor,
+        event.position,
+        event.totals,
+    )
 
 
 def names_of(cursor: Cursor[Any], people: Collection[str]) -> Mapping[str, str]:

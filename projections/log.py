@@ -1,5 +1,6 @@
 """Reading the log: the events as facts, and as they are published."""
 
+from collections.abc import Collection, Mapping
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
@@ -15,6 +16,15 @@ _AFTER: LiteralString = """
 SELECT originator_id, topic, state, notification_id FROM books.events
 WHERE notification_id > %s ORDER BY notification_id LIMIT %s
 """
+_AUTHORS: LiteralString = """
+SELECT notification_id, convert_from(state, 'UTF8')::jsonb ->> 'actor' FROM books.events
+WHERE notification_id = ANY (%s)
+"""
+
+
+def authors(cursor: Cursor[Any], positions: Collection[int]) -> Mapping[int, str]:
+    """Who recorded the events at these positions, by id."""
+    return dict(cursor.execute(_AUTHORS, [list(positions)]).fetchall())
 
 
 def deal_events(cursor: Cursor[Any], deal_id: UUID, position: int) -> list[Recorded[DealEvent]]:

@@ -124,6 +124,20 @@ def restatement_from_ledger(
     managers: Collection[ManagerId] | None,
 ) -> Restatement:
     """The same: what was held as known at `first`, and the postings learnt since by their event."""
+    earlier = balance_of(cursor, as_of, first, currency, managers)
+    lines = lines_from_ledger(cursor, as_of, first, last, currency, managers)
+    return Restatement(earlier, lines)
+
+
+def lines_from_ledger(
+    cursor: Cursor[Any],
+    as_of: date,
+    first: int,
+    last: int,
+    currency: str,
+    managers: Collection[ManagerId] | None,
+) -> tuple[RestatementLine, ...]:
+    """Its lines alone."""
     asked = {
         "as_of": as_of,
         "first": first,
@@ -131,8 +145,7 @@ def restatement_from_ledger(
         "currency": currency,
         "managers": managers_asked(managers),
     }
-    earlier = balance_of(cursor, as_of, first, currency, managers)
-    return Restatement(earlier, _in_order(_lines(cursor, _LINES[whose(managers)], asked)))
+    return _in_order(_lines(cursor, _LINES[whose(managers)], asked))
 
 
 def _lines(

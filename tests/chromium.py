@@ -1,23 +1,17 @@
 """Pages as a browser shows them: Debian's Chromium, a window of it, what may not happen there."""
 
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
-import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, Response, sync_playwright
 
 from tests.browser import COOKIE, page_of
 from tests.over_http import Company, Person
 
-PLACES = (Path("/usr/bin/chromium"), Path("/usr/bin/chromium-browser"))
 OPTIONS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -29,23 +23,6 @@ PASSWORD = "витрина у окна на юг"
 _TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 AA = {"runOnly": _TAGS, "resultTypes": ["violations"]}
 CONTRAST = {"runOnly": ["color-contrast"], "resultTypes": ["violations"]}
-
-
-def _installed() -> str | None:
-    found = next((str(place) for place in PLACES if place.exists()), None)
-    return found or shutil.which("chromium")
-
-
-def where_it_is() -> str:
-    """Installed when missing, where that can be done; a test that needs it is skipped elsewhere."""
-    found = _installed()
-    if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        command = ["apt-get", "install", "-y", "--no-install-recommends", "chromium"]
-        subprocess.run(command, check=False, capture_output=True, timeout=300)
-        found = _installed()
-    if found is None:
-        pytest.skip("no Chromium: apt-get install chromium")
-    return found
 
 
 @contextmanager

@@ -15,7 +15,8 @@ from psycopg.conninfo import make_conninfo
 
 from api.embedded import postgres
 from api.schema import migrate
-from tests.chromium import chromium, where_it_is
+from tests.chromium import chromium
+from tests.installed import installed
 
 _numbers = count(1)
 _TEMPLATE = f"dealfolio_template_{os.getpid()}"
@@ -81,7 +82,7 @@ def _drop(connection: psycopg.Connection[tuple[object, ...]], name: str) -> None
 
 @pytest.fixture(scope="session")
 def browser_place() -> str:
-    return where_it_is()
+    return installed("chromium")
 
 
 @pytest.fixture(scope="module")

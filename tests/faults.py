@@ -63,6 +63,11 @@ _STANDBYS_PAUSED = (
     "test_standbys.py"
     "::test_while_the_standbys_replay_nothing_the_primary_answers_and_then_they_do_again"
 )
+_HLEDGER = "test_journal.py::test_hledger_comes_to_the_same_balances_on_any_date_at_any_position"
+_BEANCOUNT = (
+    "test_journal.py::test_beancount_comes_to_the_same_balances_on_any_date_at_any_position"
+)
+_CERTIFIED = "test_certified.py::test_any_closing_at_any_knowledge_is_as_the_definition_has_it"
 _RULE_OR_ANSWER = "test_concurrency.py::test_nobody_is_told_anything_but_an_answer_or_a_rule"
 
 FAULTS = (
@@ -974,6 +979,128 @@ FAULTS = (
         "CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON books.events\n",
         "CREATE TRIGGER append_only BEFORE DELETE OR TRUNCATE ON books.events\n",
         "test_transactor.py::test_nobody_changes_or_removes_what_was_recorded",
+    ),
+    Fault(
+        "what replicates may change the log",
+        "application/immutable.sql",
+        "ALTER TABLE books.events\n    ENABLE ALWAYS TRIGGER append_only,",
+        "ALTER TABLE books.events\n    ENABLE TRIGGER append_only,",
+        "test_immutable.py::test_whoever_signs_in_changes_and_removes_nothing",
+    ),
+    Fault(
+        "a table above the read log is a way into it",
+        "application/immutable.sql",
+        "    ENABLE ALWAYS TRIGGER append_only, ENABLE ALWAYS TRIGGER append_only_rows;\n"
+        "ALTER TABLE books.migrations\n",
+        "    ENABLE ALWAYS TRIGGER append_only, DISABLE TRIGGER append_only_rows;\n"
+        "ALTER TABLE books.migrations\n",
+        "test_immutable.py::test_no_other_table_is_a_way_round",
+    ),
+    Fault(
+        "the doctor takes a trigger that can be skipped for a good one",
+        "api/storage.py",
+        "WHERE tgenabled IS DISTINCT FROM 'A' OR",
+        "WHERE tgenabled IS NOT DISTINCT FROM 'D' OR",
+        "test_immutable.py::test_the_doctor_says_where_the_log_is_less_safe_than_it_could_be",
+    ),
+    Fault(
+        "the doctor overlooks rights on single columns",
+        "api/storage.py",
+        "       OR may = 'UPDATE' AND has_any_column_privilege(oid, relation, 'UPDATE'))\n",
+        "       OR false)\n",
+        "test_immutable.py::test_the_doctor_says_where_the_log_is_less_safe_than_it_could_be",
+    ),
+    Fault(
+        "who may become the owner is found well",
+        "api/doctor.py",
+        "    if owns:\n",
+        "    if owns and powerful:\n",
+        "test_immutable.py::test_the_doctor_says_where_the_log_is_less_safe_than_it_could_be",
+    ),
+    # ------------------------------------------------------------------ a second opinion
+    Fault(
+        "a journal has what is effective later",
+        "projections/journal.py",
+        "      AND effective_on <= %(as_of)s\n    ORDER BY position FETCH",
+        "    ORDER BY position FETCH",
+        _HLEDGER,
+    ),
+    Fault(
+        "a journal has what was learnt later",
+        "projections/journal.py",
+        "position > %(after)s AND position <= %(position)s\n",
+        "position > %(after)s\n",
+        _BEANCOUNT,
+    ),
+    Fault(
+        "an event is torn between two questions, and its rest is lost",
+        "projections/journal.py",
+        "ROWS WITH TIES",
+        "ROWS ONLY",
+        "test_journal.py::test_each_posting_of_the_ledger_is_one_transaction_with_both_times",
+    ),
+    Fault(
+        "a journal moves the point by a digit",
+        "projections/journal.py",
+        "{digits // 1_000_000}.{digits % 1_000_000:06d}",
+        "{digits // 1_000_000}.{digits % 1_000_000}",
+        _BEANCOUNT,
+    ),
+    Fault(
+        "what was learnt is told by the day on which it holds",
+        "projections/journal.py",
+        "{row.effective_on}={row.recorded_at.astimezone(zone).date()} {row.due_cause}",
+        "{row.effective_on}={row.effective_on} {row.due_cause}",
+        "test_journal.py::test_a_date_as_it_was_known_then_and_as_it_is_known_now",
+    ),
+    Fault(
+        "two ids share an account",
+        "projections/journal.py",
+        'return f"{kind}X-{coded}"',
+        'return f"{kind}-{coded}"',
+        "test_journal.py::test_every_id_has_a_name_of_its_own_that_both_programs_take",
+    ),
+    Fault(
+        "what is certified is compared with itself",
+        "projections/certified.py",
+        "all(row.certified == row.replayed for row in self.rows)",
+        "all(row.certified == row.certified for row in self.rows)",
+        "test_certified.py::test_what_is_certified_and_does_not_follow_any_more_is_an_alarm",
+    ),
+    Fault(
+        "a closing is replayed with what came behind it",
+        "projections/certified.py",
+        "        portfolios_from_ledger(cursor, closing.last_day, closing.knew),\n",
+        "        portfolios_from_ledger(cursor, closing.last_day, position),\n",
+        _CERTIFIED,
+    ),
+    Fault(
+        "differences begin an event too early",
+        "projections/certified.py",
+        "            cursor, closing.last_day, closing.knew, position, currency, None\n",
+        "            cursor, closing.last_day, closing.knew - 1, position, currency, None\n",
+        _CERTIFIED,
+    ),
+    Fault(
+        "a closing that was replaced is in force",
+        "projections/directory.py",
+        "                _mark_last(closings, ClosingStatus.REPLACED)\n",
+        "",
+        "test_certified.py::test_each_closing_is_told_with_what_has_become_of_it",
+    ),
+    Fault(
+        "the next page of closings knows more than the one before",
+        "api/audit.py",
+        '"known_at": None, "position": point.position}',
+        '"known_at": None}',
+        "test_certified.py::test_pages_follow_each_other_at_one_point",
+    ),
+    Fault(
+        "the journal is a question like any other",
+        "api/questions.py",
+        '    "getJournal": Task.AUDIT,\n',
+        '    "getJournal": Task.SEE,\n',
+        "test_access.py::test_what_is_for_audits",
     ),
     Fault(
         "the service may update the log",
@@ -2001,6 +2128,7 @@ FAULTS = (
         "'{}'::bytea[] ELSE contents",
         "contents ELSE contents",
         "test_pages_imports.py::test_files_are_kept_no_longer_than_they_are_needed",
+    ),
     Fault(
         "a page records on a deal that has moved on unseen",
         "api/door.py",

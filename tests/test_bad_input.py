@@ -303,6 +303,12 @@ QUESTIONS: dict[str, Request] = {
     "restatement by position": asking(
         "/v1/portfolios/restatement", as_of="2026-06-30", from_position="1", to_position="2"
     ),
+    "journal": asking("/v1/audit/journal", format="hledger", as_of="2026-06-30"),
+    "journal of one": asking(
+        "/v1/audit/journal", format="beancount", manager_id="{manager}", known_at="2026-10-19"
+    ),
+    "certified": asking("/v1/audit/certified", known_at="2026-10-19", limit="12", cursor="0"),
+    "certified month": asking("/v1/audit/certified", period="2026-06", position="1"),
     "deals": asking(
         "/v1/deals", status="open", manager_id="{manager}", limit="1000", as_of="2026-06-30"
     ),
@@ -960,7 +966,7 @@ BAD_LIMIT = {
     "a fraction": "5.0",
     "with a space": " 5",
 }
-for control in ("deals", "actions", "events", "managers", "accounts"):
+for control in ("deals", "actions", "events", "managers", "accounts", "certified"):
     query(control, "limit", BAD_LIMIT)
 query("series", "step", {"unknown": "year", "in capitals": "WEEK", "empty": "", "a number": "7"})
 query("series", "from", {"missing": MISSING, "after to": "2026-04-01", "empty": ""})
@@ -980,6 +986,15 @@ query("restatement", "manager_id", {"unknown": "nobody"}, "not-found")
 query("restatement", "known_at", {"is of another question": "2026-10-19"})
 query("restatement by position", "from_position", {"after to": "3", "negative": "-1"})
 query("restatement by position", "to_position", {"to come": "999999"}, "in-the-future")
+query("journal", "format", {"missing": MISSING, "unknown": "ledger", "in capitals": "HLEDGER"})
+query("journal", "as_of", {"no date": "2026-02-30"})
+query("journal", "as_of", {"tomorrow": "2026-10-21"}, "in-the-future")
+query("journal of one", "manager_id", {"unknown": "nobody"}, "not-found")
+query("journal of one", "position", {"beside known_at": "1"})
+query("certified", "as_of", {"is of another question": "2026-10-19"})
+query("certified", "known_at", {"tomorrow": "2026-10-21"}, "in-the-future")
+query("certified month", "period", {"no month": "2026-13", "a day": "2026-06-30", "empty": ""})
+query("certified month", "position", {"to come": "999999"}, "in-the-future")
 query("deals", "status", {"unknown": "asleep", "in capitals": "OPEN", "empty": ""})
 query(
     "deals",

@@ -37,7 +37,8 @@ WHY = {"reason": "проверка"}
 HOMES = {
     ("get", "deals"): "auditor", ("get", "log"): "auditor", ("get", "portfolios"): "head",
     ("get", "people"): "manager", ("get", "catalogue"): "manager", ("get", "periods"): "manager",
-    ("get", "rules"): "manager", ("post", "deals"): "director", ("post", "people"): "director",
+    ("get", "rules"): "manager", ("get", "audit"): "auditor", ("post", "deals"): "director",
+    ("post", "people"): "director",
     ("post", "catalogue"): "director", ("post", "periods"): "director",
     ("post", "rules"): "director", ("get", "accounts"): "admin", ("post", "accounts"): "admin",
     ("delete", "accounts"): "admin", ("post", "batches"): "director",

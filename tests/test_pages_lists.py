@@ -16,10 +16,12 @@ import httpx
 import pytest
 
 from api.pages.journal import TYPES
+from api.words import NOT_WHAT_WAS_CERTIFIED
 from domain.events import EVENT_TYPES
 from domain.values import Role
+from projections.certified import Certified
 from tests.browser import Browser, page_of
-from tests.over_http import Company, company
+from tests.over_http import AUTUMN, Company, company
 
 NOBODYS = UUID(int=7)
 PAGES = ("/catalogue", "/periods", "/log", "/accounts", "/accounts/system")
@@ -174,6 +176,52 @@ def test_a_type_is_defined_and_retired(pages: dict[str, Browser], here: Company)
     again = pages["director"].send("/catalogue/new", **(new | {"key": str(uuid4())}))
     assert again.status_code == 409
     assert 'value="Письмо"' in again.text
+
+
+def test_what_was_certified_is_shown_against_now_figure_by_figure(
+    pages: dict[str, Browser], here: Company
+) -> None:
+    (told,) = here.director.ask("/v1/audit/certified", period="2026-08")["closings"]
+    assert [row["difference"] for row in told["rows"]] == ["30000000.00"]
+    assert len(told["lines"]) == 1
+    assert told["lines"][0]["actor"] == here.director.account_id
+    said = plain(pages["auditor"].get("/periods/2026-08/certified?lang=en"))
+    assert "the month was reopened" in said
+    assert (
+        "Анна Соколова In work 20,000,000.00 ₽ 20,000,000.00 ₽ 50,000,000.00 ₽ +30,000,000" in said
+    )
+    assert "Action performed Aug 31 Oct 20 +50 days Кто-то director Анна Соколова In work" in said
+    assert "Alarm" not in said
+    by_title = {"Certified": "certified", "Replayed": "replayed", "Now": "now"}
+    rows = pages["auditor"].get("/periods/2026-08/certified.json?lang=en").json()["rows"]
+    assert [{by_title[name]: row[name] for name in by_title} for row in rows] == [
+        {name: row[name] for name in by_title.values()} for row in told["rows"]
+    ]
+    file = pages["auditor"].get("/periods/2026-08/certified-lines.csv?lang=en").text
+    line, *_ = csv.DictReader(StringIO(file))
+    assert (line["Position"], line["Amount"], line["Author"]) == (
+        str(told["lines"][0]["position"]), "30000000.00", "Кто-то director",
+    )  # fmt: skip
+    then = pages["auditor"].get(f"/periods/2026-08/certified?known_at={AUTUMN.date()}&lang=ru")
+    assert "месяц открыт снова" in plain(then)
+
+
+def test_what_was_certified_is_for_those_who_audit(pages: dict[str, Browser]) -> None:
+    for role, page in pages.items():
+        may = role in ("director", "auditor")
+        for path in ("/periods/2026-08/certified", "/periods/2026-08/certified-lines.csv"):
+            assert page.get(path).status_code == (200 if may else 403), role
+        assert ("/periods/2026-08/certified" in page.get("/periods/2026-08").text) == may
+    for name in ("2026-07", "2026-13", "august"):
+        assert pages["auditor"].get(f"/periods/{name}/certified").status_code == 404
+
+
+def test_an_alarm_is_read_on_the_page_in_the_readers_language(
+    pages: dict[str, Browser], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Certified, "holds", property(lambda _: False))
+    for language, words in NOT_WHAT_WAS_CERTIFIED.items():
+        assert words in plain(pages["auditor"].get(f"/periods/2026-08/certified?lang={language}"))
 
 
 def test_a_month_shows_its_closing_beside_now_and_the_restatement_between(

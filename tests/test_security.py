@@ -3,7 +3,6 @@
 import asyncio
 import os
 import re
-import shutil
 import socket
 import stat
 import subprocess
@@ -25,6 +24,7 @@ from api.schema import migrate
 from api.serving import UnsafeHost, require_safe, server_options
 from api.settings import Settings
 from tests.conftest import reachable_directory
+from tests.installed import installed
 from tests.over_http import AUTUMN, JSON, Company, company, refused
 from tests.test_cli import run, serving
 
@@ -151,20 +151,14 @@ def test_no_script_and_no_style_stands_in_the_page_or_may(here: Company) -> None
     assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
 
 
-def chromium() -> str:
-    """A browser; installed where that can be done without asking: root, Debian, in CI."""
-    found = shutil.which("chromium")
-    if found is None and os.environ.get("CI") and os.geteuid() == 0 and shutil.which("apt-get"):
-        for command in ("apt-get update -qq", "apt-get install -y -qq chromium"):
-            subprocess.run(command.split(), capture_output=True, timeout=240, check=False)
-        found = shutil.which("chromium")
-    if found is None:
-        pytest.skip("there is no chromium here: apt-get install chromium")
-    return found
-
-
 def test_the_documentation_runs_in_a_browser_under_its_own_policy(here: Company) -> None:
-    command = [chromium(), "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]
+    command = [
+        installed("chromium"),
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--enable-logging=stderr",
+    ]
     command += ["--virtual-time-budget=10000", "--dump-dom", f"{here.address}/docs"]
     shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     assert shown.stdout.count("opblock-summary-path") > 40

@@ -154,7 +154,7 @@ async def reopened(visit: VisitDep) -> Response:
 @router.get("/periods/{name}")
 async def period(name: str, visit: VisitDep) -> Response:
     """One month by manager."""
-    month = _month(name)
+    month = month_of(name)
     if month is None:
         raise NotFound("period", name)
     found, people = await gather(_months(visit, month), visit.ask("/managers", limit=1_000))
@@ -184,7 +184,7 @@ async def _recorded(
     visit: Visit, what: str, form: Mapping[str, str], body: Mapping[str, str]
 ) -> Response:
     try:
-        month = _month(form.get("period", ""))
+        month = month_of(form.get("period", ""))
         path = f"/periods/{month or form.get('period', '') or '-'}/{what}"
         position = await record(visit, form, path, body)
     except Exception as error:  # noqa: BLE001 - what is no refusal is raised again
@@ -207,7 +207,7 @@ async def _months(visit: Visit, last: Month | None = None) -> Months:
     told = {Month.parse(one["period"]): one for one in answer["periods"]}
     current = Month(visit.today.year, visit.today.month)
     shut = sorted(month for month, one in told.items() if one["status"] == "closed")
-    end = min(last or _month(visit.asked.get("up_to", "")) or current, current)
+    end = min(last or month_of(visit.asked.get("up_to", "")) or current, current)
     first = min([*told, _before(current, SHOWN - 1)])
     months = [*takewhile(lambda month: month >= first, (_before(end, n) for n in range(SHOWN)))]
     lines = await gather(
@@ -248,7 +248,7 @@ async def _line(visit: Visit, month: Month, told: Mapping[str, Any] | None) -> L
     return Line(month, closing, opening, now, currency, is_over)
 
 
-def _month(text: str) -> Month | None:
+def month_of(text: str) -> Month | None:
     """Of an address; None for what is no month."""
     try:
         month = Month.parse(text)

@@ -49,7 +49,8 @@ from projections.series import Step, dates
 from projections.snapshots import standings, standings_on
 from tests.benchmarks.company import FIRST, fill
 from tests.benchmarks.load import apply, request
-from tests.chromium import chromium, where_it_is
+from tests.chromium import chromium
+from tests.installed import installed
 
 TOKEN = "benchmark-token"
 CLIENTS = 32
@@ -316,7 +317,7 @@ def first_visits(port: int, cookie: str, path: str, rounds: int) -> tuple[list[f
     """Milliseconds to the first paint, and bytes over the wire; each with an empty cache."""
     paints, sizes = [], []
     name, _, value = cookie.partition("=")
-    with chromium(where_it_is()) as browser:
+    with chromium(installed("chromium")) as browser:
         for _ in range(rounds):
             context = browser.new_context(viewport={"width": 1440, "height": 900})
             url = f"https://127.0.0.1:{port}"

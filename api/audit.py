@@ -1,0 +1,187 @@
+"""For whoever audits: the ledger as a journal that other programs add up, and what was certified
+against what is known now.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from fastapi import Query, Request, Response
+from fastapi.responses import PlainTextResponse, StreamingResponse
+
+from api.answers import (
+    PAGED,
+    QUESTION_REFUSALS,
+    CertifiedAnswer,
+    CertifiedLineOut,
+    CertifiedOut,
+    CertifiedRowOut,
+    answer,
+    asked,
+    restatement_line,
+)
+from api.asking import AskingDep, KnowledgeQuestion, PointQuestion
+from api.inputs import Limit, MonthName, Position
+from api.problems import language_of
+from api.routes import v1_router
+from api.service import Service
+from api.words import NOT_WHAT_WAS_CERTIFIED, Language
+from domain.errors import NotFound
+from domain.events import instant_text
+from domain.values import ManagerId, value_text
+from projections.certified import Certified, CertifiedRow, certified_from_ledger
+from projections.journal import Format, Journal, Read
+from projections.point import BEYOND, Knowledge, Point, point_at
+
+router = v1_router(tags=["audit"], responses=QUESTION_REFUSALS)
+
+
+class JournalQuestion(PointQuestion):
+    format: Format
+    manager_id: str | None = None
+
+
+@router.get("/audit/journal", operation_id="getJournal", response_class=PlainTextResponse)
+def journal(question: Annotated[JournalQuestion, Query()], asking: AskingDep) -> Response:
+    """Every posting effective by `as_of` as a transaction of hledger or beancount, with the day on
+    which it was recorded. People and deals are named by id.
+    """
+    with asking.desk() as at:
+        point = at.point(question.as_of, question.knowledge)
+        who = question.manager_id
+        managers = None if who is None else {at.require_manager(who, point.as_of)}
+    service = asking.service
+    text = Journal(reading(service, point), point, managers).text(
+        question.format, service.settings.zone
+    )
+    name = f"dealfolio-{point.as_of}-{point.position}.{question.format}"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(text, 200, headers, "text/plain")
+
+
+class CertifiedQuestion(KnowledgeQuestion):
+    period: MonthName | None = None
+    """The closings of this month alone."""
+    limit: Limit = 12
+    cursor: Position = 0
+    """From the `next` link of the page before."""
+
+
+@router.get(
+    "/audit/certified",
+    operation_id="getCertified",
+    response_model=CertifiedAnswer,
+    responses=PAGED,
+)
+def certified(
+    question: Annotated[CertifiedQuestion, Query()], request: Request, asking: AskingDep
+) -> Response:
+    """Of each closing of a month, by manager, currency and account: what it certified, what the
+    ledger gives at that point today, and what the month's last day comes to as known now; each
+    difference by its event and author. Of each row, replayed + lines = now.
+    """
+    language = language_of(
+        request.headers.get("accept-language", ""), asking.service.settings.language
+    )
+    with asking.desk() as at:
+        point = at.point(None, question.knowledge)
+        closings = at.service.directory.closings(at.cursor, point.position)[::-1]
+        if question.period is not None:
+            closings = [one for one in closings if str(one.month) == question.period]
+        end = question.cursor + question.limit
+        page = closings[question.cursor : end]
+        found = at.read(
+            point.position,
+            lambda cursor: [certified_from_ledger(cursor, one, point.position) for one in page],
+        )
+    zone = asking.service.settings.zone
+    body = CertifiedAnswer(
+        **asked(point), closings=[_closing(one, zone, language) for one in found]
+    )
+    more = question.model_copy(update={"cursor": end, "known_at": None, "position": point.position})
+    following = urlencode(more.model_dump(exclude_none=True))
+    links = {"next": f"{request.url.path}?{following}"} if end < len(closings) else {}
+    return answer(body, links, **{"Content-Language": language, "Vary": "Accept-Language"})
+
+
+def _closing(one: Certified, zone: ZoneInfo, language: Language) -> CertifiedOut:
+    closing = one.closing
+    return CertifiedOut(
+        period=str(closing.month),
+        last_day=closing.last_day,
+        status=closing.status,
+        position=closing.position,
+        recorded_at=instant_text(closing.recorded_at),
+        actor=closing.actor,
+        knew=closing.knew,
+        alarm=None if one.holds else NOT_WHAT_WAS_CERTIFIED[language],
+        rows=[_row(row) for row in one.rows],
+        lines=[
+            CertifiedLineOut(
+                **restatement_line(told.line, zone).model_dump(),
+                actor=told.actor,
+                currency=told.currency,
+            )
+            for told in one.lines
+        ],
+    )
+
+
+def _row(row: CertifiedRow) -> CertifiedRowOut:
+    return CertifiedRowOut(
+        manager_id=row.manager_id,
+        currency=row.currency,
+        account=row.account,
+        certified=value_text(row.certified),
+        replayed=value_text(row.replayed),
+        now=value_text(row.now),
+        difference=value_text(row.now - row.certified),
+    )
+
+
+def reading(service: Service, point: Point) -> Read[Any]:
+    """Each question has a connection of its own, so that a slow reader holds none."""
+
+    def read(question: Callable[[Any], Any]) -> Any:  # noqa: ANN401 - what the question gives
+        with service.asking() as cursor:
+            return service.standbys.read(cursor, point.position, question)
+
+    return read
+
+
+def write_journal(
+    service: Service,
+    format_: Format,
+    output: Path | None,
+    as_of: date | None,
+    knowledge: Knowledge,
+    manager_id: str | None,
+    progress: Callable[[int, int], None],
+) -> None:
+    """The same into a file, which is there only when it is whole, or to standard output. Raises
+    NotFound, InTheFuture, Invalid.
+    """
+    with service.asking() as cursor:
+        point = point_at(cursor, service.clock, as_of, knowledge)
+        known = service.directory.at(cursor, BEYOND).people.managers
+    if manager_id is not None and manager_id not in known:
+        raise NotFound("manager", manager_id)
+    managers = None if manager_id is None else {ManagerId(manager_id)}
+    made = Journal(reading(service, point), point, managers)
+    total = made.count()
+    pieces = made.text(format_, service.settings.zone, lambda done: progress(done, total))
+    if output is None:
+        sys.stdout.writelines(pieces)
+        return
+    unfinished = output.with_name(f".{output.name}.{os.getpid()}")
+    try:
+        with unfinished.open("w", encoding="utf-8") as file:
+            file.writelines(pieces)
+        unfinished.replace(output)
+    finally:
+        unfinished.unlink(missing_ok=True)
