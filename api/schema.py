@@ -25,6 +25,7 @@ MIGRATIONS: tuple[tuple[str, Path | None], ...] = (
     ("positions", _ROOT / "application" / "positions.sql"),
     ("snapshots", _ROOT / "projections" / "ledger_snapshots.sql"),
     ("numbers", None),
+    ("evidence", _ROOT / "projections" / "evidence" / "evidence.sql"),
 )
 """In order, each run once in its own transaction; what was released is never edited. None: the
 ledger's tables have changed, and it is made anew from the log.

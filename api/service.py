@@ -20,6 +20,7 @@ from api.connection import (
     ImpatientConnection,
     become_the_service,
 )
+from api.proving import Proving
 from api.reads import ReadLog
 from api.settings import Settings
 from api.standbys import Standbys
@@ -68,6 +69,7 @@ class Service:
             open=True,
         )
         self._snapshots = Regularly("snapshots", CUTS_EVERY_SECONDS, self._close_a_cut)
+        self.proving = Proving(self.asking, settings)
 
     @property
     def clock(self) -> Clock:
@@ -100,6 +102,7 @@ class Service:
             return close_next_cut(cursor.connection)
 
     def close(self) -> None:
+        self.proving.close()
         self._snapshots.close()
         self.dealfolio.close()
         self.reads.close()

@@ -82,6 +82,13 @@ class Settings(BaseSettings):
     demo: bool = False
     """The figures are invented, and every answer says so."""
 
+    signing_key_file: Path | None = None
+    """The private key that signs checkpoints; None: beside an embedded database, else nowhere."""
+    checkpoints_to: str | None = None
+    """A folder or an https address that each checkpoint is brought to."""
+    witnesses: Annotated[tuple[str, ...], NoDecode] = ()
+    """Verifier keys (C2SP) of those whose signatures under checkpoints are kept."""
+
     public_url: str | None = None
     """Where browsers find this service, https://host; None: where each request says it was sent."""
     session_hours: int = Field(default=12, ge=1, le=24 * 30)
@@ -103,6 +110,11 @@ class Settings(BaseSettings):
         """Connection strings."""
         given = self.read_database_url or ""
         return tuple(given.split() if "://" in given else [given] if given.strip() else [])
+
+    @property
+    def log_host(self) -> str:
+        """What the log's name begins with."""
+        return (self.public_url and urlsplit(self.public_url).hostname) or "dealfolio"
 
     @property
     def zone(self) -> ZoneInfo:

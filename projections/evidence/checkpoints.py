@@ -1,0 +1,157 @@
+"""Checkpoints: what was signed of the tree, for ever, and who signed it too.
+
+Whoever has kept one can prove of every later tree that it begins with that one. So nothing is ever
+signed that does not: of no smaller tree than before, and of none that has become another meanwhile.
+"""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, LiteralString, NamedTuple
+
+from psycopg import Cursor
+
+from projections.evidence import keys, tiles
+from projections.evidence.follower import is_alone
+from projections.evidence.merkle import root
+from projections.evidence.notes import (
+    COSIGNATURE,
+    Checkpoint,
+    Note,
+    Signature,
+    VerifierKey,
+    signed,
+)
+
+_NEWEST: LiteralString = """
+SELECT size, note FROM evidence.checkpoints ORDER BY size DESC LIMIT 1
+"""
+_KEEP: LiteralString = """
+INSERT INTO evidence.checkpoints (size, note) VALUES (%s, %s) ON CONFLICT DO NOTHING
+"""
+_ONE: LiteralString = """
+SELECT note, array(
+    SELECT line FROM evidence.cosignatures WHERE size = one.size ORDER BY received_at, witness
+) FROM evidence.checkpoints AS one WHERE size = %s
+"""
+_PAGE: LiteralString = """
+SELECT size, signed_at FROM evidence.checkpoints WHERE size > %s ORDER BY size LIMIT %s
+"""
+_COSIGN: LiteralString = """
+INSERT INTO evidence.cosignatures (size, witness, line) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING
+"""
+_KEEP_ROTATION: LiteralString = "INSERT INTO evidence.rotations (size, note) VALUES (%s, %s)"
+_ROTATIONS: LiteralString = "SELECT note FROM evidence.rotations ORDER BY size, note"
+
+
+class Forked(Exception):
+    """The tree is not a later state of what was signed before. Nothing is signed any more: who kept
+    the earlier checkpoint would find out, and rightly so.
+    """
+
+
+class Listed(NamedTuple):
+    size: int
+    signed_at: datetime
+
+
+def newest(cursor: Cursor[Any]) -> Checkpoint | None:
+    row = cursor.execute(_NEWEST).fetchone()
+    return None if row is None else Checkpoint.parse(row[1].partition("\n\n")[0] + "\n")
+
+
+def checkpoint_note(cursor: Cursor[Any], size: int) -> str | None:
+    """As it was signed, with the witnesses' lines; None when that size was not signed."""
+    row = cursor.execute(_ONE, [size]).fetchone()
+    return None if row is None else row[0] + "".join(row[1])
+
+
+def page(cursor: Cursor[Any], after: int, limit: int) -> list[Listed]:
+    """Those of a greater size than `after`, the smallest first."""
+    return [Listed(*row) for row in cursor.execute(_PAGE, [after, limit])]
+
+
+def rotations(cursor: Cursor[Any]) -> list[str]:
+    """Notes that are signed by the key before and the key after, in order."""
+    return [note for (note,) in cursor.execute(_ROTATIONS)]
+
+
+def sign(cursor: Cursor[Any], file: Path | None, host: str, *, patiently: bool = False) -> bool:
+    """Sign the tree as it is, when it has grown; whether it was signed now. Raises CannotSign,
+    Forked.
+    """
+    with cursor.connection.transaction():
+        if not is_alone(cursor, patiently=patiently):
+            return False
+        size = tiles.size_of(cursor)
+        before = newest(cursor)
+        if not size or (before is not None and before.size == size):
+            return False
+        origin = keys.origin_of(cursor, host)
+        require_later(cursor, before, size)
+        key = keys.signing_key(cursor, file, origin, size=size)
+        whole = Checkpoint(origin, size, root(tiles.reader(cursor), size))
+        cursor.execute(_KEEP, [size, str(signed(whole.text, origin, key))])
+        return True
+
+
+def rotate(cursor: Cursor[Any], file: Path, host: str) -> str:
+    """Another key in the place of the one in `file`, which both sign; its verifier key. Raises
+    CannotSign, Forked.
+    """
+    with cursor.connection.transaction():
+        is_alone(cursor, patiently=True)
+        size = tiles.size_of(cursor)
+        origin = keys.origin_of(cursor, host)
+        require_later(cursor, newest(cursor), size)
+        old = keys.signing_key(cursor, file, origin)
+        whole = Checkpoint(origin, size, root(tiles.reader(cursor), size))
+        with keys.replaced(file, old, origin) as new:
+            keys.retire(cursor, old, origin, size)
+            vkey = keys.announce(cursor, new, origin, size)
+            note = str(signed(whole.text, origin, old, new))
+            cursor.execute(_KEEP_ROTATION, [size, note])
+            cursor.execute(_KEEP, [size, note])
+        return vkey.text
+
+
+def require_later(cursor: Cursor[Any], before: Checkpoint | None, size: int) -> None:
+    """That the tree of `size` leaves begins with that of the checkpoint before. Raises Forked."""
+    if before is None:
+        return
+    if before.size > size:
+        raise Forked(f"{before.size} leaves were signed, and the tree has {size}")
+    if root(tiles.reader(cursor), before.size) != before.root:
+        raise Forked(f"the tree's first {before.size} leaves are not those that were signed")
+
+
+# ---------------------------------------------------------------------------- witnesses
+
+
+class NotCosigned(Exception):
+    """No witness that is known has signed this checkpoint by that line."""
+
+
+def cosign(
+    cursor: Cursor[Any], size: int, lines: Iterable[str], witnesses: Collection[VerifierKey]
+) -> int | None:
+    """Keep the witnesses' signatures under the checkpoint of that size: how many; None when that
+    size was not signed. Raises NotCosigned, MalformedNote.
+    """
+    found = checkpoint_note(cursor, size)
+    if found is None:
+        return None
+    text = Note.parse(found).text
+    kept = [(_witness(Signature.parse(line), text, witnesses), line) for line in lines]
+    for witness, line in kept:
+        cursor.execute(_COSIGN, [size, witness.text, line + "\n"])
+    return len(kept)
+
+
+def _witness(signature: Signature, text: str, witnesses: Collection[VerifierKey]) -> VerifierKey:
+    for witness in witnesses:
+        if witness.algorithm == COSIGNATURE and signature.is_by(witness):
+            if witness.has_signed(text, signature.signature):
+                return witness
+            raise NotCosigned(f"{signature.name} has not signed this checkpoint")
+    raise NotCosigned(f"{signature.name} is no witness of this log")

@@ -1,0 +1,60 @@
+"""The tree follows the log, in whatever process comes first, off the way of those who record.
+
+How far it has come is how many leaves it has. One transaction is some events: read, made leaves,
+appended; so it may end anywhere and goes on there, and a reader never sees half of it.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, LiteralString
+
+from psycopg import Cursor
+
+from projections.evidence import tiles
+from projections.evidence.completeness import complete
+from projections.evidence.leaves import CLOSING, Row, events_between, leaves_of
+
+AT_ONCE = 2_000
+"""Events in one transaction."""
+FOLLOWERS_LOCK = 7305815021847160067
+
+_TRY: LiteralString = "SELECT pg_try_advisory_xact_lock(%s)"
+_WAIT: LiteralString = "SELECT true FROM pg_advisory_xact_lock(%s)"
+
+
+class LogBroken(Exception):
+    """The log has lost what the tree has, or lacks a position: nothing can be appended to it."""
+
+
+def follow(cursor: Cursor[Any], *, patiently: bool = False) -> bool:
+    """Append what was recorded since, AT_ONCE events at most; whether there is more to do now.
+
+    One process at a time: another one that is at it is waited for only `patiently`. Raises
+    LogBroken, LedgerIncomplete.
+    """
+    with cursor.connection.transaction():
+        if not is_alone(cursor, patiently=patiently):
+            return False
+        size = tiles.size_of(cursor)
+        rows = events_between(cursor, size, size + AT_ONCE)
+        if not rows:
+            return False
+        if rows[0][-1] != size + 1:
+            raise LogBroken(f"the log has later events, and none at position {size + 1}")
+        now = _up_to_a_closing(rows)
+        previous = partial(tiles.hashes_in_streams, cursor)
+        leaves = leaves_of(now, previous, partial(complete, cursor))
+        tiles.append(cursor, size, [leaf.hash for leaf in leaves])
+        return len(now) < len(rows) or len(rows) == AT_ONCE
+
+
+def is_alone(cursor: Cursor[Any], *, patiently: bool) -> bool:
+    """Until the end of the transaction nobody else appends or signs."""
+    row = cursor.execute(_WAIT if patiently else _TRY, [FOLLOWERS_LOCK]).fetchone()
+    return row is not None and bool(row[0])
+
+
+def _up_to_a_closing(rows: Sequence[Row]) -> Sequence[Row]:
+    """A closing's leaf is made of hashes that are in tiles by then: so it comes first, or later."""
+    closings = (at for at, (_, _, kind, *_) in enumerate(rows) if at and kind == CLOSING)
+    return rows[: next(closings, len(rows))]

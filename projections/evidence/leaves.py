@@ -1,0 +1,102 @@
+"""The leaf of an event: what is proven of it.
+
+A leaf's data is canonical JSON (RFC 8785) that says who recorded what where and when, and, by their
+hashes, what the event tells and which event came before it in its stream. So leaves are small, tell
+no figures, and one proof of a stream's last event proves all of them: none is changed, and none is
+missing before it. The leaf at index i is the event at position i + 1, always.
+
+The leaf of a month's closing has the root of what everybody had then, too (`completeness`).
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
+from typing import Any, LiteralString, NamedTuple
+from uuid import UUID
+
+from psycopg import Cursor
+from pydantic_core import from_json
+
+from projections.evidence.merkle import leaf_hash
+
+CLOSING = "PeriodClosed"
+
+Completeness = Mapping[str, Any]
+"""Beside the leaf of a closing."""
+Complete = Callable[[int, Mapping[str, Any]], Completeness]
+"""That of the closing at a position, of its published data."""
+
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def canonical(value: Any) -> bytes:  # noqa: ANN401 - JSON
+    """RFC 8785: of text, integers below 2**53, and what is made of them; the keys are ASCII."""
+    return _ENCODER.encode(value).encode()
+
+
+def leaf_data(
+    stream_id: str,
+    version: int,
+    kind: str,
+    stored: Mapping[str, Any],
+    previous: bytes | None,
+    completeness: Completeness | None = None,
+) -> bytes:
+    """`stored` is what the log keeps of the event, or `GET /v1/events` shows; `previous` the hash
+    of the leaf before it in its stream.
+    """
+    leaf = {
+        "actor": stored["actor"],
+        "data_sha256": sha256(canonical(stored["data"])).hexdigest(),
+        "position": stored["position"],
+        "previous": None if previous is None else previous.hex(),
+        "recorded_at": stored["recorded_at"],
+        "stream_id": stream_id,
+        "type": kind,
+        "version": version,
+    }
+    if "effective_on" in stored:
+        leaf["effective_on"] = stored["effective_on"]
+    if completeness is not None:
+        leaf["completeness"] = completeness
+    return canonical(leaf)
+
+
+class Leaf(NamedTuple):
+    """The one of the event at `position`."""
+
+    position: int
+    data: bytes
+    hash: bytes
+
+
+Row = tuple[UUID, int, str, bytes, int]
+"""Stream, version, type, stored state, position."""
+Previous = Callable[[Sequence[tuple[UUID, int]]], Mapping[tuple[UUID, int], bytes]]
+"""Hashes of the leaves at versions of streams."""
+
+_AFTER: LiteralString = """
+SELECT originator_id, originator_version, topic, state, notification_id FROM books.events
+WHERE notification_id > %s AND notification_id <= %s ORDER BY notification_id
+"""
+
+
+def events_between(cursor: Cursor[Any], after: int, last: int) -> list[Row]:
+    """Those at positions in (after, last], in order."""
+    return cursor.execute(_AFTER, [after, last]).fetchall()
+
+
+def leaves_of(rows: Sequence[Row], previous: Previous, complete: Complete) -> list[Leaf]:
+    """The leaves of events that follow each other in the log."""
+    here = {(stream, version) for stream, version, *_ in rows}
+    before = ((stream, version - 1) for stream, version, *_ in rows if version > 1)
+    known = dict(previous([one for one in before if one not in here]))
+    leaves = []
+    for stream, version, kind, state, position in rows:
+        stored = from_json(state)
+        proven = complete(position, stored["data"]) if kind == CLOSING else None
+        before_it = known[stream, version - 1] if version > 1 else None
+        data = leaf_data(str(stream), version, kind, stored, before_it, proven)
+        known[stream, version] = hashed = leaf_hash(data)
+        leaves.append(Leaf(position, data, hashed))
+    return leaves
