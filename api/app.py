@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from api import (
     admin,
+    audit_bundle,
     batches,
     credentials,
     deal_commands,
@@ -71,6 +72,7 @@ _ROUTERS = tuple(
         portfolios,
         deals,
         log,
+        audit_bundle,
         directory_commands,
         lists,
         admin,

@@ -21,6 +21,8 @@ QUESTIONS: Mapping[str, Task] = {
     "listPeriods": Task.LOOK_UP,
     "getRules": Task.LOOK_UP,
     "listReads": Task.AUDIT,
+    "getAuditBundle": Task.AUDIT,
+    "getAuditVerifier": Task.AUDIT,
     "createAccount": Task.ADMINISTER,
     "listAccounts": Task.ADMINISTER,
     "grantRole": Task.ADMINISTER,

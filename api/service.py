@@ -28,6 +28,7 @@ from application.dealfolio import Dealfolio, utc_now
 from application.orders import Unavailable
 from domain.values import ManagerId
 from projections.directory import DirectoryView
+from projections.evidence.completeness import RowTrees
 from projections.memory import OPENING, Memory
 from projections.point import Clock
 from projections.portfolio import totals_at
@@ -70,6 +71,7 @@ class Service:
         )
         self._snapshots = Regularly("snapshots", CUTS_EVERY_SECONDS, self._close_a_cut)
         self.proving = Proving(self.asking, settings)
+        self.row_trees = RowTrees()
 
     @property
     def clock(self) -> Clock:
