@@ -19,7 +19,7 @@ from api import embedded
 from api.accounts import Accounts, new_token
 from api.app import create_app
 from api.demo import NotEmpty, grant_in_the_demo, load_demo
-from api.doctor import examine, examine_standbys
+from api.doctor import examine, examine_evidence, examine_standbys
 from api.importing import import_files
 from api.inputs import Day, KnownAt
 from api.problems import explain
@@ -41,6 +41,8 @@ from api.words import Language
 from application.orders import Unavailable
 from domain.errors import NotAllowedNow, Obstacle, Refusal
 from domain.values import Role
+from projections.evidence.checkpoints import Forked, rotate
+from projections.evidence.keys import CannotSign
 from projections.point import Knowledge
 from projections.rebuild import Busy, rebuild
 from projections.replaying import Failed
@@ -192,10 +194,32 @@ def doctor(data: Data = None) -> None:
     """What database this is, what is wrong with it, and how to mend that."""
     settings = _settings(data=data)
     with _database(settings, prepared=False) as conninfo:
-        findings = [*examine(conninfo), *examine_standbys(settings.standbys)]
+        findings = [
+            *examine(conninfo),
+            *examine_standbys(settings.standbys),
+            *examine_evidence(conninfo, settings),
+        ]
     show_findings(findings)
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
+
+
+audit = typer.Typer(help="What an auditor takes home, and what proves it.", no_args_is_help=True)
+app.add_typer(audit, name="audit")
+
+
+@audit.command(name="rotate-key")
+def rotate_key(data: Data = None) -> None:
+    """Make a new signing key, which the old one vouches for; the old one is kept beside it."""
+    settings = _settings(data=data)
+    file = settings.signing_key_file
+    if file is None:
+        _fail("There is no signing key: set DEALFOLIO_SIGNING_KEY_FILE.")
+    with _database(settings) as conninfo, _service(conninfo, settings) as service:
+        service.proving.catch_up()
+        with service.asking() as cursor:
+            vkey = rotate(cursor, file, settings.log_host)
+    OUT.print(f"The key is now\n{vkey}", highlight=False, soft_wrap=True)
 
 
 @app.command(
@@ -220,8 +244,10 @@ def main() -> None:
         _fail(error.russian if _language() == "ru" else str(error))
     except Refusal as refusal:
         _fail(" — ".join(explain(refusal, _language())))
-    except (SchemaError, Busy, Failed) as error:
+    except (SchemaError, Busy, Failed, Forked) as error:
         _fail(str(error))
+    except CannotSign as error:
+        _fail(f"{error}: {error.mend}")
     except (psycopg.OperationalError, Unavailable) as error:
         _fail(f"The database does not answer; check DATABASE_URL, and that it runs: {error}")
 
@@ -245,11 +271,20 @@ def _parsed(what: TypeAdapter[T], text: str) -> T:
 
 def _settings(**given: Any) -> Settings:  # noqa: ANN401 - each as Settings types it
     try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})
+        settings = Settings(**{name: value for name, value in given.items() if value is not None})
+        return settings.model_copy(update={"signing_key_file": _signing_key_file(settings)})
     except SettingsError as error:
         _fail(str(error))
     except ValidationError as error:
         _fail("\n".join(f"{variable(one['loc'])}: {one['msg']}" for one in error.errors()))
+
+
+def _signing_key_file(settings: Settings) -> Path | None:
+    """Beside an embedded database, and not in it; with another one, only where it is set."""
+    if settings.signing_key_file is not None or settings.database_url is not None:
+        return settings.signing_key_file
+    data = settings.data or embedded.default_data_directory()
+    return data.with_name(f"{data.name}-signing.key")
 
 
 def _language() -> Language:
@@ -318,6 +353,8 @@ def _serve(conninfo: str, settings: Settings) -> None:
     OUT.print(f"Serving on http://{settings.host}:{settings.port} — Ctrl-C ends it.")
     os.environ |= {"DATABASE_URL": conninfo, "DEALFOLIO_HOST": settings.host}  # for the workers
     os.environ["DEALFOLIO_DEMO"] = str(settings.demo)
+    if settings.signing_key_file is not None:
+        os.environ["DEALFOLIO_SIGNING_KEY_FILE"] = str(settings.signing_key_file)
     alone = settings.workers == 1
     uvicorn.run(
         create_app(Service(conninfo, settings)) if alone else "api.app:create_app",

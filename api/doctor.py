@@ -3,15 +3,22 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from stat import S_IRWXG, S_IRWXO
 from typing import Any, LiteralString
 
 import psycopg
 from psycopg import Cursor
 
+from api.pushing import pushed
 from api.schema import MIGRATIONS, MINIMUM_VERSION
+from api.settings import Settings
 from application.dealfolio import utc_now
+from projections.evidence.checkpoints import Forked, newest, require_no_fork
+from projections.evidence.keys import CannotSign, verifier_key_now
 
 MOST_SKEW_SECONDS = 5
+MOST_UNPUSHED = 10
+"""Checkpoints; more are made in half a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,71 @@ def examine_standbys(conninfos: Sequence[str]) -> Iterator[Finding]:
         is_standby, last, seconds = row
         mend = "" if is_standby else "it is asked nothing: make it a standby again, or leave it out"
         yield Finding(what, f"knows {last} events; the last came {seconds} s ago", mend)
+
+
+def examine_evidence(conninfo: str, settings: Settings) -> Iterator[Finding]:
+    """Whether the log is proven, signed, and told to others."""
+    with psycopg.connect(conninfo, autocommit=True, connect_timeout=5) as connection:
+        cursor = connection.cursor()
+        if _one(cursor, "SELECT to_regclass('evidence.tiles') IS NULL"):
+            return
+        last, size = cursor.execute(_TREE).fetchone() or (0, 0)
+        yield Finding("tree", f"{size} of {last} events", _mend_tree(last, size))
+        yield _checkpoint(cursor, settings, size)
+        yield _signing(cursor, settings)
+        if settings.checkpoints_to is not None:
+            yield _pushed(cursor, settings.checkpoints_to)
+
+
+_TREE: LiteralString = """
+SELECT (SELECT coalesce(max(notification_id), 0) FROM books.events),
+       coalesce((SELECT index * 256 + octet_length(hashes) / 32 FROM evidence.tiles
+                 WHERE level = 0 ORDER BY index DESC LIMIT 1), 0)
+"""
+MOST_UNPROVEN = 10_000
+"""More is behind than a service that runs."""
+
+
+def _mend_tree(last: int, size: int) -> str:
+    if size > last:
+        return "the log has lost events that it had: restore a backup that has them"
+    behind = last - size > MOST_UNPROVEN
+    return (
+        "it follows the log while `dealfolio serve` runs; if it does, see its log" if behind else ""
+    )
+
+
+def _checkpoint(cursor: Cursor[Any], settings: Settings, size: int) -> Finding:
+    found = newest(cursor)
+    if found is None:
+        return Finding("checkpoint", "none yet")
+    try:
+        require_no_fork(cursor, settings.signing_key_file, size)
+    except Forked as error:
+        mend = (
+            "the database was changed behind it, or restored: see the README before anything else"
+        )
+        return Finding("checkpoint", str(error), mend)
+    return Finding("checkpoint", f"of {found.size} events, signed")
+
+
+def _signing(cursor: Cursor[Any], settings: Settings) -> Finding:
+    file = settings.signing_key_file
+    try:
+        vkey = verifier_key_now(cursor, file)
+    except CannotSign as error:
+        return Finding("signing key", str(error), error.mend)
+    if file is not None and file.exists() and file.stat().st_mode & (S_IRWXG | S_IRWXO):
+        return Finding("signing key", f"{file} can be read by others", f"chmod 600 {file}")
+    return Finding("signing key", vkey)
+
+
+def _pushed(cursor: Cursor[Any], to: str) -> Finding:
+    behind, arrived = pushed(cursor, to)
+    mend = "see what hinders it in the service's log" if behind > MOST_UNPUSHED else ""
+    return Finding(
+        "checkpoints elsewhere", f"up to {arrived} events; {behind} are on the way", mend
+    )
 
 
 def findings(cursor: Cursor[Any]) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ from api.connection import (
     become_the_service,
 )
 from api.proving import Proving
+from api.pushing import Pushing
 from api.reads import ReadLog
 from api.settings import Settings
 from api.standbys import Standbys
@@ -71,6 +72,8 @@ class Service:
         )
         self._snapshots = Regularly("snapshots", CUTS_EVERY_SECONDS, self._close_a_cut)
         self.proving = Proving(self.asking, settings)
+        to = settings.checkpoints_to
+        self._pushing = None if to is None else Pushing(self.asking, to)
         self.row_trees = RowTrees()
 
     @property
@@ -105,6 +108,8 @@ class Service:
 
     def close(self) -> None:
         self.proving.close()
+        if self._pushing is not None:
+            self._pushing.close()
         self._snapshots.close()
         self.dealfolio.close()
         self.reads.close()

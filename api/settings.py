@@ -28,6 +28,7 @@ from pydantic_settings import (
 )
 
 from domain.values import CURRENCIES, Role
+from projections.evidence.notes import COSIGNATURE, VerifierKey
 
 _PLAIN_URL = re.compile(r"https?://[a-z0-9.:\[\]_-]+(/[^\s?#]*)?", re.ASCII | re.IGNORECASE)
 _LOG = logging.getLogger("dealfolio")
@@ -84,7 +85,7 @@ class Settings(BaseSettings):
 
     signing_key_file: Path | None = None
     """The private key that signs checkpoints; None: beside an embedded database, else nowhere."""
-    checkpoints_to: str | None = None
+    checkpoints_to: str | None = Field(default=None, repr=False)
     """A folder or an https address that each checkpoint is brought to."""
     witnesses: Annotated[tuple[str, ...], NoDecode] = ()
     """Verifier keys (C2SP) of those whose signatures under checkpoints are kept."""
@@ -162,6 +163,26 @@ class Settings(BaseSettings):
     def _known_networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
         """Addresses, and not "*": whoever trusts everybody has nobody's address."""
         return tuple(str(ip_network(network, strict=False)) for network in networks)
+
+    @field_validator("witnesses", mode="before")
+    @classmethod
+    def _spaced(cls, given: object) -> object:
+        return tuple(given.split()) if isinstance(given, str) else given
+
+    @field_validator("witnesses")
+    @classmethod
+    def _known_witnesses(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
+        for key in keys:
+            if VerifierKey.parse(key).algorithm != COSIGNATURE:
+                raise ValueError(f"{key} is no key for cosignatures (C2SP tlog-cosignature)")
+        return keys
+
+    @field_validator("checkpoints_to")
+    @classmethod
+    def _folder_or_address(cls, to: str | None) -> str | None:
+        if to is not None and "://" in to and not is_private(to):
+            raise ValueError("must be a folder, or https:// and a host")
+        return to
 
     @field_validator("public_url", "oidc_issuer")
     @classmethod

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, LiteralString, NamedTuple
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from psycopg import Cursor
 
 from projections.evidence import keys, tiles
@@ -57,7 +58,7 @@ class Listed(NamedTuple):
 
 def newest(cursor: Cursor[Any]) -> Checkpoint | None:
     row = cursor.execute(_NEWEST).fetchone()
-    return None if row is None else Checkpoint.parse(row[1].partition("\n\n")[0] + "\n")
+    return None if row is None else _checkpoint(row[1])
 
 
 def checkpoint_note(cursor: Cursor[Any], size: int) -> str | None:
@@ -83,15 +84,14 @@ def sign(cursor: Cursor[Any], file: Path | None, host: str, *, patiently: bool =
     with cursor.connection.transaction():
         if not is_alone(cursor, patiently=patiently):
             return False
-        size = tiles.size_of(cursor)
-        before = newest(cursor)
+        size, before = tiles.size_of(cursor), newest(cursor)
         if not size or (before is not None and before.size == size):
             return False
         origin = keys.origin_of(cursor, host)
-        require_later(cursor, before, size)
+        require_no_fork(cursor, file, size)
         key = keys.signing_key(cursor, file, origin, size=size)
-        whole = Checkpoint(origin, size, root(tiles.reader(cursor), size))
-        cursor.execute(_KEEP, [size, str(signed(whole.text, origin, key))])
+        assert file is not None, "a key was read from it"
+        _sign(cursor, file, origin, size, key)
         return True
 
 
@@ -103,26 +103,57 @@ def rotate(cursor: Cursor[Any], file: Path, host: str) -> str:
         is_alone(cursor, patiently=True)
         size = tiles.size_of(cursor)
         origin = keys.origin_of(cursor, host)
-        require_later(cursor, newest(cursor), size)
+        require_no_fork(cursor, file, size)
         old = keys.signing_key(cursor, file, origin)
-        whole = Checkpoint(origin, size, root(tiles.reader(cursor), size))
         with keys.replaced(file, old, origin) as new:
             keys.retire(cursor, old, origin, size)
             vkey = keys.announce(cursor, new, origin, size)
-            note = str(signed(whole.text, origin, old, new))
+            note = _sign(cursor, file, origin, size, old, new)
             cursor.execute(_KEEP_ROTATION, [size, note])
-            cursor.execute(_KEEP, [size, note])
         return vkey.text
 
 
-def require_later(cursor: Cursor[Any], before: Checkpoint | None, size: int) -> None:
-    """That the tree of `size` leaves begins with that of the checkpoint before. Raises Forked."""
+def _sign(cursor: Cursor[Any], file: Path, origin: str, size: int, *by: Ed25519PrivateKey) -> str:
+    whole = Checkpoint(origin, size, root(tiles.reader(cursor), size))
+    note = str(signed(whole.text, origin, *by))
+    cursor.execute(_KEEP, [size, note])
+    _last_signed_file(file).write_text(note, encoding="utf-8")
+    return note
+
+
+def require_no_fork(cursor: Cursor[Any], file: Path | None, size: int) -> None:
+    """That the tree of `size` leaves begins with the newest checkpoint, and with the last one that
+    was signed here: a database that was restored knows nothing of it, and what is recorded in it
+    since would be signed under sizes that were signed before. Raises Forked.
+    """
+    before = newest(cursor)
     if before is None:
         return
+    require_later(cursor, before, size)
+    beside = None if file is None else _last_signed_file(file)
+    if beside is not None and beside.exists():
+        last = _checkpoint(beside.read_text(encoding="utf-8"))
+        if last.origin == before.origin and last != before:
+            require_later(cursor, last, size, beside)
+
+
+def require_later(
+    cursor: Cursor[Any], before: Checkpoint, size: int, said_by: Path | None = None
+) -> None:
+    """That the tree of `size` leaves begins with that of the checkpoint before. Raises Forked."""
+    told = "" if said_by is None else f", as {said_by} says"
     if before.size > size:
-        raise Forked(f"{before.size} leaves were signed, and the tree has {size}")
+        raise Forked(f"{before.size} leaves were signed{told}, and the tree has {size}")
     if root(tiles.reader(cursor), before.size) != before.root:
-        raise Forked(f"the tree's first {before.size} leaves are not those that were signed")
+        raise Forked(f"the first {before.size} leaves are not those that were signed{told}")
+
+
+def _last_signed_file(key: Path) -> Path:
+    return key.with_name(f"{key.name}.signed")
+
+
+def _checkpoint(note: str) -> Checkpoint:
+    return Checkpoint.parse(note.partition("\n\n")[0] + "\n")
 
 
 # ---------------------------------------------------------------------------- witnesses
@@ -143,6 +174,8 @@ def cosign(
         return None
     text = Note.parse(found).text
     kept = [(_witness(Signature.parse(line), text, witnesses), line) for line in lines]
+    if not kept:
+        raise NotCosigned("there is no line")
     for witness, line in kept:
         cursor.execute(_COSIGN, [size, witness.text, line + "\n"])
     return len(kept)

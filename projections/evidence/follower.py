@@ -12,7 +12,7 @@ from psycopg import Cursor
 
 from projections.evidence import tiles
 from projections.evidence.completeness import complete
-from projections.evidence.leaves import CLOSING, Row, events_between, leaves_of
+from projections.evidence.leaves import CLOSING, Leaf, Row, events_between, leaves_of
 
 AT_ONCE = 2_000
 """Events in one transaction."""
@@ -42,10 +42,18 @@ def follow(cursor: Cursor[Any], *, patiently: bool = False) -> bool:
         if rows[0][-1] != size + 1:
             raise LogBroken(f"the log has later events, and none at position {size + 1}")
         now = _up_to_a_closing(rows)
-        previous = partial(tiles.hashes_in_streams, cursor)
-        leaves = leaves_of(now, previous, partial(complete, cursor))
-        tiles.append(cursor, size, [leaf.hash for leaf in leaves])
+        tiles.append(cursor, size, [leaf.hash for leaf in _leaves(cursor, now)])
         return len(now) < len(rows) or len(rows) == AT_ONCE
+
+
+def leaves_between(cursor: Cursor[Any], after: int, last: int) -> list[Leaf]:
+    """Of the events at positions in (after, last], which are in the tree: the same as then."""
+    return _leaves(cursor, events_between(cursor, after, last))
+
+
+def _leaves(cursor: Cursor[Any], rows: Sequence[Row]) -> list[Leaf]:
+    previous = partial(tiles.hashes_in_streams, cursor)
+    return leaves_of(rows, previous, partial(complete, cursor))
 
 
 def is_alone(cursor: Cursor[Any], *, patiently: bool) -> bool:

@@ -90,6 +90,16 @@ def signing_key(
     return key
 
 
+def verifier_key_now(cursor: Cursor[Any], file: Path | None) -> str:
+    """Of the key that signs; empty as long as the first is not made. Raises CannotSign."""
+    known = cursor.execute(_ORIGIN).fetchone()
+    used = cursor.execute(_ACTIVE).fetchone()
+    if file is not None and (known is None or used is None):
+        return ""
+    origin = known[0] if known else ""
+    return verifier_key(origin, signing_key(cursor, file, origin)).text
+
+
 def announce(cursor: Cursor[Any], key: Ed25519PrivateKey, origin: str, size: int) -> VerifierKey:
     """From `size` on it is the log's."""
     vkey = verifier_key(origin, key)
@@ -136,7 +146,7 @@ def _make(file: Path) -> None:
     aside = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
     try:
         written = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(written, "wb") as out:
+        with os.fdopen(written, "wb") as out:
             out.write(whole)
             out.flush()
             os.fsync(written)

@@ -16,18 +16,18 @@ EMPTY_ROOT = sha256().digest()
 
 
 class Node(NamedTuple):
-    """The subtree of the 2**level leaves from `index` * 2**level on."""
+    """The subtree of the 2**level leaves from `at` * 2**level on."""
 
     level: int
-    index: int
+    at: int
 
     @property
     def span(self) -> tuple[int, int]:
-        return self.index << self.level, (self.index + 1) << self.level
+        return self.at << self.level, (self.at + 1) << self.level
 
     @property
     def children(self) -> tuple["Node", "Node"]:
-        return Node(self.level - 1, 2 * self.index), Node(self.level - 1, 2 * self.index + 1)
+        return Node(self.level - 1, 2 * self.at), Node(self.level - 1, 2 * self.at + 1)
 
 
 Read = Callable[[Sequence[Node]], Sequence[bytes]]
@@ -75,7 +75,7 @@ def in_memory(leaves: Sequence[bytes]) -> Read:
     while len(levels[-1]) > 1:
         below = levels[-1]
         levels.append([*map(node_hash, below[::2], below[1::2])])
-    return lambda nodes: [levels[level][index] for level, index in nodes]
+    return lambda nodes: [levels[level][at] for level, at in nodes]
 
 
 def root(read: Read, size: int) -> bytes:

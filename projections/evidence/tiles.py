@@ -100,7 +100,7 @@ def reader(cursor: Cursor[Any]) -> Read:
 def _place(node: Node) -> tuple[int, int, int, int]:
     """Level and index of the tile, where in it the node's hashes begin, and how many there are."""
     level, height = divmod(node.level, HEIGHT)
-    index, first = divmod(node.index << height, WIDTH)
+    index, first = divmod(node.at << height, WIDTH)
     return level, index, first, 1 << height
 
 
