@@ -687,7 +687,7 @@ def check_row(closing: Closing, follows: Json, certified: Json | None) -> None:
     deal = follows["deal_id"]
     if certified is None:
         raise Wrong("not-certified", deal=deal, month=closing.month)
-    for name in {**follows, **certified}:
+    for name in {"events": 0, "head": 0, **follows, **certified}:
         if follows.get(name) != certified.get(name):
             raise Wrong(
                 "other-history" if name in {"head", "events"} else "row-differs",

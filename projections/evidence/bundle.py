@@ -20,9 +20,9 @@ from domain.periods import Month
 from domain.values import ManagerId
 from projections.evidence import tiles
 from projections.evidence.checkpoints import checkpoint_note, rotations
-from projections.evidence.completeness import RowTrees, complete, rows_at
+from projections.evidence.completeness import RowTrees, kept_of, rows_at
 from projections.evidence.keys import keys_of, origin_of
-from projections.evidence.leaves import CLOSING
+from projections.evidence.leaves import CLOSING, Completeness
 from projections.evidence.merkle import Node, Read, consistency_proof, nodes_beside
 from projections.log import as_published
 from projections.point import Point
@@ -109,17 +109,21 @@ def of_everybody(asking: Asking, wanted: Wanted) -> Iterator[bytes]:
             last = min(after + AT_ONCE, wanted.size)
             rows = cursor.execute(_LOG, [after, last]).fetchall()
             events = [Event(*row) for row in rows]
-            lines = [_line("event", one.line(_certified(cursor, one))) for one in events]
+            lines = [_line("event", one.line(_beside(cursor, one))) for one in events]
         yield b"".join(lines)
     yield _line("result", wanted.result)
 
 
-def _certified(cursor: Cursor[Any], event: Event) -> str:
-    """What the leaf of a closing has beside that of any event."""
+def _beside(cursor: Cursor[Any], event: Event) -> str:
+    """What the leaf of a closing has more than that of any event."""
     if event.type != CLOSING:
         return ""
-    proven = complete(cursor, event.position, from_json(event.state)["data"])
-    return f',"completeness":{to_json(proven).decode()}'
+    kept = kept_of(cursor, event.position, from_json(event.state)["data"])
+    return "" if kept is None else _shown(kept)
+
+
+def _shown(completeness: Completeness) -> str:
+    return f',"completeness":{to_json(completeness).decode()}'
 
 
 def of_manager(cursor: Cursor[Any], trees: RowTrees, wanted: Wanted) -> Iterator[bytes]:
@@ -157,6 +161,7 @@ class _Closing(NamedTuple):
 
     event: Event
     data: Mapping[str, Any]
+    certified: Completeness
 
     @property
     def known(self) -> int:
@@ -166,28 +171,27 @@ class _Closing(NamedTuple):
 def _closing(cursor: Cursor[Any], wanted: Wanted) -> _Closing | None:
     """The first one that knows all that was asked about; else the last one."""
     asked = {"size": wanted.size, "position": wanted.point.position}
-    found = sorted(
-        (_closing_of(Event(*row)) for row in cursor.execute(_CLOSINGS, asked)),
-        key=lambda one: one.event.position,
-    )
+    found = []
+    for row in cursor.execute(_CLOSINGS, asked).fetchall():
+        event = Event(*row)
+        data = from_json(event.state)["data"]
+        if certified := kept_of(cursor, event.position, data):
+            found.append(_Closing(event, data, certified))
+    found.sort(key=lambda one: one.event.position)
     knowing = (one for one in found if one.known >= wanted.point.position)
     return next(knowing, found[-1] if found else None)
-
-
-def _closing_of(event: Event) -> _Closing:
-    return _Closing(event, from_json(event.state)["data"])
 
 
 def _rows(cursor: Cursor[Any], trees: RowTrees, closing: _Closing, manager: ManagerId) -> bytes:
     """The closing's rows of the manager with the neighbours, and the nodes beside them."""
     event, as_of = closing.event, Month.parse(closing.data["period"]).last_day
-    tree = trees.of(cursor, event.position, closing.data)
+    tree = trees.of(cursor, closing.data, closing.certified["root"])
     around = tree.around(manager)
     rows = rows_at(cursor, as_of, closing.known, around.managers)
     shown = rows[around.skipped : around.skipped + len(around.rows)]
     beside = nodes_beside(around.rows, tree.size)
     return b'{"event":%b,"previous":%b,"first":%d,"rows":%b,"nodes":%b}' % (
-        event.line(_certified(cursor, event)),
+        event.line(_shown(closing.certified)),
         to_json(_previous(cursor, event)),
         around.rows.start,
         to_json(shown),

@@ -61,6 +61,12 @@ def newest(cursor: Cursor[Any]) -> Checkpoint | None:
     return None if row is None else _checkpoint(row[1])
 
 
+def newest_size(cursor: Cursor[Any]) -> int | None:
+    """Of the newest checkpoint, whatever it says."""
+    row = cursor.execute("SELECT max(size) FROM evidence.checkpoints").fetchone()
+    return None if row is None else row[0]
+
+
 def checkpoint_note(cursor: Cursor[Any], size: int) -> str | None:
     """As it was signed, with the witnesses' lines; None when that size was not signed."""
     row = cursor.execute(_ONE, [size]).fetchone()

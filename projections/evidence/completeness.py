@@ -66,13 +66,22 @@ def complete(cursor: Cursor[Any], position: int, closing: Mapping[str, Any]) -> 
     """What the leaf of the closing at `position` says, of its published data. Needs the leaves of
     all events that its totals know. Raises LedgerIncomplete.
     """
-    as_of, known = Month.parse(closing["period"]).last_day, closing["position"]
+    if kept := kept_of(cursor, position, closing):
+        return kept
+    rows = rows_at(cursor, Month.parse(closing["period"]).last_day, closing["position"])
+    root, size = root_of(hashes_of(rows)), len(rows)
+    cursor.execute(_KEEP, [position, root, size])
+    return _completeness(root, size, closing)
+
+
+def kept_of(cursor: Cursor[Any], position: int, closing: Mapping[str, Any]) -> Completeness | None:
+    """The same of a closing that is in the tree; None where that is not kept."""
     kept = cursor.execute(_KEPT, [position]).fetchone()
-    if kept is None:
-        rows = rows_at(cursor, as_of, known)
-        kept = root_of(hashes_of(rows)), len(rows)
-        cursor.execute(_KEEP, [position, *kept])
-    root, size = kept
+    return None if kept is None else _completeness(*kept, closing)
+
+
+def _completeness(root: bytes, size: int, closing: Mapping[str, Any]) -> Completeness:
+    as_of, known = Month.parse(closing["period"]).last_day, closing["position"]
     return {"root": root.hex(), "size": size, "as_of": as_of.isoformat(), "position": known}
 
 
@@ -165,10 +174,8 @@ class RowTrees:
         self._most = most
         self._trees: dict[str, RowTree] = {}
 
-    def of(self, cursor: Cursor[Any], position: int, closing: Mapping[str, Any]) -> RowTree:
-        """Of the closing at `position`, of its published data. Raises LedgerIncomplete."""
-        proven = complete(cursor, position, closing)
-        root = proven["root"]
+    def of(self, cursor: Cursor[Any], closing: Mapping[str, Any], root: str) -> RowTree:
+        """Of a closing, of its published data and the root in its leaf. Raises LedgerIncomplete."""
         if (tree := self._trees.get(root)) is not None:
             return tree
         rows = rows_at(cursor, Month.parse(closing["period"]).last_day, closing["position"])
