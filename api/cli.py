@@ -18,6 +18,8 @@ from pydantic_settings import SettingsError
 from api import embedded
 from api.accounts import Accounts, new_token
 from api.app import create_app
+from api.audit_bundle import bundle_lines
+from api.audit_verifier import check_file
 from api.demo import NotEmpty, grant_in_the_demo, load_demo
 from api.doctor import examine, examine_evidence, examine_standbys
 from api.importing import import_files
@@ -39,11 +41,11 @@ from api.shown import (
 from api.upgrade import prepare
 from api.words import Language
 from application.orders import Unavailable
-from domain.errors import NotAllowedNow, Obstacle, Refusal
-from domain.values import Role
+from domain.errors import NotAllowedNow, NotFound, Obstacle, Refusal
+from domain.values import ManagerId, Role
 from projections.evidence.checkpoints import Forked, rotate
 from projections.evidence.keys import CannotSign
-from projections.point import Knowledge
+from projections.point import Knowledge, point_at
 from projections.rebuild import Busy, rebuild
 from projections.replaying import Failed
 from projections.verify import verify
@@ -206,6 +208,52 @@ def doctor(data: Data = None) -> None:
 
 audit = typer.Typer(help="What an auditor takes home, and what proves it.", no_args_is_help=True)
 app.add_typer(audit, name="audit")
+
+
+@audit.command(name="bundle")
+def bundle(
+    output: Annotated[Path, typer.Option("-o", "--output", help="The file to write.")],
+    manager: Annotated[str | None, typer.Option(help="Only this manager's deals.")] = None,
+    as_of: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD")] = None,
+    known_at: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD or instant")] = None,
+    kept: Annotated[
+        int | None, typer.Option(min=0, help="Size of a checkpoint that was kept earlier.")
+    ] = None,
+    data: Data = None,
+) -> None:
+    """Write a portfolio with all that proves it; without a manager everybody's, with the log."""
+    settings = _settings(data=data)
+    with _database(settings) as conninfo, _service(conninfo, settings) as service:
+        day = None if as_of is None else _parsed(TypeAdapter(Day), as_of)
+        knowledge = Knowledge(None if known_at is None else _parsed(TypeAdapter(KnownAt), known_at))
+        with service.asking() as cursor:
+            point = point_at(cursor, service.clock, day, knowledge)
+            people = service.directory.at(cursor, point.position).people
+            if manager is not None and manager not in people.managers:
+                raise NotFound("manager", manager)
+            who = None if manager is None else ManagerId(manager)
+            lines = bundle_lines(service, cursor, point, knowledge, who, kept)
+            with output.open("wb") as file:
+                file.writelines(lines)
+
+
+@audit.command(name="verify")
+def verify_bundle(
+    file: Annotated[Path, typer.Argument(help="A bundle.", exists=True, dir_okay=False)],
+    key: Annotated[str | None, typer.Option(help="The log's public key, or a file.")] = None,
+    kept: Annotated[
+        Path | None, typer.Option(help="A checkpoint that was kept earlier.", exists=True)
+    ] = None,
+    language: Annotated[str | None, typer.Option(metavar="ru|en")] = None,
+) -> None:
+    """Check a bundle, without a database: what `python audit_verifier.py` does."""
+    try:
+        words, holds = check_file(file, key, kept, language or _language())
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        _fail(f"{file}: {error}")
+    OUT.print(words, markup=False, highlight=False, soft_wrap=True)
+    if not holds:
+        raise typer.Exit(1)
 
 
 @audit.command(name="rotate-key")

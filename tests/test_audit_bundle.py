@@ -7,6 +7,8 @@ switched off what refuses it. What is told must name what was done.
 
 import gzip
 import json
+import os
+import shutil
 import subprocess
 import sys
 from base64 import b64encode
@@ -21,18 +23,25 @@ from typing import Any
 import psycopg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from psycopg.conninfo import conninfo_to_dict
+from typer.testing import CliRunner
 
-from api import audit_verifier
+from api import audit_verifier, cli
 from api.audit_bundle import bundle_lines
 from api.audit_verifier import Report, told, verify
 from api.service import Service
 from api.settings import Settings
+from application.orders import Order
+from domain.directory_commands import RegisterManager
+from domain.errors import NotFound
 from domain.values import ManagerId
 from projections.evidence import merkle
+from projections.evidence.checkpoints import rotate
 from projections.evidence.notes import Checkpoint, signed, verifier_key
 from projections.point import EVERYTHING, Knowledge, point_at
 from tests.conftest import new_database, reachable_directory
+from tests.histories import PROFILE
 from tests.over_http import Company, Person, company
 
 Json = dict[str, Any]
@@ -237,11 +246,13 @@ class Forged:
 
     @property
     def head(self) -> Json:
-        return self.lines[0]
+        head: Json = self.lines[0]
+        return head
 
     @property
     def result(self) -> Json:
-        return self.lines[-1]["result"]
+        result: Json = self.lines[-1]["result"]
+        return result
 
     def events(self) -> Iterator[Json]:
         for line in self.lines:
@@ -342,7 +353,7 @@ def another_is_named_as_author(forged: Forged, books: Books) -> None:
 
 
 @attack("anna", "event-changed")
-def it_was_recorded_earlier(forged: Forged, books: Books) -> None:
+def it_was_recorded_earlier(forged: Forged, _books: Books) -> None:
     forged.event("PotentialCheckRevised")["recorded_at"] = "2026-09-10T10:00:00.000000Z"
 
 
@@ -402,7 +413,7 @@ def two_events_are_swapped(forged: Forged, books: Books) -> None:
 
 
 @attack("whole", "event-changed")
-def two_events_change_places_in_the_log(forged: Forged, books: Books) -> None:
+def two_events_change_places_in_the_log(forged: Forged, _books: Books) -> None:
     one = forged.event("PotentialCheckRevised")
     other = forged.event("DealLost")
     places = [forged.lines.index({"event": event}) for event in (one, other)]
@@ -735,10 +746,12 @@ def test_a_key_that_is_none_is_told(books: Books) -> None:
 def copied(books: Books, server: str) -> Iterator[tuple[str, psycopg.Connection[Any]]]:
     """The same books in a database of their own, and a superuser in it whom nothing refuses."""
     name = str(conninfo_to_dict(books.database)["dbname"])
-    with new_database(server, name) as database:
-        with psycopg.connect(database, autocommit=True) as superuser:
-            superuser.execute("SET session_replication_role = replica")
-            yield database, superuser
+    with (
+        new_database(server, name) as database,
+        psycopg.connect(database, autocommit=True) as superuser,
+    ):
+        superuser.execute("SET session_replication_role = replica")
+        yield database, superuser
 
 
 @contextmanager
@@ -859,3 +872,182 @@ def test_what_a_superuser_does_to_the_database_is_told(
             superuser.execute(one, {"shops": books.deals["shops"], "size": size})
         after = bundle_of(database, books.settings, position=min(size, 30))
         assert expected in found(checked(after, books.key, books.kept))
+
+
+WITH_THE_LOGS_OWN_KEY = """
+TRUNCATE evidence.tiles, evidence.closings, evidence.cosignatures, evidence.checkpoints
+"""
+
+
+def test_whoever_has_the_key_and_the_database_is_found_by_what_was_kept(
+    books: Books, server: str
+) -> None:
+    """All is rewritten, the tree is built anew, and the log's own key signs it."""
+    statement, _ = SQL_ATTACKS["an amount"]
+    with copied(books, server) as (database, superuser):
+        superuser.execute(statement, {"shops": books.deals["shops"]})
+        superuser.execute(WITH_THE_LOGS_OWN_KEY)
+        size = int(books.kept.splitlines()[1])
+        whole = bundle_of(database, books.settings, position=books.certified)
+        assert found(checked(whole, books.key, books.kept)) == ["rewritten"]
+        assert "no-kept" in open_(checked(whole, books.key))
+        anna = bundle_of(database, books.settings, "m-1", books.certified, kept=size)
+        assert "rewritten" in found(checked(anna, books.key, books.kept))
+
+
+def test_a_tail_that_is_cut_and_signed_anew_is_found_by_what_was_kept(
+    books: Books, server: str
+) -> None:
+    newest = json.loads(lines(books.anna)[0])["checkpoint"]
+    size = int(newest.splitlines()[1])
+    with copied(books, server) as (database, superuser):
+        superuser.execute("DELETE FROM books.events WHERE notification_id > %s", [size - 2])
+        superuser.execute("DELETE FROM ledger.postings WHERE position > %s", [size - 2])
+        superuser.execute(WITH_THE_LOGS_OWN_KEY)
+        for manager in (None, "m-1"):
+            cut = bundle_of(database, books.settings, manager, books.certified, kept=size)
+            assert found(checked(cut, books.key, newest)) == ["cut-off"]
+
+
+def test_what_is_recorded_past_the_program_is_found_by_the_rules(books: Books, server: str) -> None:
+    """A superuser appends as if it were the service: the tree has it, and the rules do not."""
+    late = (
+        "INSERT INTO books.events (originator_id, originator_version, topic, state,"
+        " notification_id, recorded_at) SELECT originator_id, max(originator_version) + 1, {},"
+        " convert_to({}, 'UTF8'), (SELECT max(notification_id) + 1 FROM books.events),"
+        " (SELECT max(recorded_at) + interval '1s' FROM books.events) FROM books.events"
+        " WHERE originator_id = %(deal)s GROUP BY originator_id"
+    )
+    state = (
+        """format('{{"position":%%s,"recorded_at":"2026-10-20T09:59:59.000000Z","actor":"m-1","""
+        """"effective_on":"%s","data":%s}}', (SELECT max(notification_id) + 1 FROM books.events))"""
+    )
+    check = '{{"potential_check":{{"amount":"800000000.00","currency":"RUB"}},"reason":"x"}}'
+    for deal, topic, day, data, expected in (
+        ("shops", "PotentialCheckRevised", "2026-08-10", check, "in-closed-month"),
+        ("hotel", "DealSuspended", "2026-10-10", '{{"reason":"x","review_on":"2026-11-01"}}', ""),
+        ("export", "PotentialCheckRevised", "2026-10-10", check, "not-allowed"),
+    ):
+        statement = late.format(f"'{topic}'", state % (day, data)).replace("{{", "{")
+        with copied(books, server) as (database, superuser):
+            superuser.execute(statement.replace("}}", "}"), {"deal": books.deals[deal]})
+            after = bundle_of(database, books.settings)
+            assert (expected or "not-allowed") in found(checked(after, books.key, books.kept))
+
+
+def test_a_change_of_keys_leads_from_the_old_key_to_the_new(
+    books: Books, server: str, tmp_path: Path
+) -> None:
+    file = Path(shutil.copy(str(books.settings.signing_key_file), tmp_path / "own.key"))
+    settings = books.settings.model_copy(update={"signing_key_file": file})
+    with copied(books, server) as (database, _):
+        with asking(database, settings) as service, service.asking() as cursor:
+            new = rotate(cursor, file, settings.log_host)
+            order = Order(RegisterManager(ManagerId("m-9"), "Девятая"), "director")
+            service.dealfolio.transactor.submit(order).result()
+        whole = bundle_of(database, settings)
+    report = checked(whole, books.key, books.kept)
+    assert report.wrong == []
+    assert "rotation" in [what for what, _ in report.checked]
+    assert checked(whole, new, books.kept).wrong == []
+    forged = Forged(whole)
+    forged.head["rotations"] = []
+    assert found(checked(forged.bytes, books.key)) == ["wrong-key"]
+    forged = Forged(whole)
+    old = load_pem_private_key(Path(str(books.settings.signing_key_file)).read_bytes(), None)
+    assert isinstance(old, Ed25519PrivateKey)
+    forged.sign(old, known=False)
+    assert found(checked(forged.bytes, books.key)) == ["retired-key"]
+    forged = Forged(whole)
+    mine = Ed25519PrivateKey.generate()
+    rotation = forged.head["rotations"][0].partition("\n\n")[0] + "\n"
+    forged.head["rotations"] = [str(signed(rotation, forged.head["origin"], mine))]
+    forged.sign(mine)
+    assert found(checked(forged.bytes, books.key)) == ["wrong-key"]
+
+
+# ---------------------------------------------------------------------------- as a program
+
+
+ALONE = """
+import runpy, sys
+class OnlyCryptography:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        root = name.split(".")[0]
+        if root not in sys.stdlib_module_names and root not in {allowed}:
+            raise ImportError(name + " is not there")
+sys.meta_path.insert(0, OnlyCryptography)
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def run(directory: Path, *arguments: str, **environment: str) -> tuple[int, str]:
+    """The verifier's file alone, where there is nothing but `cryptography` and what it needs."""
+    program = Path(shutil.copy(audit_verifier.__file__, directory / "audit_verifier.py"))
+    alone = ALONE.format(allowed={"cryptography", "cffi", "_cffi_backend", "pycparser"})
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", alone, str(program), *arguments],
+        cwd=directory, capture_output=True, text=True, check=False, encoding="utf-8",
+        env={"PATH": os.environ["PATH"], "LC_ALL": "C", **environment},
+    )  # fmt: skip
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_file_alone_checks_a_bundle(books: Books, tmp_path: Path) -> None:
+    (tmp_path / "bundle.jsonl").write_bytes(books.anna)
+    (tmp_path / "bundle.jsonl.gz").write_bytes(gzip.compress(books.whole))
+    (tmp_path / "log.key").write_text(books.key + "\n")
+    (tmp_path / "kept.txt").write_text(books.kept)
+    trusted = ("--key", "log.key", "--kept", "kept.txt")
+    code, said = run(tmp_path, "bundle.jsonl", *trusted)
+    assert (code, said.splitlines()[-1]) == (0, "RESULT: everything holds.")
+    code, said = run(tmp_path, "bundle.jsonl.gz", *trusted, "--language", "ru")
+    assert (code, said.splitlines()[-1]) == (0, "ИТОГ: всё сходится.")
+    forged = Forged(books.anna)
+    an_amount_is_raised(forged, books)
+    (tmp_path / "forged.jsonl").write_bytes(forged.bytes)
+    code, said = run(tmp_path, "forged.jsonl", *trusted, LC_ALL="ru_RU.UTF-8")
+    assert code == 1
+    position = forged.event("DealOpened", books.deals["shops"])["position"]
+    assert f"Событие на позиции {position} (DealOpened" in said
+    assert run(tmp_path, "missing.jsonl")[0] == 2
+    (tmp_path / "torn.gz").write_bytes(gzip.compress(books.anna)[:-20])
+    assert run(tmp_path, "torn.gz")[0] == 2
+
+
+@pytest.mark.skipif(PROFILE != "long", reason="makes a virtual environment; in the long profile")
+def test_a_clean_environment_with_cryptography_alone_checks_a_bundle(
+    books: Books, tmp_path: Path
+) -> None:
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "home"], check=True)
+    python = tmp_path / "home" / "bin" / "python"
+    subprocess.run([python, "-m", "pip", "install", "-q", "cryptography"], check=True)
+    (tmp_path / "bundle.jsonl").write_bytes(books.anna)
+    shutil.copy(audit_verifier.__file__, tmp_path / "audit_verifier.py")
+    done = subprocess.run([python, "audit_verifier.py", "bundle.jsonl"], cwd=tmp_path, check=False)
+    assert done.returncode == 0
+
+
+def test_the_command_line_writes_and_checks_bundles(
+    books: Books, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", books.database)
+    monkeypatch.setenv("DEALFOLIO_SIGNING_KEY_FILE", str(books.settings.signing_key_file))
+    runner = CliRunner()
+    file = str(tmp_path / "bundle.jsonl")
+    for asked in ([], ["--manager", "m-1", "--as-of", "2026-08-31", "--known-at", "2026-10-19"]):
+        made = runner.invoke(cli.app, ["audit", "bundle", "-o", file, *asked])
+        assert made.exit_code == 0, made.output
+        done = runner.invoke(cli.app, ["audit", "verify", file, "--key", books.key])
+        assert done.exit_code == 0, done.output
+        assert "RESULT: everything holds." in done.output
+    forged = Forged(books.anna)
+    an_amount_is_raised(forged, books)
+    Path(file).write_bytes(forged.bytes)
+    assert runner.invoke(cli.app, ["audit", "verify", file, "--language", "ru"]).exit_code == 1
+    Path(file).unlink()
+    unknown = runner.invoke(cli.app, ["audit", "bundle", "-o", file, "--manager", "nobody"])
+    assert isinstance(unknown.exception, NotFound)
+    assert not Path(file).exists()

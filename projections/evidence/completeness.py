@@ -77,7 +77,10 @@ def complete(cursor: Cursor[Any], position: int, closing: Mapping[str, Any]) -> 
 def kept_of(cursor: Cursor[Any], position: int, closing: Mapping[str, Any]) -> Completeness | None:
     """The same of a closing that is in the tree; None where that is not kept."""
     kept = cursor.execute(_KEPT, [position]).fetchone()
-    return None if kept is None else _completeness(*kept, closing)
+    if kept is None:
+        return None
+    root, size = kept
+    return _completeness(root, size, closing)
 
 
 def _completeness(root: bytes, size: int, closing: Mapping[str, Any]) -> Completeness:
