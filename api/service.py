@@ -72,7 +72,7 @@ class Service:
         self._snapshots = Regularly("snapshots", CUTS_EVERY_SECONDS, self._close_a_cut)
         self.proving = Proving(self.asking, settings)
         to = settings.checkpoints_to
-        self._pushing = None if to is None else Pushing(self.asking, to)
+        self.pushing = None if to is None else Pushing(self.asking, to)
 
     @property
     def clock(self) -> Clock:
@@ -106,8 +106,8 @@ class Service:
 
     def close(self) -> None:
         self.proving.close()
-        if self._pushing is not None:
-            self._pushing.close()
+        if self.pushing is not None:
+            self.pushing.close()
         self._snapshots.close()
         self.dealfolio.close()
         self.reads.close()

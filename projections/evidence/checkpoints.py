@@ -117,7 +117,9 @@ def _sign(cursor: Cursor[Any], file: Path, origin: str, size: int, *by: Ed25519P
     whole = Checkpoint(origin, size, root(tiles.reader(cursor), size))
     note = str(signed(whole.text, origin, *by))
     cursor.execute(_KEEP, [size, note])
-    _last_signed_file(file).write_text(note, encoding="utf-8")
+    beside = _last_signed_file(file)
+    with keys.written_aside(beside, note.encode()) as aside:
+        aside.replace(beside)
     return note
 
 
