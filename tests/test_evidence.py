@@ -12,6 +12,7 @@ from datetime import date
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
+from time import monotonic
 from typing import Any
 
 import psycopg
@@ -21,7 +22,6 @@ from pymerkle.hasher import MerkleHasher
 from pymerkle.proof import InclusionProof
 
 from api.doctor import Finding, examine_evidence
-from api.proving import Proving
 from api.schema import migrate
 from api.service import Service
 from api.settings import Settings
@@ -49,6 +49,8 @@ from projections.portfolio import manager_portfolio_from_ledger
 from projections.rebuild import rebuild
 from tests.over_http import Company, Person, company, refused
 
+PROVEN_WITHIN_S = 20
+
 
 def settings(folder: Path, **more: Any) -> Settings:
     return Settings(signing_key_file=folder / "signing.key", **more)
@@ -57,6 +59,7 @@ def settings(folder: Path, **more: Any) -> Settings:
 @pytest.fixture
 def here(database: str, tmp_path: Path) -> Iterator[Company]:
     with company(database, settings=settings(tmp_path)) as here:
+        here.service.proving.close()  # each test says when
         yield here
 
 
@@ -92,7 +95,9 @@ def work(here: Company, deals: int, steps: int, month: str = "2026-08") -> list[
 
 
 def published(here: Company) -> list[dict[str, Any]]:
-    return [event for page in here.director.pages("/v1/events", limit=1000) for event in page["events"]]
+    return [
+        event for page in here.director.pages("/v1/events", limit=1000) for event in page["events"]
+    ]
 
 
 def leaves(events: list[dict[str, Any]], closings: Mapping[int, Any] = {}) -> list[bytes]:
@@ -286,10 +291,14 @@ def test_what_is_interrupted_leaves_nothing_half_and_goes_on(
     assert newest(here).root == root_of([leaf_hash(one) for one in leaves(published(here))])
 
 
-def test_in_a_process_that_only_serves_it_follows_by_itself(here: Company) -> None:
-    here.manager()
-    assert here.service.proving.step() in {True, False}
-    assert newest(here).size == here.position
+def test_a_service_that_runs_proves_what_it_records(database: str, tmp_path: Path) -> None:
+    with company(database, settings=settings(tmp_path)) as here:
+        here.manager()
+        until = monotonic() + PROVEN_WITHIN_S
+        while not (found := here.director.get("/v1/audit/checkpoint")).is_success:
+            assert monotonic() < until
+        assert newest(here).size <= here.position
+        assert Note.parse(found.text).is_signed_by(the_key(here))
 
 
 # ---------------------------------------------------------------------------- completeness
@@ -353,9 +362,7 @@ def test_one_managers_rows_stand_together_and_are_proven_with_their_neighbours(
         assert root_from(known, len(held)) == root_of(hashes)
 
 
-def test_without_its_ledger_a_closing_is_not_proven_wrongly(
-    here: Company, database: str
-) -> None:
+def test_without_its_ledger_a_closing_is_not_proven_wrongly(here: Company, database: str) -> None:
     work(here, deals=2, steps=2)
     here.director.do("/v1/periods/2026-08/closing")
     with psycopg.connect(database) as superuser:
@@ -398,7 +405,7 @@ def test_every_checkpoint_is_kept_and_never_signed_twice(here: Company) -> None:
         for one in page["checkpoints"]
     ]
     assert set(sizes) <= set(listed)
-    assert listed == sorted(set(listed))
+    assert listed == sorted(set(listed), reverse=True)
     for size in sizes:
         note = here.director.get(f"/v1/audit/checkpoints/{size}").text
         assert Checkpoint.parse(Note.parse(note).text).size == size
@@ -509,9 +516,7 @@ def test_no_size_is_signed_below_one_that_was(here: Company, database: str, tmp_
     assert found["checkpoint"].mend
 
 
-def test_no_other_tree_is_signed_behind_one_that_was(
-    here: Company, database: str, tmp_path: Path
-) -> None:
+def test_no_other_tree_is_signed_behind_one_that_was(here: Company, database: str) -> None:
     work(here, deals=2, steps=4)
     here.service.proving.catch_up()
     here.manager()
@@ -522,11 +527,14 @@ def test_no_other_tree_is_signed_behind_one_that_was(
     size = newest(here).size
     here.service.proving.catch_up()
     assert newest(here).size == size
-    assert "not those that were signed" in findings(database, here.service.settings)["checkpoint"].found
+    assert (
+        "not those that were signed"
+        in findings(database, here.service.settings)["checkpoint"].found
+    )
 
 
 def test_a_database_that_was_restored_to_an_earlier_state_is_not_signed_on(
-    here: Company, database: str, tmp_path: Path
+    here: Company, database: str
 ) -> None:
     here.service.proving.catch_up()
     early = newest(here).size
@@ -534,7 +542,10 @@ def test_a_database_that_was_restored_to_an_earlier_state_is_not_signed_on(
     here.service.proving.catch_up()
     late = newest(here).size
     with psycopg.connect(database) as superuser:
-        for table, column in (("evidence.checkpoints", "size"), ("books.events", "notification_id")):
+        for table, column in (
+            ("evidence.checkpoints", "size"),
+            ("books.events", "notification_id"),
+        ):
             superuser.execute(f"ALTER TABLE {table} DISABLE TRIGGER append_only")
             superuser.execute(f"DELETE FROM {table} WHERE {column} > {early}")
             superuser.execute(f"ALTER TABLE {table} ENABLE TRIGGER append_only")
@@ -555,7 +566,9 @@ def test_a_log_that_lacks_an_event_is_not_followed(here: Company, database: str)
     here.manager()
     with psycopg.connect(database) as superuser:
         superuser.execute("ALTER TABLE books.events DISABLE TRIGGER append_only")
-        superuser.execute("DELETE FROM books.events WHERE notification_id = %s", [here.position - 1])
+        superuser.execute(
+            "DELETE FROM books.events WHERE notification_id = %s", [here.position - 1]
+        )
         superuser.execute("ALTER TABLE books.events ENABLE TRIGGER append_only")
     with pytest.raises(follower.LogBroken):
         here.service.proving.catch_up()
@@ -796,20 +809,26 @@ def test_what_belongs_to_a_size_may_be_kept_for_ever(busy: Company) -> None:
         ("inclusion?position=0&size=5", "position"), ("inclusion?position=6&size=5", "position"),
         ("inclusion?position=1&size=0", "position"), ("inclusion?size=5", "position"),
         ("inclusion?position=-1", "position"), ("inclusion?position=1&size=x", "size"),
-        ("inclusion?position=1&index=0", "index"), ("consistency?from_size=6&to_size=5", "from_size"),
+        ("inclusion?position=1&index=0", "index"),
+        ("consistency?from_size=6&to_size=5", "from_size"),
         ("consistency?to_size=5", "from_size"), ("consistency?from_size=1e3", "from_size"),
     ],
 )  # fmt: skip
 def test_a_proof_that_cannot_be_is_refused(busy: Company, asked: str, field: str) -> None:
     assert busy.director.get("/v1/audit/proofs/inclusion?position=5&size=5").status_code == 200
-    assert busy.director.get("/v1/audit/proofs/consistency?from_size=5&to_size=5").status_code == 200
+    assert (
+        busy.director.get("/v1/audit/proofs/consistency?from_size=5&to_size=5").status_code == 200
+    )
     problem = refused(busy.director.get(f"/v1/audit/proofs/{asked}"), 422, "validation")
     assert [one["field"] for one in problem["errors"]] == [field]
 
 
 def test_a_size_that_the_tree_has_not_is_in_the_future(busy: Company) -> None:
     beyond = busy.position + 1
-    for asked in (f"inclusion?position=1&size={beyond}", f"consistency?from_size=1&to_size={beyond}"):
+    for asked in (
+        f"inclusion?position=1&size={beyond}",
+        f"consistency?from_size=1&to_size={beyond}",
+    ):
         refused(busy.director.get(f"/v1/audit/proofs/{asked}"), 409, "in-the-future")
 
 
@@ -851,11 +870,12 @@ def test_no_proof_of_everything_takes_long(busy: Company) -> None:
 
 
 def test_what_hinders_signing_is_logged_once(
-    here: Company, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    database: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    proving = Proving(here.service.asking, Settings())
-    here.manager()
-    for _ in range(3):
-        proving.catch_up()
-    proving.close()
-    assert [one.message for one in caplog.records if one.name == "dealfolio.proving"]
+    with company(database) as here:
+        here.manager()
+        for _ in range(3):
+            here.service.proving.catch_up()
+    told = [one.message for one in caplog.records if one.name == "dealfolio.proving"]
+    assert len(told) == 1
+    assert "doctor" in told[0]

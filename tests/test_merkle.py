@@ -123,7 +123,9 @@ def test_all_proofs_are_those_of_aics_tlog() -> None:
 def test_any_leaves_with_the_nodes_beside_them_give_the_root(size: int, some: set[int]) -> None:
     leaves = sorted(index for index in some if index < size)
     beside = nodes_beside(leaves, size)
-    known = dict(zip(beside, READ(beside), strict=True)) | {Node(0, at): LEAVES[at] for at in leaves}
+    known = dict(zip(beside, READ(beside), strict=True)) | {
+        Node(0, at): LEAVES[at] for at in leaves
+    }
     assert root_from(known, size) == root(READ, size)
     covered = sorted(leaf for node in known for leaf in range(*node.span))
     assert covered == [*range(size)], "nothing is told twice, and nothing is missing"
@@ -140,7 +142,9 @@ def test_neighbours_are_proven_by_few_nodes() -> None:
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | _TEXT,
-    lambda inner: st.lists(inner) | st.dictionaries(st.from_regex(r"[a-z_]{1,9}", fullmatch=True), inner),
+    lambda inner: (
+        st.lists(inner) | st.dictionaries(st.from_regex(r"[a-z_]{1,9}", fullmatch=True), inner)
+    ),
     max_leaves=8,
 )
 

@@ -36,7 +36,8 @@ SELECT note, array(
 ) FROM evidence.checkpoints AS one WHERE size = %s
 """
 _PAGE: LiteralString = """
-SELECT size, signed_at FROM evidence.checkpoints WHERE size > %s ORDER BY size LIMIT %s
+SELECT size, signed_at, note FROM evidence.checkpoints
+WHERE size < %s ORDER BY size DESC LIMIT %s
 """
 _COSIGN: LiteralString = """
 INSERT INTO evidence.cosignatures (size, witness, line) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING
@@ -54,6 +55,7 @@ class Forked(Exception):
 class Listed(NamedTuple):
     size: int
     signed_at: datetime
+    note: str
 
 
 def newest(cursor: Cursor[Any]) -> Checkpoint | None:
@@ -67,9 +69,9 @@ def checkpoint_note(cursor: Cursor[Any], size: int) -> str | None:
     return None if row is None else row[0] + "".join(row[1])
 
 
-def page(cursor: Cursor[Any], after: int, limit: int) -> list[Listed]:
-    """Those of a greater size than `after`, the smallest first."""
-    return [Listed(*row) for row in cursor.execute(_PAGE, [after, limit])]
+def page(cursor: Cursor[Any], below: int, limit: int) -> list[Listed]:
+    """Those of a smaller size than `below`, the greatest first; as the log has signed them."""
+    return [Listed(*row) for row in cursor.execute(_PAGE, [below, limit])]
 
 
 def rotations(cursor: Cursor[Any]) -> list[str]:

@@ -37,8 +37,7 @@ def _in_order(value: Any) -> Any:  # noqa: ANN401 - JSON
     """
     if type(value) is dict:
         return {
-            name: one if type(one) is str else _in_order(one)
-            for name, one in sorted(value.items())
+            name: one if type(one) is str else _in_order(one) for name, one in sorted(value.items())
         }
     return [*map(_in_order, value)] if type(value) is list else value
 
