@@ -50,6 +50,7 @@ from api.pages import (
     why,
 )
 from api.pages import deals as deals_page
+from api.pages import evidence as evidence_page
 from api.pages.frame import show_problem, wants_page
 from api.problems import Problem, language_of, problem_of, respond
 from api.service import Service
@@ -95,6 +96,7 @@ _PAGES = (
     catalogue,
     periods,
     journal,
+    evidence_page,
     accounts,
     sign_in,
 )

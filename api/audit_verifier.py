@@ -328,24 +328,27 @@ class Key(NamedTuple):
 
 
 class Checkpoint(NamedTuple):
-    """How the log stood: its name, the number of its events, the root of their tree."""
+    """How the log stood: its name, the number of its events, the root of their tree; and in a
+    change of keys, the new key.
+    """
 
     origin: str
     size: int
     root: bytes
     note: str
+    more: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, note: str, what: str = "checkpoint-unreadable") -> "Checkpoint":
         note = note.replace("\r\n", "\n")
         try:
-            origin, size, root, end = [*note.rpartition("\n\n")[0].split("\n"), ""]
+            origin, size, root, *more = note.rpartition("\n\n")[0].split("\n")
             hash_ = b64decode(root, validate=True)
         except ValueError as error:
             raise Wrong(what) from error
-        if end or not re.fullmatch(r"0|[1-9][0-9]{0,15}", size) or len(hash_) != 32:
+        if not re.fullmatch(r"0|[1-9][0-9]{0,15}", size) or len(hash_) != 32:
             raise Wrong(what)
-        return cls(origin, int(size), hash_, note)
+        return cls(origin, int(size), hash_, note, tuple(more))
 
 
 def check_signature(report: Report, head: Head, checkpoint: Checkpoint, given: str | None) -> None:
@@ -357,11 +360,12 @@ def check_signature(report: Report, head: Head, checkpoint: Checkpoint, given: s
     if given is not None:
         until = {(current := Key.read(given)): None}
         for note in sorted(map(Checkpoint.read, head.rotations), key=lambda one: one.size):
-            new = [key for key in shown if key not in until and key.has_signed(note.note)]
-            if note.origin == head.origin and new and current.has_signed(note.note):
-                until |= {current: note.size, new[0]: None}
-                current = new[0]
-                report.ok("rotation", size=note.size, key=current.vkey)
+            new = Key.read(note.more[0])
+            signed = current.has_signed(note.note) and new.has_signed(note.note)
+            if signed and note.origin == head.origin and new not in until:
+                until |= {current: note.size, new: None}
+                current = new
+                report.ok("rotation", size=note.size, key=new.vkey)
     signers = [key for key in until if key.name == head.origin and key.has_signed(checkpoint.note)]
     if not signers:
         keys = ", ".join(key.vkey for key in until)

@@ -14,7 +14,7 @@ from fastapi.responses import PlainTextResponse
 from pydantic import Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from api.answers import PAGED, QUESTION_REFUSALS, Out, answer, problems
+from api.answers import PAGED, QUESTION_REFUSALS, Moment, Out, answer, problems
 from api.asking import AskingDep, Desk, Question, next_link
 from api.inputs import Limit, Position
 from api.routes import PlainText, v1_router
@@ -23,6 +23,7 @@ from domain.events import instant_text
 from projections.evidence import checkpoints, keys, merkle, tiles
 from projections.evidence.follower import leaves_between
 from projections.evidence.notes import MalformedNote, VerifierKey
+from projections.point import BEYOND
 
 router = v1_router(tags=["evidence"], responses=QUESTION_REFUSALS)
 
@@ -78,7 +79,7 @@ class ConsistencyQuestion(Question):
 
 
 class CheckpointsQuestion(Question):
-    cursor: Position = 0
+    cursor: Position = BEYOND
     limit: Limit = 100
 
 
@@ -102,7 +103,8 @@ class ConsistencyProof(Out):
 
 class ListedCheckpoint(Out):
     size: int = Field(examples=[3322])
-    signed_at: str = Field(examples=["2026-11-23T09:15:02.123456Z"])
+    signed_at: Moment = Field(examples=["2026-11-23T09:15:02.123456Z"])
+    note: str
 
 
 class CheckpointsAnswer(Out):
@@ -148,12 +150,13 @@ def checkpoint(asking: AskingDep) -> Response:
 def list_checkpoints(
     question: Annotated[CheckpointsQuestion, Query()], request: Request, asking: AskingDep
 ) -> Response:
-    """Every checkpoint that was ever signed, by size."""
+    """Every checkpoint that was ever signed, the newest first, without witnesses' signatures."""
     with asking.desk() as at:
         page = checkpoints.page(at.cursor, question.cursor, question.limit)
     links = next_link(request, page[-1].size) if len(page) == question.limit else {}
     listed = [
-        ListedCheckpoint(size=one.size, signed_at=instant_text(one.signed_at)) for one in page
+        ListedCheckpoint(size=one.size, signed_at=instant_text(one.signed_at), note=one.note)
+        for one in page
     ]
     return answer(CheckpointsAnswer(checkpoints=listed), links)
 

@@ -73,8 +73,12 @@ class Service:
         self._snapshots = Regularly("snapshots", CUTS_EVERY_SECONDS, self._close_a_cut)
         self.proving = Proving(self.asking, settings)
         to = settings.checkpoints_to
+<<<<<<< HEAD
         self._pushing = None if to is None else Pushing(self.asking, to)
         self.row_trees = RowTrees()
+=======
+        self.pushing = None if to is None else Pushing(self.asking, to)
+>>>>>>> tree
 
     @property
     def clock(self) -> Clock:
@@ -108,8 +112,8 @@ class Service:
 
     def close(self) -> None:
         self.proving.close()
-        if self._pushing is not None:
-            self._pushing.close()
+        if self.pushing is not None:
+            self.pushing.close()
         self._snapshots.close()
         self.dealfolio.close()
         self.reads.close()

@@ -18,7 +18,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 import pytest
@@ -400,7 +400,7 @@ def proven_anew(forged: Forged, books: Books) -> None:
     nodes = forged.line("nodes")
     nodes.clear()
     nodes |= {
-        f"{node.level}/{node.index}": b64encode(one).decode()
+        f"{node.level}/{node.at}": b64encode(one).decode()
         for node, one in zip(beside, read(beside), strict=True)
     }
 
@@ -472,7 +472,7 @@ def the_rows_end_before_the_next_manager(forged: Forged, books: Books) -> None:
     assert audit_verifier.root_of(hashes) == certified.root
     beside = merkle.nodes_beside(range(len(shown["rows"])), len(hashes))
     shown["nodes"] = {
-        f"{node.level}/{node.index}": b64encode(one).decode()
+        f"{node.level}/{node.at}": b64encode(one).decode()
         for node, one in zip(beside, merkle.in_memory(hashes)(beside), strict=True)
     }
 
@@ -617,6 +617,14 @@ def all_is_signed_by_another_key_and_something_was_kept(forged: Forged, _books: 
     forged.sign(Ed25519PrivateKey.generate())
 
 
+CAREFUL = {
+    the_end_of_a_deal_is_dropped_with_a_proof_of_what_is_left,
+    a_deal_is_left_out,
+    the_rows_end_before_the_next_manager,
+}
+"""What is shown is proven: only the closing tells."""
+
+
 @pytest.mark.parametrize("name", FILE_ATTACKS)
 def test_what_is_done_to_the_file_is_told(books: Books, name: str) -> None:
     which, expected, done = FILE_ATTACKS[name]
@@ -628,6 +636,8 @@ def test_what_is_done_to_the_file_is_told(books: Books, name: str) -> None:
     key = None if expected == "not-signed" else books.key
     report = checked(forged.bytes, key, books.kept)
     assert expected in found(report)
+    if done in CAREFUL:
+        assert {"event-changed", "other-root", "proof-incomplete"}.isdisjoint(found(report))
     for language in ("ru", "en"):
         assert told(report, language)
 
@@ -742,40 +752,59 @@ def test_a_key_that_is_none_is_told(books: Books) -> None:
 # ---------------------------------------------------------------------------- attacks by SQL
 
 
-@contextmanager
-def copied(books: Books, server: str) -> Iterator[tuple[str, psycopg.Connection[Any]]]:
-    """The same books in a database of their own, and a superuser in it whom nothing refuses."""
+class Copy(NamedTuple):
+    """The same books in a database of their own, with the key in a folder of its own; and a
+    superuser in it whom nothing refuses.
+    """
+
+    database: str
+    settings: Settings
+    superuser: psycopg.Connection[Any]
+
+    def bundle(
+        self,
+        manager: str | None = None,
+        position: int | None = None,
+        as_of: date = TODAY,
+        kept: int | None = None,
+    ) -> bytes:
+        with self.serving() as service, service.asking() as cursor:
+            knowledge = EVERYTHING if position is None else Knowledge(position=position)
+            point = point_at(cursor, service.clock, as_of, knowledge)
+            who = None if manager is None else ManagerId(manager)
+            return b"".join(bundle_lines(service, cursor, point, knowledge, who, kept))
+
+    @contextmanager
+    def serving(self) -> Iterator[Service]:
+        service = Service(self.database, self.settings, lambda: OCTOBER)
+        try:
+            yield service
+        finally:
+            service.close()
+
+    def forget_what_was_signed(self) -> None:
+        """In the database, and beside the key."""
+        self.superuser.execute(
+            "TRUNCATE evidence.tiles, evidence.closings, evidence.cosignatures, evidence.checkpoints"
+        )
+        key = Path(str(self.settings.signing_key_file))
+        for other in key.parent.iterdir():
+            if other != key:
+                other.unlink()
+
+
+@pytest.fixture
+def copy(books: Books, server: str, tmp_path: Path) -> Iterator[Copy]:
     name = str(conninfo_to_dict(books.database)["dbname"])
+    (tmp_path / "keys").mkdir()
+    key = shutil.copy(str(books.settings.signing_key_file), tmp_path / "keys" / "own.key")
+    settings = books.settings.model_copy(update={"signing_key_file": Path(key)})
     with (
         new_database(server, name) as database,
         psycopg.connect(database, autocommit=True) as superuser,
     ):
         superuser.execute("SET session_replication_role = replica")
-        yield database, superuser
-
-
-@contextmanager
-def asking(database: str, settings: Settings) -> Iterator[Service]:
-    service = Service(database, settings, lambda: OCTOBER)
-    try:
-        yield service
-    finally:
-        service.close()
-
-
-def bundle_of(
-    database: str,
-    settings: Settings,
-    manager: str | None = None,
-    position: int | None = None,
-    as_of: date = TODAY,
-    kept: int | None = None,
-) -> bytes:
-    with asking(database, settings) as service, service.asking() as cursor:
-        knowledge = EVERYTHING if position is None else Knowledge(position=position)
-        point = point_at(cursor, service.clock, as_of, knowledge)
-        who = None if manager is None else ManagerId(manager)
-        return b"".join(bundle_lines(service, cursor, point, knowledge, who, kept))
+        yield Copy(database, settings, superuser)
 
 
 _STATE = "UPDATE books.events SET state = convert_to({}, 'UTF8') WHERE {}"
@@ -822,7 +851,7 @@ SQL_ATTACKS: dict[str, tuple[str, str]] = {
         " WHEN 12 THEN 1000013 ELSE 1000012 END WHERE notification_id IN (12, 13);"
         " UPDATE books.events SET notification_id = notification_id - 1000000"
         " WHERE notification_id > 1000000",
-        "event-changed",
+        "position-missing",
     ),
     "one is inserted and the others moved on": (
         "UPDATE books.events SET notification_id = notification_id + 1000000"
@@ -832,7 +861,7 @@ SQL_ATTACKS: dict[str, tuple[str, str]] = {
         " INSERT INTO books.events (originator_id, originator_version, topic, state,"
         " notification_id, recorded_at) SELECT gen_random_uuid(), 1, topic, state, 21, recorded_at"
         " FROM books.events WHERE notification_id = 20",
-        "event-changed",
+        "position-missing",
     ),
     "the ledger": (
         "UPDATE ledger.postings SET amount = amount * 2 WHERE account = 'active';"
@@ -860,110 +889,150 @@ SQL_ATTACKS: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize("name", SQL_ATTACKS)
-def test_what_a_superuser_does_to_the_database_is_told(
-    books: Books, server: str, name: str
-) -> None:
+def test_what_a_superuser_does_to_the_database_is_told(books: Books, copy: Copy, name: str) -> None:
     statement, expected = SQL_ATTACKS[name]
     size = int(json.loads(lines(books.whole)[0])["checkpoint"].splitlines()[1])
-    with copied(books, server) as (database, superuser):
-        before = bundle_of(database, books.settings, position=size, kept=None)
-        assert checked(before, books.key, books.kept).holds
-        for one in statement.split(";"):
-            superuser.execute(one, {"shops": books.deals["shops"], "size": size})
-        after = bundle_of(database, books.settings, position=min(size, 30))
-        assert expected in found(checked(after, books.key, books.kept))
+    assert checked(copy.bundle(position=size), books.key, books.kept).holds
+    for one in statement.split(";"):
+        copy.superuser.execute(one, {"shops": books.deals["shops"], "size": size})
+    after = copy.bundle(position=min(size, 30))
+    assert expected in found(checked(after, books.key, books.kept))
 
 
-WITH_THE_LOGS_OWN_KEY = """
-TRUNCATE evidence.tiles, evidence.closings, evidence.cosignatures, evidence.checkpoints
-"""
+MANAGER_SQL_ATTACKS: dict[str, tuple[str, str]] = {
+    "an amount": (SQL_ATTACKS["an amount"][0], "event-changed"),
+    "deleted from the middle": (SQL_ATTACKS["deleted from the middle"][0], "version-missing"),
+    "deleted from the end": (
+        "DELETE FROM books.events WHERE originator_id = %(shops)s AND notification_id ="
+        " (SELECT max(notification_id) FROM books.events WHERE originator_id = %(shops)s"
+        " AND notification_id <= %(known)s)",
+        "other-history",
+    ),
+    "a deal with all its postings": (
+        "DELETE FROM ledger.postings WHERE deal ="
+        " (SELECT deal FROM ledger.deals WHERE deal_id = %(shops)s)",
+        "rows-changed",
+    ),
+    "a posting": (
+        "UPDATE ledger.postings SET amount = amount + 10000 WHERE account = 'active'",
+        "rows-changed",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MANAGER_SQL_ATTACKS)
+@pytest.mark.parametrize("warm", [True, False])
+def test_so_it_is_in_the_bundle_of_one_manager(
+    books: Books, copy: Copy, name: str, *, warm: bool
+) -> None:
+    """Also where the service has the closing's rows in memory, as they were."""
+    statement, expected = MANAGER_SQL_ATTACKS[name]
+    asked = {"as_of": date(2026, 8, 31), "manager": "m-1", "position": books.certified}
+    with copy.serving() as service, service.asking() as cursor:
+        point = point_at(
+            cursor, service.clock, date(2026, 8, 31), Knowledge(position=books.certified)
+        )
+
+        def bundle() -> bytes:
+            lines_ = bundle_lines(service, cursor, point, EVERYTHING, ManagerId("m-1"), None)
+            return b"".join(lines_)
+
+        if warm:
+            assert checked(bundle(), books.key).holds
+        given = {"shops": books.deals["shops"], "known": books.certified}
+        copy.superuser.execute("DELETE FROM ledger.snapshots")
+        copy.superuser.execute(statement, given)
+        assert expected in found(checked(bundle(), books.key)), asked
 
 
 def test_whoever_has_the_key_and_the_database_is_found_by_what_was_kept(
-    books: Books, server: str
+    books: Books, copy: Copy
 ) -> None:
     """All is rewritten, the tree is built anew, and the log's own key signs it."""
     statement, _ = SQL_ATTACKS["an amount"]
-    with copied(books, server) as (database, superuser):
-        superuser.execute(statement, {"shops": books.deals["shops"]})
-        superuser.execute(WITH_THE_LOGS_OWN_KEY)
-        size = int(books.kept.splitlines()[1])
-        whole = bundle_of(database, books.settings, position=books.certified)
-        assert found(checked(whole, books.key, books.kept)) == ["rewritten"]
-        assert "no-kept" in open_(checked(whole, books.key))
-        anna = bundle_of(database, books.settings, "m-1", books.certified, kept=size)
-        assert "rewritten" in found(checked(anna, books.key, books.kept))
+    copy.superuser.execute(statement, {"shops": books.deals["shops"]})
+    copy.forget_what_was_signed()
+    size = int(books.kept.splitlines()[1])
+    whole = copy.bundle(position=books.certified)
+    assert "rewritten" in found(checked(whole, books.key, books.kept))
+    assert "no-kept" in open_(checked(whole, books.key))
+    anna = copy.bundle("m-1", books.certified, kept=size)
+    assert "rewritten" in found(checked(anna, books.key, books.kept))
 
 
 def test_a_tail_that_is_cut_and_signed_anew_is_found_by_what_was_kept(
-    books: Books, server: str
+    books: Books, copy: Copy
 ) -> None:
     newest = json.loads(lines(books.anna)[0])["checkpoint"]
     size = int(newest.splitlines()[1])
-    with copied(books, server) as (database, superuser):
-        superuser.execute("DELETE FROM books.events WHERE notification_id > %s", [size - 2])
-        superuser.execute("DELETE FROM ledger.postings WHERE position > %s", [size - 2])
-        superuser.execute(WITH_THE_LOGS_OWN_KEY)
-        for manager in (None, "m-1"):
-            cut = bundle_of(database, books.settings, manager, books.certified, kept=size)
-            assert found(checked(cut, books.key, newest)) == ["cut-off"]
+    copy.superuser.execute("DELETE FROM books.events WHERE notification_id > %s", [size - 2])
+    copy.superuser.execute("DELETE FROM ledger.postings WHERE position > %s", [size - 2])
+    copy.superuser.execute("DELETE FROM ledger.deals WHERE deal > %s", [size - 2])
+    copy.forget_what_was_signed()
+    for manager in (None, "m-1"):
+        cut = copy.bundle(manager, books.certified, kept=size)
+        assert found(checked(cut, books.key, newest)) == ["cut-off"]
+        assert checked(cut, books.key).holds, "without what was kept nobody could tell"
 
 
-def test_what_is_recorded_past_the_program_is_found_by_the_rules(books: Books, server: str) -> None:
-    """A superuser appends as if it were the service: the tree has it, and the rules do not."""
-    late = (
-        "INSERT INTO books.events (originator_id, originator_version, topic, state,"
-        " notification_id, recorded_at) SELECT originator_id, max(originator_version) + 1, {},"
-        " convert_to({}, 'UTF8'), (SELECT max(notification_id) + 1 FROM books.events),"
-        " (SELECT max(recorded_at) + interval '1s' FROM books.events) FROM books.events"
-        " WHERE originator_id = %(deal)s GROUP BY originator_id"
-    )
-    state = (
-        """format('{{"position":%%s,"recorded_at":"2026-10-20T09:59:59.000000Z","actor":"m-1","""
-        """"effective_on":"%s","data":%s}}', (SELECT max(notification_id) + 1 FROM books.events))"""
-    )
-    check = '{{"potential_check":{{"amount":"800000000.00","currency":"RUB"}},"reason":"x"}}'
-    for deal, topic, day, data, expected in (
-        ("shops", "PotentialCheckRevised", "2026-08-10", check, "in-closed-month"),
-        ("hotel", "DealSuspended", "2026-10-10", '{{"reason":"x","review_on":"2026-11-01"}}', ""),
-        ("export", "PotentialCheckRevised", "2026-10-10", check, "not-allowed"),
-    ):
-        statement = late.format(f"'{topic}'", state % (day, data)).replace("{{", "{")
-        with copied(books, server) as (database, superuser):
-            superuser.execute(statement.replace("}}", "}"), {"deal": books.deals[deal]})
-            after = bundle_of(database, books.settings)
-            assert (expected or "not-allowed") in found(checked(after, books.key, books.kept))
+CHECK = '{"potential_check":{"amount":"800000000.00","currency":"RUB"},"reason":"x"}'
 
 
-def test_a_change_of_keys_leads_from_the_old_key_to_the_new(
-    books: Books, server: str, tmp_path: Path
+@pytest.mark.parametrize(
+    ("deal", "topic", "day", "data", "expected"),
+    [
+        ("shops", "PotentialCheckRevised", "2026-08-10", CHECK, "in-closed-month"),
+        ("export", "PotentialCheckRevised", "2026-10-10", CHECK, "not-allowed"),
+        ("hotel", "DealSuspended", "2026-10-10", '{"reason":"x"}', "not-allowed"),
+    ],
+)
+def test_what_is_recorded_past_the_program_is_found_by_the_rules(
+    books: Books, copy: Copy, deal: str, topic: str, day: str, data: str, expected: str
 ) -> None:
-    file = Path(shutil.copy(str(books.settings.signing_key_file), tmp_path / "own.key"))
-    settings = books.settings.model_copy(update={"signing_key_file": file})
-    with copied(books, server) as (database, _):
-        with asking(database, settings) as service, service.asking() as cursor:
-            new = rotate(cursor, file, settings.log_host)
-            order = Order(RegisterManager(ManagerId("m-9"), "Девятая"), "director")
-            service.dealfolio.transactor.submit(order).result()
-        whole = bundle_of(database, settings)
+    """A superuser appends as if it were the service: the tree has it, and the rules do not."""
+    size = int(json.loads(lines(books.whole)[0])["checkpoint"].splitlines()[1])
+    head = f'"position":{size + 1},"recorded_at":"2026-10-20T09:59:59.000000Z","actor":"m-1"'
+    state = f'{{{head},"effective_on":"{day}","data":{data}}}'
+    copy.superuser.execute(
+        "INSERT INTO books.events (originator_id, originator_version, topic, state,"
+        " notification_id, recorded_at) SELECT originator_id, max(originator_version) + 1, %s, %s,"
+        " %s, '2026-10-20T09:59:59Z' FROM books.events WHERE originator_id = %s"
+        " GROUP BY originator_id",
+        [topic, state.encode(), size + 1, books.deals[deal]],
+    )
+    assert expected in found(checked(copy.bundle(), books.key, books.kept))
+
+
+def test_a_change_of_keys_leads_from_the_old_key_to_the_new_and_not_back(
+    books: Books, copy: Copy
+) -> None:
+    file = Path(str(copy.settings.signing_key_file))
+    old = load_pem_private_key(file.read_bytes(), None)
+    assert isinstance(old, Ed25519PrivateKey)
+    with copy.serving() as service, service.asking() as cursor:
+        new = rotate(cursor, file, copy.settings.log_host)
+        order = Order(RegisterManager(ManagerId("m-9"), "Девятая"), "director")
+        service.dealfolio.transactor.submit(order).result()
+    whole = copy.bundle()
     report = checked(whole, books.key, books.kept)
     assert report.wrong == []
     assert "rotation" in [what for what, _ in report.checked]
     assert checked(whole, new, books.kept).wrong == []
-    forged = Forged(whole)
-    forged.head["rotations"] = []
-    assert found(checked(forged.bytes, books.key)) == ["wrong-key"]
-    forged = Forged(whole)
-    old = load_pem_private_key(Path(str(books.settings.signing_key_file)).read_bytes(), None)
-    assert isinstance(old, Ed25519PrivateKey)
-    forged.sign(old, known=False)
-    assert found(checked(forged.bytes, books.key)) == ["retired-key"]
-    forged = Forged(whole)
-    mine = Ed25519PrivateKey.generate()
-    rotation = forged.head["rotations"][0].partition("\n\n")[0] + "\n"
-    forged.head["rotations"] = [str(signed(rotation, forged.head["origin"], mine))]
-    forged.sign(mine)
-    assert found(checked(forged.bytes, books.key)) == ["wrong-key"]
+
+    without = Forged(whole)
+    without.head["rotations"] = []
+    assert found(checked(without.bytes, books.key)) == ["wrong-key"]
+    retired = Forged(whole)
+    retired.sign(old, known=False)
+    assert found(checked(retired.bytes, books.key)) == ["retired-key"]
+    assert found(checked(retired.bytes, new)) == ["wrong-key"]
+    mine, usurped = Ed25519PrivateKey.generate(), Forged(whole)
+    origin = usurped.head["origin"]
+    own = verifier_key(origin, mine).text
+    text = "\n".join([*usurped.head["rotations"][0].split("\n")[:3], own, ""])
+    usurped.head["rotations"] = [str(signed(text, origin, mine))]
+    usurped.sign(mine)
+    assert found(checked(usurped.bytes, books.key)) == ["wrong-key"]
 
 
 # ---------------------------------------------------------------------------- as a program

@@ -36,7 +36,8 @@ SELECT note, array(
 ) FROM evidence.checkpoints AS one WHERE size = %s
 """
 _PAGE: LiteralString = """
-SELECT size, signed_at FROM evidence.checkpoints WHERE size > %s ORDER BY size LIMIT %s
+SELECT size, signed_at, note FROM evidence.checkpoints
+WHERE size < %s ORDER BY size DESC LIMIT %s
 """
 _COSIGN: LiteralString = """
 INSERT INTO evidence.cosignatures (size, witness, line) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING
@@ -54,6 +55,7 @@ class Forked(Exception):
 class Listed(NamedTuple):
     size: int
     signed_at: datetime
+    note: str
 
 
 def newest(cursor: Cursor[Any]) -> Checkpoint | None:
@@ -73,9 +75,9 @@ def checkpoint_note(cursor: Cursor[Any], size: int) -> str | None:
     return None if row is None else row[0] + "".join(row[1])
 
 
-def page(cursor: Cursor[Any], after: int, limit: int) -> list[Listed]:
-    """Those of a greater size than `after`, the smallest first."""
-    return [Listed(*row) for row in cursor.execute(_PAGE, [after, limit])]
+def page(cursor: Cursor[Any], below: int, limit: int) -> list[Listed]:
+    """Those of a smaller size than `below`, the greatest first; as the log has signed them."""
+    return [Listed(*row) for row in cursor.execute(_PAGE, [below, limit])]
 
 
 def rotations(cursor: Cursor[Any]) -> list[str]:
@@ -102,8 +104,9 @@ def sign(cursor: Cursor[Any], file: Path | None, host: str, *, patiently: bool =
 
 
 def rotate(cursor: Cursor[Any], file: Path, host: str) -> str:
-    """Another key in the place of the one in `file`, which both sign; its verifier key. Raises
-    CannotSign, Forked.
+    """Another key in the place of the one in `file`, which both sign; its verifier key. The note
+    names it in a line of its own (an extension, C2SP tlog-checkpoint): so nobody can take it for a
+    change from the new key to the old. Raises CannotSign, Forked.
     """
     with cursor.connection.transaction():
         is_alone(cursor, patiently=True)
@@ -114,16 +117,25 @@ def rotate(cursor: Cursor[Any], file: Path, host: str) -> str:
         with keys.replaced(file, old, origin) as new:
             keys.retire(cursor, old, origin, size)
             vkey = keys.announce(cursor, new, origin, size)
-            note = _sign(cursor, file, origin, size, old, new)
+            note = _sign(cursor, file, origin, size, old, new, more=f"{vkey.text}\n")
             cursor.execute(_KEEP_ROTATION, [size, note])
         return vkey.text
 
 
-def _sign(cursor: Cursor[Any], file: Path, origin: str, size: int, *by: Ed25519PrivateKey) -> str:
+def _sign(
+    cursor: Cursor[Any],
+    file: Path,
+    origin: str,
+    size: int,
+    *by: Ed25519PrivateKey,
+    more: str = "",
+) -> str:
     whole = Checkpoint(origin, size, root(tiles.reader(cursor), size))
-    note = str(signed(whole.text, origin, *by))
+    note = str(signed(whole.text + more, origin, *by))
     cursor.execute(_KEEP, [size, note])
-    _last_signed_file(file).write_text(note, encoding="utf-8")
+    beside = _last_signed_file(file)
+    with keys.written_aside(beside, note.encode()) as aside:
+        aside.replace(beside)
     return note
 
 

@@ -21,7 +21,7 @@ from projections.evidence.merkle import Read, in_memory, leaf_hash, root_of
 from projections.evidence.tiles import leaf_hashes
 from projections.ledger import STANDING, standing
 
-Row = Mapping[str, Any]
+Row = dict[str, Any]
 """As it is hashed: JSON."""
 
 

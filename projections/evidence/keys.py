@@ -139,22 +139,29 @@ def _read(file: Path) -> Ed25519PrivateKey:
 
 
 def _make(file: Path) -> None:
-    """Whole or not at all, for its owner alone; one that is there stays. Raises CannotSign."""
+    """One that is there stays. Raises CannotSign."""
     whole = Ed25519PrivateKey.generate().private_bytes(
         Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
     )
-    aside = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
     try:
-        written = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(written, "wb") as out:
-            out.write(whole)
-            out.flush()
-            os.fsync(written)
-        try:
-            with suppress(FileExistsError):  # another process was faster
-                os.link(aside, file)
-        finally:
-            aside.unlink()
+        with written_aside(file, whole) as aside, suppress(FileExistsError):
+            os.link(aside, file)  # unless another process was faster
     except OSError as error:
         mend = "let the service write there, or set DEALFOLIO_SIGNING_KEY_FILE"
         raise CannotSign(f"no key can be made in {file}: {error}", mend) from error
+
+
+@contextmanager
+def written_aside(file: Path, whole: bytes) -> Iterator[Path]:
+    """A file beside `file`, for its owner alone, which is safely on the disk: to be put in its
+    place whole or not at all.
+    """
+    aside = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    try:
+        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+            out.write(whole)
+            out.flush()
+            os.fsync(out.fileno())
+        yield aside
+    finally:
+        aside.unlink(missing_ok=True)

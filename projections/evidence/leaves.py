@@ -8,30 +8,38 @@ missing before it. The leaf at index i is the event at position i + 1, always.
 The leaf of a month's closing has the root of what everybody had then, too (`completeness`).
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 from psycopg import Cursor
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from projections.evidence.merkle import leaf_hash
 
 CLOSING = "PeriodClosed"
 
-Completeness = Mapping[str, Any]
+Completeness = dict[str, Any]
 """Beside the leaf of a closing."""
 Complete = Callable[[int, Mapping[str, Any]], Completeness]
 """That of the closing at a position, of its published data."""
 
-_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
 
 def canonical(value: Any) -> bytes:  # noqa: ANN401 - JSON
     """RFC 8785: of text, integers below 2**53, and what is made of them; the keys are ASCII."""
-    return _ENCODER.encode(value).encode()
+    return to_json(_in_order(value))
+
+
+def _in_order(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """Its names in the order of the alphabet; the rest of RFC 8785 is how JSON is written anyway,
+    and by whom it is written fastest.
+    """
+    if type(value) is dict:
+        return {
+            name: one if type(one) is str else _in_order(one) for name, one in sorted(value.items())
+        }
+    return [*map(_in_order, value)] if type(value) is list else value
 
 
 def leaf_data(
@@ -45,21 +53,23 @@ def leaf_data(
     """`stored` is what the log keeps of the event, or `GET /v1/events` shows; `previous` the hash
     of the leaf before it in its stream.
     """
-    leaf = {
-        "actor": stored["actor"],
-        "data_sha256": sha256(canonical(stored["data"])).hexdigest(),
-        "position": stored["position"],
-        "previous": None if previous is None else previous.hex(),
-        "recorded_at": stored["recorded_at"],
-        "stream_id": stream_id,
-        "type": kind,
-        "version": version,
-    }
+    leaf: dict[str, Any] = {"actor": stored["actor"]}  # in the order of the alphabet, as below
+    if completeness is not None:
+        leaf["completeness"] = _in_order(completeness)
+    leaf["data_sha256"] = sha256(canonical(stored["data"])).hexdigest()
     if "effective_on" in stored:
         leaf["effective_on"] = stored["effective_on"]
-    if completeness is not None:
-        leaf["completeness"] = completeness
-    return canonical(leaf)
+    return to_json(
+        leaf
+        | {
+            "position": stored["position"],
+            "previous": None if previous is None else previous.hex(),
+            "recorded_at": stored["recorded_at"],
+            "stream_id": stream_id,
+            "type": kind,
+            "version": version,
+        }
+    )
 
 
 class Leaf(NamedTuple):
