@@ -73,12 +73,8 @@ class Service:
         self._snapshots = Regularly("snapshots", CUTS_EVERY_SECONDS, self._close_a_cut)
         self.proving = Proving(self.asking, settings)
         to = settings.checkpoints_to
-<<<<<<< HEAD
-        self._pushing = None if to is None else Pushing(self.asking, to)
-        self.row_trees = RowTrees()
-=======
         self.pushing = None if to is None else Pushing(self.asking, to)
->>>>>>> tree
+        self.row_trees = RowTrees()
 
     @property
     def clock(self) -> Clock:

@@ -785,7 +785,8 @@ class Copy(NamedTuple):
     def forget_what_was_signed(self) -> None:
         """In the database, and beside the key."""
         self.superuser.execute(
-            "TRUNCATE evidence.tiles, evidence.closings, evidence.cosignatures, evidence.checkpoints"
+            "TRUNCATE evidence.tiles, evidence.closings,"
+            " evidence.cosignatures, evidence.checkpoints"
         )
         key = Path(str(self.settings.signing_key_file))
         for other in key.parent.iterdir():

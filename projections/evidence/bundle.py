@@ -103,7 +103,8 @@ class Event(NamedTuple):
 def of_everybody(asking: Asking, wanted: Wanted) -> Iterator[bytes]:
     """The log up to the checkpoint, some at a time: nothing is held while the reader is slow."""
     with asking() as cursor:
-        yield _head(cursor, wanted)
+        head = _head(cursor, wanted)
+    yield head
     for after in range(0, wanted.size, AT_ONCE):
         with asking() as cursor:
             last = min(after + AT_ONCE, wanted.size)
