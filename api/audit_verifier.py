@@ -106,7 +106,7 @@ def verify(lines: Iterable[bytes], key: str | None = None, kept: str | None = No
         with report.part("point"):
             check_point(head, log)
         with report.part("closing"):
-            (check_all_closings if whole else check_closing)(report, head, log, checkpoint)
+            (check_all_closings if whole else check_closing)(report, head, log)
         with report.part("result"):
             check_result(report, head, log)
         report.open("world")
@@ -389,9 +389,11 @@ def check_kept(
         raise Wrong("kept-other-log", kept=earlier.origin, here=checkpoint.origin)
     if not any(Key.read(vkey).has_signed(earlier.note) for vkey in head.keys):
         raise Wrong("kept-not-signed", size=earlier.size)
-    if earlier.size > checkpoint.size:
-        raise Wrong("cut-off", kept=earlier.size, here=checkpoint.size)
-    if head.manager_id is None:
+    whole = head.manager_id is None
+    here = min(checkpoint.size, len(log.leaves)) if whole else checkpoint.size
+    if earlier.size > here:
+        raise Wrong("cut-off", kept=earlier.size, here=here)
+    if whole:
         root = root_of(log.leaves[index] for index in range(earlier.size))
         holds = root == earlier.root
     else:
@@ -650,10 +652,10 @@ class Closing(NamedTuple):
         return cls(month, event, root, given["size"], last_day, given["position"])
 
 
-def check_closing(report: Report, head: Head, log: Log, checkpoint: Checkpoint) -> None:
+def check_closing(report: Report, head: Head, log: Log) -> None:
     """Of one manager: the closing's rows of theirs, between both neighbours, name every deal."""
     if log.closing is None:
-        report.open("no-closing", size=checkpoint.size)
+        report.open("no-closing")
         return
     closing, manager = Closing.read(Event.read(log.closing["event"])), head.manager_id or ""
     own = manager_rows(log.closing, closing, manager)
@@ -700,7 +702,7 @@ def check_row(closing: Closing, follows: Json, certified: Json | None) -> None:
             )  # fmt: skip
 
 
-def check_all_closings(report: Report, _head: Head, log: Log, _checkpoint: Checkpoint) -> None:
+def check_all_closings(report: Report, _head: Head, log: Log) -> None:
     """Of the whole log: every closing certified what followed from the log, with its totals; and
     nothing was recorded in a month while it was closed.
     """
@@ -1240,10 +1242,12 @@ WORDS: Mapping[str, tuple[str, str]] = {
         " rewritten before it was signed. Keep today's for the next time.",
     ),
     "no-closing": (
-        "Ни один месяц не закрыт, поэтому показанные события доказаны, а то, что показаны все"
-        " сделки и их последние события, — нет. Полноту докажет пакет по всем менеджерам.",
-        "No month is closed: the events shown are proven, and that all deals and their last events"
-        " are shown is not. The bundle of everybody proves that.",
+        "В пакете нет закрытия месяца: показанные события доказаны, а то, что показаны все"
+        " сделки и их последние события, — нет. Полноту докажет пакет по всем менеджерам. Если"
+        " какой-то месяц уже закрывали, спросите, почему закрытия здесь нет.",
+        "The bundle has no closing of a month: the events shown are proven, and that all deals and"
+        " their last events are shown is not. The bundle of everybody proves that. If a month was"
+        " closed before, ask why its closing is not here.",
     ),
     "since-closing": (
         "События на позициях {first}–{last} записаны после последнего закрытия: показанные среди"

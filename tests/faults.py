@@ -64,6 +64,14 @@ _STANDBYS_PAUSED = (
     "::test_while_the_standbys_replay_nothing_the_primary_answers_and_then_they_do_again"
 )
 _RULE_OR_ANSWER = "test_concurrency.py::test_nobody_is_told_anything_but_an_answer_or_a_rule"
+_DONE_TO_THE_FILE = "test_audit_bundle.py::test_what_is_done_to_the_file_is_told"
+_ROTATED = (
+    "test_audit_bundle.py::test_a_change_of_keys_leads_from_the_old_key_to_the_new_and_not_back"
+)
+_READ_IN_TWO_WAYS = "test_audit_bundle.py::test_what_can_be_read_in_two_ways_is_not_read"
+_REFOLDED = (
+    "test_audit_verifier.py::test_every_figure_of_a_portfolio_follows_as_the_service_answers"
+)
 
 FAULTS = (
     # ------------------------------------------------------------------ the rules of a deal
@@ -1796,5 +1804,189 @@ FAULTS = (
         "[(order, reply) for order, reply in group if reply.is_wanted()]",
         "[(order, reply) for order, reply in group if reply.is_wanted() or True]",
         "test_transactor.py::test_what_nobody_wants_any_more_is_not_decided_and_its_neighbours_are",
+    ),
+    # ------------------------------------------------------------------ the audit bundle, the verifier
+    Fault(
+        "a signature is not looked at",
+        "api/audit_verifier.py",
+        '                    public.verify(signed[4:], text.encode() + b"\\n")\n',
+        "",
+        _DONE_TO_THE_FILE,
+    ),
+    Fault(
+        "an event that was changed is not named",
+        "api/audit_verifier.py",
+        "    if leaf != event.stated:\n",
+        "    if False:\n",
+        "test_audit_bundle.py::test_the_changed_event_is_named_and_no_other",
+    ),
+    Fault(
+        "the root is not compared",
+        "api/audit_verifier.py",
+        "    if root != checkpoint.root:\n",
+        "    if False:\n",
+        _DONE_TO_THE_FILE,
+    ),
+    Fault(
+        "a change of keys counts without the old key",
+        "api/audit_verifier.py",
+        "signed = current.has_signed(note.note) and new.has_signed(note.note)",
+        "signed = new.has_signed(note.note)",
+        _ROTATED,
+    ),
+    Fault(
+        "a retired key signs for ever",
+        "api/audit_verifier.py",
+        "until |= {current: note.size, new: None}",
+        "until |= {current: None, new: None}",
+        _ROTATED,
+    ),
+    Fault(
+        "a change of keys does not name the new one",
+        "projections/evidence/checkpoints.py",
+        'more=f"{vkey.text}\\n"',
+        'more=""',
+        _ROTATED,
+    ),
+    Fault(
+        "what was kept may be anything",
+        "api/audit_verifier.py",
+        "        holds = root == earlier.root\n",
+        "        holds = True\n",
+        "test_audit_bundle.py::test_whoever_has_the_key_and_the_database_is_found_by_what_was_kept",
+    ),
+    Fault(
+        "a smaller log is taken for a later one",
+        "api/audit_verifier.py",
+        "    if earlier.size > here:\n",
+        "    if False:\n",
+        "test_audit_bundle.py::test_a_tail_that_is_cut_and_signed_anew_is_found_by_what_was_kept",
+    ),
+    Fault(
+        "the earlier root of a proof is not compared",
+        "api/audit_verifier.py",
+        "(old_root, new_root) == (earlier.root, later.root)",
+        "new_root == later.root",
+        "test_audit_verifier.py::test_a_tree_begins_with_an_earlier_one_and_with_no_other",
+    ),
+    Fault(
+        "a neighbour is not needed",
+        "api/audit_verifier.py",
+        "or not starts or not ends:",
+        "or not starts:",
+        _DONE_TO_THE_FILE,
+    ),
+    Fault(
+        "the rows of a closing are not proven",
+        "api/audit_verifier.py",
+        "    if root_from(closing.size, leaves, nodes) != closing.root:\n",
+        "    if False:\n",
+        _DONE_TO_THE_FILE,
+    ),
+    Fault(
+        "a deal may be left out",
+        "api/audit_verifier.py",
+        "own.keys() - log.deals.keys()",
+        "set()",
+        _DONE_TO_THE_FILE,
+    ),
+    Fault(
+        "a key that is there twice",
+        "api/audit_verifier.py",
+        "    if len(found) != len(pairs):\n",
+        "    if False:\n",
+        _READ_IN_TWO_WAYS,
+    ),
+    Fault(
+        "something may stand behind the result",
+        "api/audit_verifier.py",
+        "        if ended:\n",
+        "        if False:\n",
+        _READ_IN_TWO_WAYS,
+    ),
+    Fault(
+        "the time of knowledge is not compared",
+        "api/audit_verifier.py",
+        "(event.position <= head.position) != (recorded_at <= known_at)",
+        "False",
+        _DONE_TO_THE_FILE,
+    ),
+    Fault(
+        "the verifier lets everything pass",
+        "api/audit_verifier.py",
+        "    if not allowed:\n",
+        "    if False:\n",
+        "test_audit_verifier.py::test_what_the_rules_forbid_is_not_let_pass",
+    ),
+    Fault(
+        "a closed month takes an event",
+        "api/audit_verifier.py",
+        "closed and event.on <= max(closed.values())",
+        "closed and event.on < min(closed.values())",
+        "test_audit_bundle.py::test_what_is_recorded_past_the_program_is_found_by_the_rules",
+    ),
+    Fault(
+        "the verifier gives back above the weight",
+        "api/audit_verifier.py",
+        "room = min(robbed.weight - robbed.credit, WHOLE - deal.credit)",
+        "room = WHOLE - deal.credit",
+        _REFOLDED,
+    ),
+    Fault(
+        "the verifier hands over what is dead",
+        "api/audit_verifier.py",
+        "if with_credit and action.live and entry",
+        "if with_credit and entry",
+        _REFOLDED,
+    ),
+    Fault(
+        "the verifier forgets the room",
+        "api/audit_verifier.py",
+        "granted = min(wanted, WHOLE - deal.credit)",
+        "granted = wanted",
+        _REFOLDED,
+    ),
+    Fault(
+        "the verifier walks a late event alone",
+        "api/audit_verifier.py",
+        "for one in book if late else [event]:",
+        "for one in [event]:",
+        "test_audit_verifier.py"
+        "::test_whoever_has_a_posting_in_a_deal_is_found_and_from_which_event_on",
+    ),
+    Fault(
+        "a bundle lacks the next manager",
+        "projections/evidence/completeness.py",
+        "min(self.size, ends[at + has] + 1)",
+        "min(self.size, ends[at + has])",
+        "test_audit_bundle.py::test_a_bundle_as_it_was_fetched_holds",
+    ),
+    Fault(
+        "a bundle ends where the closing does not",
+        "projections/evidence/bundle.py",
+        "last = max(wanted.point.position, closing.known if closing else 0)",
+        "last = wanted.point.position",
+        "test_audit_verifier.py::test_a_bundle_of_any_history_at_any_point_holds",
+    ),
+    Fault(
+        "a bundle takes the closing before",
+        "projections/evidence/bundle.py",
+        "return next(knowing, found[-1] if found else None)",
+        "return found[0] if found else None",
+        "test_audit_bundle.py::test_what_is_not_proven_is_said",
+    ),
+    Fault(
+        "verify does not look at the tree",
+        "projections/evidence/follower.py",
+        "        if leaf.hash != kept.get((stream, version)):\n",
+        "        if False:\n",
+        "test_audit_bundle.py::test_the_service_itself_names_what_is_not_as_the_tree_has_it",
+    ),
+    Fault(
+        "verify does not look at what was signed",
+        "projections/verify.py",
+        "newest.size > size or root(tiles.reader(cursor), newest.size) != newest.root",
+        "newest.size > size",
+        "test_audit_bundle.py::test_the_service_itself_names_what_is_not_as_the_tree_has_it",
     ),
 )

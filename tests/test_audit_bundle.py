@@ -40,6 +40,7 @@ from projections.evidence import merkle
 from projections.evidence.checkpoints import rotate
 from projections.evidence.notes import Checkpoint, signed, verifier_key
 from projections.point import EVERYTHING, Knowledge, point_at
+from projections.verify import verify as verify_books
 from tests.conftest import new_database, reachable_directory
 from tests.histories import PROFILE
 from tests.over_http import Company, Person, company
@@ -898,6 +899,29 @@ def test_what_a_superuser_does_to_the_database_is_told(books: Books, copy: Copy,
         copy.superuser.execute(one, {"shops": books.deals["shops"], "size": size})
     after = copy.bundle(position=min(size, 30))
     assert expected in found(checked(after, books.key, books.kept))
+
+
+def test_the_service_itself_names_what_is_not_as_the_tree_has_it(books: Books, copy: Copy) -> None:
+    def differences() -> list[tuple[str, int]]:
+        return [
+            (one.what, one.position)
+            for one in verify_books(copy.database, lambda *_: None).differences
+        ]
+
+    assert differences() == []
+    shops = {"shops": books.deals["shops"]}
+    changed = "the event is not what its leaf in the tree says"
+    copy.superuser.execute(SQL_ATTACKS["an author"][0], shops)
+    row = copy.superuser.execute(
+        "SELECT notification_id FROM books.events WHERE originator_id = %(shops)s"
+        " AND topic = 'ActionConfirmed'",
+        shops,
+    ).fetchone()
+    assert row is not None
+    assert differences() == [(changed, row[0])]
+    copy.superuser.execute(SQL_ATTACKS["the leaf in the tree, too"][0])
+    size = int(json.loads(lines(books.whole)[0])["checkpoint"].splitlines()[1])
+    assert {(changed, 1), ("the tree is not the one that was signed", size)} < {*differences()}
 
 
 MANAGER_SQL_ATTACKS: dict[str, tuple[str, str]] = {

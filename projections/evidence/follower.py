@@ -4,15 +4,15 @@ How far it has come is how many leaves it has. One transaction is some events: r
 appended; so it may end anywhere and goes on there, and a reader never sees half of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, LiteralString
 
 from psycopg import Cursor
 
 from projections.evidence import tiles
-from projections.evidence.completeness import complete
-from projections.evidence.leaves import CLOSING, Leaf, Row, events_between, leaves_of
+from projections.evidence.completeness import complete, kept_of
+from projections.evidence.leaves import CLOSING, Hashes, Leaf, Row, events_between, leaves_of
 
 AT_ONCE = 2_000
 """Events in one transaction."""
@@ -54,6 +54,26 @@ def leaves_between(cursor: Cursor[Any], after: int, last: int) -> list[Leaf]:
 def _leaves(cursor: Cursor[Any], rows: Sequence[Row]) -> list[Leaf]:
     previous = partial(tiles.hashes_in_streams, cursor)
     return leaves_of(rows, previous, partial(complete, cursor))
+
+
+def changed_between(cursor: Cursor[Any], after: int, last: int) -> Iterator[int]:
+    """Positions in (after, last] whose events are not those of which the tree has the leaves."""
+    rows = events_between(cursor, after, last)
+    places = {(stream, at) for stream, version, *_ in rows for at in (version - 1, version) if at}
+    kept = tiles.hashes_in_streams(cursor, places)
+    for row in rows:
+        stream, version, *_, position = row
+        if version > 1 and (stream, version - 1) not in kept:
+            yield position
+            continue
+        before = {(stream, version - 1): kept.get((stream, version - 1), b"")}
+        (leaf,) = leaves_of([row], partial(_known, before), partial(kept_of, cursor))
+        if leaf.hash != kept.get((stream, version)):
+            yield position
+
+
+def _known(hashes: Hashes, _places: object) -> Hashes:
+    return hashes
 
 
 def is_alone(cursor: Cursor[Any], *, patiently: bool) -> bool:

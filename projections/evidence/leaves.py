@@ -22,8 +22,8 @@ CLOSING = "PeriodClosed"
 
 Completeness = dict[str, Any]
 """Beside the leaf of a closing."""
-Complete = Callable[[int, Mapping[str, Any]], Completeness]
-"""That of the closing at a position, of its published data."""
+Complete = Callable[[int, Mapping[str, Any]], Completeness | None]
+"""That of the closing at a position, of its published data; None: it is not known."""
 
 
 def canonical(value: Any) -> bytes:  # noqa: ANN401 - JSON
@@ -82,8 +82,9 @@ class Leaf(NamedTuple):
 
 Row = tuple[UUID, int, str, bytes, int]
 """Stream, version, type, stored state, position."""
-Previous = Callable[[Sequence[tuple[UUID, int]]], Mapping[tuple[UUID, int], bytes]]
-"""Hashes of the leaves at versions of streams."""
+Hashes = Mapping[tuple[UUID, int], bytes]
+"""Of the leaves at versions of streams."""
+Previous = Callable[[Sequence[tuple[UUID, int]]], Hashes]
 
 _AFTER: LiteralString = """
 SELECT originator_id, originator_version, topic, state, notification_id FROM books.events

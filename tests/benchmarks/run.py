@@ -1,6 +1,7 @@
 """The speeds that are promised, each as a ratio to its limit, measured in the same run.
 
-    .venv/bin/dealfolio bench [--deals 14000] [--rounds 5] [--only commands,batches,reads,rebuild]
+    .venv/bin/dealfolio bench [--deals 14000] [--rounds 5]
+        [--only commands,batches,bundles,reads,rebuild]
     .venv/bin/dealfolio bench --database CONNINFO  # reads, of books made before
 
 A durable embedded PostgreSQL in a temporary directory, a server process as `dealfolio serve` starts
@@ -8,6 +9,7 @@ it, and this process as the client; all on one machine, which should have nothin
 """
 
 import argparse
+import gzip
 import json
 import os
 import random
@@ -31,16 +33,20 @@ from eventsourcing.application import Application
 from eventsourcing.domain import Aggregate
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from api.audit_verifier import verify
 from api.connection import CONNECTING, ImpatientConnection, become_the_service
 from api.embedded import postgres
 from api.importing import import_files
 from api.schema import migrate
 from api.service import Service
 from api.settings import Settings
-from application.orders import Order
-from domain.directory_commands import DefineActionType
-from domain.events import Titles
-from domain.values import ActionTypeCode, ManagerId
+from application.orders import Answer, Order
+from domain.deal_commands import OpenDeal, PerformAction
+from domain.decisions import Command
+from domain.directory_commands import ClosePeriod, DefineActionType, RegisterManager
+from domain.events import Credit, Titles
+from domain.periods import Month
+from domain.values import ActionId, ActionTypeCode, DealId, ManagerId, Money
 from projections.series import Step, dates
 from projections.snapshots import standings, standings_on
 from tests.benchmarks.company import FIRST, fill
@@ -55,7 +61,7 @@ def main(arguments: Sequence[str]) -> None:
     options = argparse.ArgumentParser("dealfolio bench", description=__doc__)
     options.add_argument("--deals", type=int, default=14_000, help="70 actions each")
     options.add_argument("--rounds", type=int, default=5)
-    options.add_argument("--only", default="commands,batches,reads,rebuild")
+    options.add_argument("--only", default="commands,batches,bundles,reads,rebuild")
     options.add_argument("--database", help="of an earlier run, with the token of one")
     given = options.parse_args(arguments)
     only = given.only.split(",")
@@ -70,6 +76,8 @@ def main(arguments: Sequence[str]) -> None:
             if "batches" in only:
                 batches(server, given.rounds)
                 imports(server, given.rounds)
+            if "bundles" in only:
+                bundles(server, given.rounds)
             if "reads" in only or "rebuild" in only:
                 books(server, given.deals, given.rounds, only)
 
@@ -186,6 +194,61 @@ def saves(server: str) -> float:
     return 300 / seconds
 
 
+def bundles(server: str, rounds: int) -> None:
+    """Audit bundles of a manager with 60 deals and some 500 events, among 20 such managers; a month
+    is closed behind them.
+    """
+    conninfo = new_database(server, "bundles")
+    with tempfile.TemporaryDirectory() as directory:
+        os.environ["DEALFOLIO_SIGNING_KEY_FILE"] = str(Path(directory) / "signing.key")
+        service = Service(conninfo, Settings())
+        people = [ManagerId(f"manager-{number}") for number in range(20)]
+        commands = [*map(RegisterManager, people, people), *sixty_deals_each(people)]
+        for first in range(0, len(commands), 500):
+            orders = [Order(one, "benchmark") for one in commands[first : first + 500]]
+            for outcome in service.dealfolio.transactor.submit_all(orders).result():
+                assert isinstance(outcome, Answer), outcome
+        service.dealfolio.transactor.submit(
+            Order(ClosePeriod(Month(2026, 6)), "benchmark")
+        ).result()
+        service.proving.catch_up()
+        service.close()
+        ratios, seconds = [], []
+        with serving(conninfo) as (port, _):
+            at = f"http://127.0.0.1:{port}/v1/audit/bundle"
+            head = {"Authorization": f"Bearer {TOKEN}"}
+            bundle = httpx.get(f"{at}?manager_id=manager-3&as_of=2026-06-30", headers=head)
+            packed = len(gzip.compress(bundle.content))
+            events = bundle.content.count(b'"leaf"')
+            print(f"  {events} events; {packed / 1000:.1f} kB by gzip")
+            for _ in range(rounds):
+                path = "/v1/audit/bundle?manager_id=manager-{}&as_of=2026-06-30"
+                asked = [request("GET", path.format(one % 20), TOKEN) for one in range(60)]
+                ratios.append(ratio(port, asked, "bundle"))
+                started = time.perf_counter()
+                report_ = verify(bundle.content.splitlines(keepends=True))
+                assert report_.holds, report_.wrong
+                seconds.append(time.perf_counter() - started)
+    report("a bundle of 60 deals and 500 events, of an empty endpoint", ratios, "<= 20")
+    report("seconds to verify it", seconds, "< 1")
+
+
+def sixty_deals_each(people: Sequence[ManagerId]) -> Iterator[Command]:
+    """Each with seven actions."""
+    title = Titles(ru="шаг", en="step")
+    yield DefineActionType(ActionTypeCode("step"), title, 100, date(2020, 1, 1))
+    chance = random.Random(7)
+    for number, owner in enumerate([*people] * 60):
+        deal = DealId(UUID(int=chance.getrandbits(128), version=4))
+        check = Money(amount=chance.randrange(10**9, 10**11), currency="RUB")
+        yield OpenDeal(deal, f"Сделка {number}", "Ромашка", check, owner, date(2026, 2, 2))
+        for day in range(7):
+            action = ActionId(UUID(int=chance.getrandbits(128), version=4))
+            credit = (Credit(manager_id=owner, weight=100),)
+            on = date(2026, 3 + day // 2, 10 + day)
+            yield PerformAction(deal, action, ActionTypeCode("step"), on, credits=credit)
+
+
 def books(server: str, deals: int, rounds: int, only: list[str]) -> None:
     conninfo = new_database(server, "books")
     started = time.perf_counter()
@@ -222,7 +285,6 @@ def reads(conninfo: str, rounds: int) -> None:
     """
     end = in_the_database(conninfo, rounds)
     chance = random.Random(7)
-    empty = [request("GET", "/v1/nothing", TOKEN)] * 400
 
     def new() -> str:
         year, position = chance.randrange(2018, 2026), chance.randrange(end // 2, end)
@@ -230,15 +292,6 @@ def reads(conninfo: str, rounds: int) -> None:
 
     def again() -> str:
         return f"?as_of=2025-06-30&position={end * 9 // 10}"
-
-    def ratio(port: int, asked: list[bytes]) -> float:
-        nothing, load = apply(port, empty, 1), apply(port, asked, 1)
-        assert (set(nothing.statuses), set(load.statuses)) == ({200}, {200})
-        print(
-            f"  empty {nothing.percentile(0.5) * 1000:.2f} ms"
-            f"   portfolio {load.percentile(0.5) * 1000:.2f} ms"
-        )
-        return load.percentile(0.5) / nothing.percentile(0.5)
 
     everybody = range(MANAGERS)
     first = []
@@ -263,6 +316,18 @@ def reads(conninfo: str, rounds: int) -> None:
         ]
         report(f"the portfolios of all {MANAGERS}, of an empty endpoint", ratios, "<= 25")
         print(f"memory of the server: {memory_mb(pid):.0f} MB; must be < 400")
+
+
+def ratio(port: int, asked: list[bytes], what: str = "portfolio") -> float:
+    """Of the medians of `asked` and of as many questions that nothing is answered."""
+    empty = [request("GET", "/v1/nothing", TOKEN)] * 400
+    nothing, load = apply(port, empty, 1), apply(port, asked, 1)
+    assert (set(nothing.statuses), set(load.statuses)) == ({200}, {200})
+    print(
+        f"  empty {nothing.percentile(0.5) * 1000:.2f} ms"
+        f"   {what} {load.percentile(0.5) * 1000:.2f} ms"
+    )
+    return load.percentile(0.5) / nothing.percentile(0.5)
 
 
 def in_the_database(conninfo: str, rounds: int) -> int:
