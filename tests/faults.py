@@ -1805,7 +1805,7 @@ FAULTS = (
         "[(order, reply) for order, reply in group if reply.is_wanted() or True]",
         "test_transactor.py::test_what_nobody_wants_any_more_is_not_decided_and_its_neighbours_are",
     ),
-    # ------------------------------------------------------------------ the audit bundle, the verifier
+    # ------------------------------------------------------------------ the bundle, its verifier
     Fault(
         "a signature is not looked at",
         "api/audit_verifier.py",
