@@ -257,7 +257,13 @@ def verify_bundle(
 
 
 @audit.command(name="rotate-key")
-def rotate_key(data: Data = None) -> None:
+def rotate_key(
+    data: Data = None,
+    *,
+    lost: Annotated[
+        bool, typer.Option("--lost", help="The old key is gone: nobody vouches for the new one.")
+    ] = False,
+) -> None:
     """Make a new signing key, which the old one vouches for; the old one is kept beside it."""
     settings = _settings(data=data)
     file = settings.signing_key_file
@@ -266,7 +272,7 @@ def rotate_key(data: Data = None) -> None:
     with _database(settings) as conninfo, _service(conninfo, settings) as service:
         service.proving.catch_up()
         with service.asking() as cursor:
-            vkey = rotate(cursor, file, settings.log_host)
+            vkey = rotate(cursor, file, settings.log_host, lost=lost)
     OUT.print(f"The key is now\n{vkey}", highlight=False, soft_wrap=True)
 
 

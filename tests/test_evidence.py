@@ -304,7 +304,7 @@ def test_a_service_that_runs_proves_what_it_records(database: str, tmp_path: Pat
 # ---------------------------------------------------------------------------- completeness
 
 
-def rows(here: Company, month_end: date, position: int) -> list[Mapping[str, Any]]:
+def rows(here: Company, month_end: date, position: int) -> list[dict[str, Any]]:
     with here.service.asking() as cursor:
         return completeness.rows_at(cursor, month_end, position)
 
@@ -459,6 +459,24 @@ def test_a_key_comes_in_place_of_another_only_by_rotation(here: Company, tmp_pat
     here.manager()
     here.service.proving.catch_up()
     assert newest(here).size < here.position
+
+
+def test_a_key_that_is_lost_is_replaced_and_nobody_vouches_for_the_new_one(
+    here: Company, tmp_path: Path
+) -> None:
+    file = tmp_path / "signing.key"
+    here.service.proving.catch_up()
+    old = the_key(here)
+    with here.service.asking() as cursor:
+        with pytest.raises(CannotSign, match="is not lost"):
+            checkpoints.rotate(cursor, file, "x", lost=True)
+        file.unlink()
+        checkpoints.rotate(cursor, file, "x", lost=True)
+        assert checkpoints.rotations(cursor) == []
+    assert the_key(here) != old
+    here.manager()
+    here.service.proving.catch_up()
+    assert Note.parse(here.director.get("/v1/audit/checkpoint").text).is_signed_by(the_key(here))
 
 
 def test_what_fails_in_a_rotation_leaves_the_key_as_it_was(
@@ -760,7 +778,7 @@ def test_checkpoints_are_posted_to_an_address_until_they_arrive(
 )
 def test_settings_that_cannot_be_meant_are_refused(name: str, value: str) -> None:
     with pytest.raises(ValueError, match=name):
-        Settings(**{name: value})
+        Settings.model_validate({name: value})
 
 
 # ---------------------------------------------------------------------------- over HTTP

@@ -103,22 +103,25 @@ def sign(cursor: Cursor[Any], file: Path | None, host: str, *, patiently: bool =
         return True
 
 
-def rotate(cursor: Cursor[Any], file: Path, host: str) -> str:
+def rotate(cursor: Cursor[Any], file: Path, host: str, *, lost: bool = False) -> str:
     """Another key in the place of the one in `file`, which both sign; its verifier key. The note
     names it in a line of its own (an extension, C2SP tlog-checkpoint): so nobody can take it for a
-    change from the new key to the old. Raises CannotSign, Forked.
+    change from the new key to the old. When the old one is `lost` nobody vouches for the new one,
+    and who has trusted the old one must be told. Raises CannotSign, Forked.
     """
     with cursor.connection.transaction():
         is_alone(cursor, patiently=True)
         size = tiles.size_of(cursor)
         origin = keys.origin_of(cursor, host)
         require_no_fork(cursor, file, size)
-        old = keys.signing_key(cursor, file, origin)
+        old = None if lost else keys.signing_key(cursor, file, origin)
         with keys.replaced(file, old, origin) as new:
-            keys.retire(cursor, old, origin, size)
+            keys.retire(cursor, size)
             vkey = keys.announce(cursor, new, origin, size)
-            note = _sign(cursor, file, origin, size, old, new, more=f"{vkey.text}\n")
-            cursor.execute(_KEEP_ROTATION, [size, note])
+            both = [new] if old is None else [old, new]
+            note = _sign(cursor, file, origin, size, *both, more=f"{vkey.text}\n")
+            if old is not None:
+                cursor.execute(_KEEP_ROTATION, [size, note])
         return vkey.text
 
 

@@ -34,7 +34,9 @@ _ACTIVE: LiteralString = "SELECT vkey FROM evidence.keys WHERE retired_at_size I
 _ANNOUNCE: LiteralString = """
 INSERT INTO evidence.keys (key_hash, vkey, from_size) VALUES (%s, %s, %s)
 """
-_RETIRE: LiteralString = "UPDATE evidence.keys SET retired_at_size = %s WHERE key_hash = %s"
+_RETIRE: LiteralString = """
+UPDATE evidence.keys SET retired_at_size = %s WHERE retired_at_size IS NULL
+"""
 
 
 class CannotSign(Exception):
@@ -107,28 +109,36 @@ def announce(cursor: Cursor[Any], key: Ed25519PrivateKey, origin: str, size: int
     return vkey
 
 
-def retire(cursor: Cursor[Any], key: Ed25519PrivateKey, origin: str, size: int) -> None:
-    cursor.execute(_RETIRE, [size, verifier_key(origin, key).hash])
+def retire(cursor: Cursor[Any], size: int) -> None:
+    """Whichever key was the log's signs nothing beyond `size`."""
+    cursor.execute(_RETIRE, [size])
 
 
 @contextmanager
-def replaced(file: Path, old: Ed25519PrivateKey, origin: str) -> Iterator[Ed25519PrivateKey]:
+def replaced(file: Path, old: Ed25519PrivateKey | None, origin: str) -> Iterator[Ed25519PrivateKey]:
     """A new key in `file`, and the old one kept beside it; as before when what is done with it
-    fails.
+    fails. `old` None: it is lost. Raises CannotSign.
     """
-    kept = file.with_name(f"{file.name}.{verifier_key(origin, old).hash.hex()}")
-    file.rename(kept)
+    kept = None
+    if old is not None:
+        kept = file.with_name(f"{file.name}.{verifier_key(origin, old).hash.hex()}")
+        file.rename(kept)
+    elif file.exists():
+        raise CannotSign(f"{file} is not lost", "move it away if nobody can read it")
     try:
         _make(file)
         yield _read(file)
     except BaseException:
-        kept.replace(file)
+        if kept is None:
+            file.unlink(missing_ok=True)
+        else:
+            kept.replace(file)
         raise
 
 
 def _read(file: Path) -> Ed25519PrivateKey:
     """Raises CannotSign."""
-    mend = "put back the file; if it is lost, see DEALFOLIO_SIGNING_KEY_FILE in the README"
+    mend = "put it back; if it is lost for good, `dealfolio audit rotate-key --lost`"
     try:
         key = load_pem_private_key(file.read_bytes(), password=None)
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:

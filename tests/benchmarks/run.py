@@ -1,7 +1,7 @@
 """The speeds that are promised, each as a ratio to its limit, measured in the same run.
 
     .venv/bin/dealfolio bench [--deals 14000] [--rounds 5]
-        [--only commands,batches,bundles,reads,rebuild]
+        [--only commands,batches,bundles,reads,rebuild,evidence]
     .venv/bin/dealfolio bench --database CONNINFO  # reads, of books made before
 
 A durable embedded PostgreSQL in a temporary directory, a server process as `dealfolio serve` starts
@@ -14,6 +14,7 @@ import json
 import os
 import random
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -47,6 +48,7 @@ from domain.directory_commands import ClosePeriod, DefineActionType, RegisterMan
 from domain.events import Credit, Titles
 from domain.periods import Month
 from domain.values import ActionId, ActionTypeCode, DealId, ManagerId, Money
+from projections.rebuild import rebuild
 from projections.series import Step, dates
 from projections.snapshots import standings, standings_on
 from tests.benchmarks.company import FIRST, fill
@@ -61,7 +63,7 @@ def main(arguments: Sequence[str]) -> None:
     options = argparse.ArgumentParser("dealfolio bench", description=__doc__)
     options.add_argument("--deals", type=int, default=14_000, help="70 actions each")
     options.add_argument("--rounds", type=int, default=5)
-    options.add_argument("--only", default="commands,batches,bundles,reads,rebuild")
+    options.add_argument("--only", default="commands,batches,bundles,reads,rebuild,evidence")
     options.add_argument("--database", help="of an earlier run, with the token of one")
     given = options.parse_args(arguments)
     only = given.only.split(",")
@@ -80,6 +82,10 @@ def main(arguments: Sequence[str]) -> None:
                 bundles(server, given.rounds)
             if "reads" in only or "rebuild" in only:
                 books(server, given.deals, given.rounds, only)
+            if "evidence" in only:
+                os.environ["DEALFOLIO_SIGNING_KEY_FILE"] = str(Path(directory) / "signing.key")
+                unnoticed(server, given.rounds)
+                proofs(server, given.deals, given.rounds)
 
 
 def commands(server: str, rounds: int) -> None:
@@ -150,6 +156,77 @@ def imports(server: str, rounds: int) -> None:
             print(f"  save {saved:7.0f}/s   by an import {rate:7.0f} events/s")
     service.close()
     report("events a second by an import, of the library's own save", ratios, ">= 30")
+
+
+def unnoticed(server: str, rounds: int) -> None:
+    """Actions over HTTP while the tree follows them, of the same while it does not; in turn."""
+    conninfo = new_database(server, "unnoticed")
+    ratios = []
+    with serving(conninfo) as (port, pid), psycopg.connect(conninfo, autocommit=True) as database:
+        requests = setting(port)
+        apply(port, [requests() for _ in range(1_000)], CLIENTS)
+        for _ in range(rounds):
+            rates = []
+            for what in (signal.SIGUSR1, signal.SIGUSR2):
+                os.kill(pid, what)
+                if what == signal.SIGUSR2:
+                    proven(database)
+                load = apply(port, [requests() for _ in range(8_000)], CLIENTS)
+                assert set(load.statuses) == {201}, load.statuses
+                rates.append(load.rate)
+                p99 = load.percentile(0.99) * 1000
+                print(f"  {what.name} commands {load.rate:6.0f}/s   p99 {p99:5.1f} ms")
+            ratios.append(rates[1] / rates[0])
+        started = time.perf_counter()
+        proven(database)
+        print(f"  all of it proven {time.perf_counter() - started:.1f} s after the last")
+    report("commands while the tree follows, of commands while it does not", ratios)
+
+
+def proven(database: psycopg.Connection[Any]) -> None:
+    """Until there is a checkpoint of all that is recorded."""
+    while True:
+        row = database.execute(
+            "SELECT (SELECT max(notification_id) FROM books.events),"
+            " (SELECT max(size) FROM evidence.checkpoints)"
+        ).fetchone()
+        if row and row[0] == row[1]:
+            return
+        time.sleep(0.1)
+
+
+def proofs(server: str, deals: int, rounds: int) -> None:
+    """The tree made of a log that is there, a closing's leaf, and proofs over HTTP."""
+    conninfo = new_database(server, "proofs")
+    events = fill(conninfo, deals, MANAGERS)
+    rebuild(conninfo, lambda _done, _of: None)
+    service = Service(conninfo, Settings())
+    started, cpu = time.perf_counter(), time.process_time()
+    service.proving.catch_up()
+    wall, cpu = time.perf_counter() - started, time.process_time() - cpu
+    print(f"leaves: {events / wall:.0f}/s of {events}; {cpu / events * 1e6:.0f} us of CPU each")
+    for month in (3, 4):
+        closing = Order(ClosePeriod(Month(2026, month)), "benchmark")
+        service.dealfolio.transactor.submit(closing).result()
+        started = time.perf_counter()
+        service.proving.catch_up()
+        print(f"  a closing's leaf, of {deals} deals: {time.perf_counter() - started:.2f} s")
+    service.close()
+    empty = [request("GET", "/v1/nothing", TOKEN)] * 400
+    chance = random.Random(3)
+    with serving(conninfo) as (port, _):
+        for name in ("inclusion?position={}&size={}", "consistency?from_size={}&to_size={}"):
+            ratios = []
+            for _ in range(rounds):
+                pairs = (sorted(chance.sample(range(1, events), 2)) for _ in range(400))
+                paths = [f"/v1/audit/proofs/{name.format(*pair)}" for pair in pairs]
+                nothing = apply(port, empty, 1)
+                load = apply(port, [request("GET", path, TOKEN) for path in paths], 1)
+                assert set(load.statuses) == {200}, load.statuses
+                ratios.append(load.percentile(0.5) / nothing.percentile(0.5))
+                print(f"  empty {nothing.percentile(0.5) * 1e3:.2f} ms", end="")
+                print(f"   {name[:11]} {load.percentile(0.5) * 1e3:.2f} ms")
+            report(f"a proof of {name.split('?')[0]}, of an empty endpoint", ratios)
 
 
 def sheets(directory: Path, number: int) -> list[Path]:
