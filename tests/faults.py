@@ -563,8 +563,8 @@ FAULTS = (
     Fault(
         "a name goes out as it is",
         "api/answers.py",
-        'to_json({"manager_id": who, "name": called.get(who)}).decode()[1:-1] + ","',
-        'f\'"manager_id":"{who}","name":"{called.get(who)}",\'',
+        'to_json({"manager_id": who, **named}).decode()[1:-1]',
+        'f\'"manager_id":"{who}","name":"{(called or named).get(who)}"\'',
         _WRITTEN,
     ),
     Fault(
@@ -1858,7 +1858,7 @@ FAULTS = (
     Fault(
         "a closing is proven without its ledger",
         "projections/evidence/completeness.py",
-        "    if who is None and deals != heads.keys():",
+        "    if whole and who is None and deals != heads.keys():",
         "    if False:",
         "test_evidence.py::test_without_its_ledger_a_closing_is_not_proven_wrongly",
     ),

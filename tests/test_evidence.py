@@ -351,11 +351,11 @@ def test_one_managers_rows_stand_together_and_are_proven_with_their_neighbours(
 ) -> None:
     held = rows(busy, date(2026, 9, 30), newest(busy).size)
     hashes = [leaf_hash(canonical(row)) for row in held]
+    tree = completeness.RowTree.over(held)
     for manager in {row["manager_id"] for row in held}:
-        own = completeness.rows_of(held, manager)
-        assert {held[at]["manager_id"] for at in own} == {manager}
-        assert len(own) == sum(row["manager_id"] == manager for row in held)
-        shown = range(max(own.start - 1, 0), min(own.stop + 1, len(held)))
+        own = [at for at, row in enumerate(held) if row["manager_id"] == manager]
+        shown = tree.around(manager).rows
+        assert shown == range(max(own[0] - 1, 0), min(own[-1] + 2, len(held)))
         beside = nodes_beside(shown, len(held))
         known = dict(zip(beside, in_memory(hashes)(beside), strict=True))
         known |= {Node(0, at): hashes[at] for at in shown}

@@ -18,6 +18,7 @@ from domain.periods import Month
 from domain.values import decimal_text, value_text
 from projections.evidence.leaves import Completeness, canonical
 from projections.evidence.merkle import Read, in_memory, leaf_hash, root_of
+from projections.evidence.merkle import root as root_at
 from projections.evidence.tiles import leaf_hashes
 from projections.ledger import STANDING, standing
 
@@ -89,11 +90,16 @@ def _completeness(root: bytes, size: int, closing: Mapping[str, Any]) -> Complet
 
 
 def rows_at(
-    cursor: Cursor[Any], as_of: date, position: int, who: Sequence[str] | None = None
+    cursor: Cursor[Any],
+    as_of: date,
+    position: int,
+    who: Sequence[str] | None = None,
+    *,
+    whole: bool = True,
 ) -> list[Row]:
     """By manager and deal, in the order of their ids: what each has at the end of `as_of`, known at
     `position`; also where that is nothing by then. Of everybody, or of those in `who`. Raises
-    LedgerIncomplete, when asked of everybody.
+    LedgerIncomplete when everybody's are to be `whole`.
     """
     asked = {"as_of": as_of, "position": position, "who": who}
     held = cursor.execute(_HELD_BY_ALL if who is None else _HELD_BY_SOME, asked).fetchall()
@@ -101,7 +107,7 @@ def rows_at(
     deals = {row[1] for row in held}
     asked["deals"] = [*deals]
     heads = _heads(cursor, _HEADS if who is None else _HEADS_OF_SOME, asked)
-    if who is None and deals != heads.keys():  # whoever opens a deal has a posting in it
+    if whole and who is None and deals != heads.keys():  # whoever opens a deal has a posting in it
         raise LedgerIncomplete("the ledger lacks deals of the log: run `dealfolio rebuild`")
     return [
         _row(manager, deal, currency, columns, heads[deal])
@@ -157,6 +163,14 @@ class RowTree(NamedTuple):
     starts: Sequence[int]
     read: Read
 
+    @classmethod
+    def over(cls, rows: Sequence[Row]) -> "RowTree":
+        """By manager and deal."""
+        starts: dict[str, int] = {}
+        for number, row in enumerate(rows):
+            starts.setdefault(row["manager_id"], number)
+        return cls(len(rows), [*starts], [*starts.values()], in_memory(hashes_of(rows)))
+
     def around(self, manager: str) -> Around:
         """Also where those of one who has no rows would stand."""
         at = bisect_left(self.managers, manager)
@@ -178,16 +192,14 @@ class RowTrees:
         self._trees: dict[str, RowTree] = {}
 
     def of(self, cursor: Cursor[Any], closing: Mapping[str, Any], root: str) -> RowTree:
-        """Of a closing, of its published data and the root in its leaf. Raises LedgerIncomplete."""
+        """Of a closing, of its published data and the root in its leaf. Where the ledger is no
+        longer what it was, its rows have another root, for whoever reads them to see.
+        """
         if (tree := self._trees.get(root)) is not None:
             return tree
-        rows = rows_at(cursor, Month.parse(closing["period"]).last_day, closing["position"])
-        starts: dict[str, int] = {}
-        for number, row in enumerate(rows):
-            starts.setdefault(row["manager_id"], number)
-        hashes = hashes_of(rows)
-        tree = RowTree(len(rows), [*starts], [*starts.values()], in_memory(hashes))
-        if root_of(hashes).hex() == root:  # else somebody has changed the ledger: not to be kept
+        as_of = Month.parse(closing["period"]).last_day
+        tree = RowTree.over(rows_at(cursor, as_of, closing["position"], whole=False))
+        if root_at(tree.read, tree.size).hex() == root:
             self._trees[root] = tree
             while len(self._trees) > self._most:
                 self._trees.pop(next(iter(self._trees)), None)
