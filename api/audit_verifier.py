@@ -206,7 +206,8 @@ class Head(NamedTuple):
             "keys": list,
             "rotations": list,
         }
-        if not shaped(given, shape, ["consistency"]):
+        is_whole = shaped(given, shape, ["consistency"])
+        if not is_whole or not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", given["as_of"]):
             raise Wrong("not-a-bundle", wanted=", ".join(shape))
         return cls(**given)
 
@@ -494,6 +495,8 @@ def check_tree(report: Report, head: Head, log: Log, checkpoint: Checkpoint) -> 
     else:
         if log.closing is not None:
             closing, previous = Event.read(log.closing["event"]), log.closing["previous"]
+            if closing.position - 1 in log.leaves:  # a place is proven of one event alone
+                raise Wrong("out-of-order", position=closing.position, before=closing.position)
             leaf = closing.leaf(None if previous is None else bytes.fromhex(previous))
             log.heads[closing.position - 1] = leaf
             check_leaf(report, closing, leaf)
@@ -861,6 +864,7 @@ def holders(events: Sequence[Event]) -> dict[str, int]:
 def step(deal: Deal | None, event: Event) -> Deal:  # noqa: C901, PLR0912, PLR0915 - each event
     """What one event does to the deal. Raises Wrong where the rules of the books forbid it."""
     data, what = event.data, event.type
+    require(event, event.dated)
     if deal is None or what == "DealOpened":
         require(event, deal is None and what == "DealOpened")
         return Deal(data["title"], data["client"], data["manager_id"], *money_of(data))
