@@ -96,16 +96,22 @@ def examine_standbys(conninfos: Sequence[str]) -> Iterator[Finding]:
 
 def examine_evidence(conninfo: str, settings: Settings) -> Iterator[Finding]:
     """Whether the log is proven, signed, and told to others."""
-    with psycopg.connect(conninfo, autocommit=True, connect_timeout=5) as connection:
-        cursor = connection.cursor()
-        if _one(cursor, "SELECT to_regclass('evidence.tiles') IS NULL"):
-            return
-        size = size_of(cursor)
-        yield _tree(cursor, size)
-        yield _checkpoint(cursor, settings, size)
-        yield _signing(cursor, settings)
-        if settings.checkpoints_to is not None:
-            yield _pushed(cursor, settings.checkpoints_to)
+    try:
+        with psycopg.connect(conninfo, autocommit=True, connect_timeout=5) as connection:
+            cursor = connection.cursor()
+            if not _one(cursor, "SELECT to_regclass('evidence.tiles') IS NULL"):
+                yield from _evidence(cursor, settings)
+    except psycopg.OperationalError:
+        return  # `examine` has told it
+
+
+def _evidence(cursor: Cursor[Any], settings: Settings) -> Iterator[Finding]:
+    size = size_of(cursor)
+    yield _tree(cursor, size)
+    yield _checkpoint(cursor, settings, size)
+    yield _signing(cursor, settings)
+    if settings.checkpoints_to is not None:
+        yield _pushed(cursor, settings.checkpoints_to)
 
 
 def _tree(cursor: Cursor[Any], size: int) -> Finding:
