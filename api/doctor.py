@@ -132,10 +132,7 @@ def _checkpoint(cursor: Cursor[Any], settings: Settings, size: int) -> Finding:
     try:
         require_no_fork(cursor, settings.signing_key_file, size)
     except Forked as error:
-        mend = (
-            "the database was changed behind it, or restored: see the README before anything else"
-        )
-        return Finding("checkpoint", str(error), mend)
+        return Finding("checkpoint", str(error), _CHANGED)
     return Finding("checkpoint", f"of {found.size} events, signed")
 
 
