@@ -338,7 +338,7 @@ def _signing_key_file(settings: Settings) -> Path | None:
     if settings.signing_key_file is not None or settings.database_url is not None:
         return settings.signing_key_file
     data = settings.data or embedded.default_data_directory()
-    return data.with_name(f"{data.name}-signing.key")
+    return data.with_name(f"{data.name}.signing.key")
 
 
 def _language() -> Language:

@@ -14,9 +14,14 @@ from api.schema import MIGRATIONS, MINIMUM_VERSION
 from api.settings import Settings
 from application.dealfolio import utc_now
 from projections.evidence.checkpoints import Forked, newest, require_no_fork
+from projections.evidence.follower import LogBroken, require_same
 from projections.evidence.keys import CannotSign, verifier_key_now
+from projections.evidence.tiles import size_of
 
 MOST_SKEW_SECONDS = 5
+MOST_UNPROVEN = 10_000
+"""Events; a tree that follows the log is nearer, but for the first minute after an upgrade."""
+_CHANGED = "the database was changed behind us, or restored: see `Evidence` in the README first"
 MOST_UNPUSHED = 10
 """Checkpoints; more are made in half a minute."""
 
@@ -91,34 +96,33 @@ def examine_standbys(conninfos: Sequence[str]) -> Iterator[Finding]:
 
 def examine_evidence(conninfo: str, settings: Settings) -> Iterator[Finding]:
     """Whether the log is proven, signed, and told to others."""
-    with psycopg.connect(conninfo, autocommit=True, connect_timeout=5) as connection:
-        cursor = connection.cursor()
-        if _one(cursor, "SELECT to_regclass('evidence.tiles') IS NULL"):
-            return
-        last, size = cursor.execute(_TREE).fetchone() or (0, 0)
-        yield Finding("tree", f"{size} of {last} events", _mend_tree(last, size))
-        yield _checkpoint(cursor, settings, size)
-        yield _signing(cursor, settings)
-        if settings.checkpoints_to is not None:
-            yield _pushed(cursor, settings.checkpoints_to)
+    try:
+        with psycopg.connect(conninfo, autocommit=True, connect_timeout=5) as connection:
+            cursor = connection.cursor()
+            if not _one(cursor, "SELECT to_regclass('evidence.tiles') IS NULL"):
+                yield from _evidence(cursor, settings)
+    except psycopg.OperationalError:
+        return  # `examine` has told it
 
 
-_TREE: LiteralString = """
-SELECT (SELECT coalesce(max(notification_id), 0) FROM books.events),
-       coalesce((SELECT index * 256 + octet_length(hashes) / 32 FROM evidence.tiles
-                 WHERE level = 0 ORDER BY index DESC LIMIT 1), 0)
-"""
-MOST_UNPROVEN = 10_000
-"""More is behind than a service that runs."""
+def _evidence(cursor: Cursor[Any], settings: Settings) -> Iterator[Finding]:
+    size = size_of(cursor)
+    yield _tree(cursor, size)
+    yield _checkpoint(cursor, settings, size)
+    yield _signing(cursor, settings)
+    if settings.checkpoints_to is not None:
+        yield _pushed(cursor, settings.checkpoints_to)
 
 
-def _mend_tree(last: int, size: int) -> str:
-    if size > last:
-        return "the log has lost events that it had: restore a backup that has them"
-    behind = last - size > MOST_UNPROVEN
-    return (
-        "it follows the log while `dealfolio serve` runs; if it does, see its log" if behind else ""
-    )
+def _tree(cursor: Cursor[Any], size: int) -> Finding:
+    last = int(_one(cursor, "SELECT coalesce(max(notification_id), 0) FROM books.events"))
+    found = f"{size} of {last} events"
+    try:
+        require_same(cursor, size)
+    except LogBroken as error:
+        return Finding("tree", f"{found}; {error}", _CHANGED)
+    mend = "it follows while `dealfolio serve` runs; if that does, see its log"
+    return Finding("tree", found, mend if last - size > MOST_UNPROVEN else "")
 
 
 def _checkpoint(cursor: Cursor[Any], settings: Settings, size: int) -> Finding:
@@ -128,10 +132,7 @@ def _checkpoint(cursor: Cursor[Any], settings: Settings, size: int) -> Finding:
     try:
         require_no_fork(cursor, settings.signing_key_file, size)
     except Forked as error:
-        mend = (
-            "the database was changed behind it, or restored: see the README before anything else"
-        )
-        return Finding("checkpoint", str(error), mend)
+        return Finding("checkpoint", str(error), _CHANGED)
     return Finding("checkpoint", f"of {found.size} events, signed")
 
 

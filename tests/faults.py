@@ -1870,6 +1870,13 @@ FAULTS = (
         "test_evidence.py::test_a_log_that_lacks_an_event_is_not_followed",
     ),
     Fault(
+        "a log that was cut is followed",
+        "projections/evidence/follower.py",
+        "        require_same(cursor, size)\n",
+        "",
+        "test_evidence.py::test_a_log_that_was_cut_is_not_followed_also_when_it_has_grown_again",
+    ),
+    Fault(
         "two may append at once",
         "projections/evidence/follower.py",
         '_WAIT: LiteralString = "SELECT true FROM pg_advisory_xact_lock(%s)"',

@@ -25,6 +25,10 @@ from api.doctor import Finding, examine_evidence
 from api.schema import migrate
 from api.service import Service
 from api.settings import Settings
+from application.orders import Order
+from domain.directory_commands import DefineActionType
+from domain.events import Titles
+from domain.values import ActionTypeCode
 from projections.evidence import checkpoints, completeness, follower, keys, tiles
 from projections.evidence.keys import CannotSign
 from projections.evidence.leaves import canonical, leaf_data
@@ -590,6 +594,31 @@ def test_a_log_that_lacks_an_event_is_not_followed(here: Company, database: str)
         superuser.execute("ALTER TABLE books.events ENABLE TRIGGER append_only")
     with pytest.raises(follower.LogBroken):
         here.service.proving.catch_up()
+
+
+def test_a_log_that_was_cut_is_not_followed_also_when_it_has_grown_again(
+    here: Company, database: str
+) -> None:
+    work(here, deals=1, steps=4)
+    here.service.proving.catch_up()
+    size = newest(here).size
+    with psycopg.connect(database) as superuser:
+        superuser.execute("ALTER TABLE books.events DISABLE TRIGGER append_only")
+        superuser.execute("DELETE FROM books.events WHERE notification_id > %s", [size - 3])
+        superuser.execute("ALTER TABLE books.events ENABLE TRIGGER append_only")
+    with company_again(database, here.service.settings) as again:
+        with pytest.raises(follower.LogBroken):
+            again.proving.catch_up()
+        for number in range(4):
+            kind = DefineActionType(
+                ActionTypeCode(f"new-{number}"), Titles(ru="х", en="x"), 100, date(2026, 1, 1)
+            )
+            again.dealfolio.transactor.submit(Order(kind, "somebody")).result()
+        with pytest.raises(follower.LogBroken):
+            again.proving.catch_up()
+    told = findings(database, here.service.settings)
+    assert f"position {size}" in told["tree"].found
+    assert told["tree"].mend
 
 
 def test_the_service_may_neither_change_nor_remove_what_was_signed(

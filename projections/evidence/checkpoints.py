@@ -133,12 +133,17 @@ def _sign(
     *by: Ed25519PrivateKey,
     more: str = "",
 ) -> str:
+    """The note, which is remembered beside the key, too. Raises CannotSign."""
     whole = Checkpoint(origin, size, root(tiles.reader(cursor), size))
     note = str(signed(whole.text + more, origin, *by))
     cursor.execute(_KEEP, [size, note])
     beside = _last_signed_file(file)
-    with keys.written_aside(beside, note.encode()) as aside:
-        aside.replace(beside)
+    try:
+        with keys.written_aside(beside, note.encode()) as aside:
+            aside.replace(beside)
+    except OSError as error:
+        mend = "keep the key where the service may write beside it"
+        raise keys.CannotSign(f"{beside} cannot be written: {error}", mend) from error
     return note
 
 

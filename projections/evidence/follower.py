@@ -23,7 +23,9 @@ _WAIT: LiteralString = "SELECT true FROM pg_advisory_xact_lock(%s)"
 
 
 class LogBroken(Exception):
-    """The log has lost what the tree has, or lacks a position: nothing can be appended to it."""
+    """The log is not what the tree was made of: it has lost events, or has others in their place.
+    Nothing is appended to the tree any more.
+    """
 
 
 def follow(cursor: Cursor[Any], *, patiently: bool = False) -> bool:
@@ -36,6 +38,7 @@ def follow(cursor: Cursor[Any], *, patiently: bool = False) -> bool:
         if not is_alone(cursor, patiently=patiently):
             return False
         size = tiles.size_of(cursor)
+        require_same(cursor, size)
         rows = events_between(cursor, size, size + AT_ONCE)
         if not rows:
             return False
@@ -44,6 +47,16 @@ def follow(cursor: Cursor[Any], *, patiently: bool = False) -> bool:
         now = _up_to_a_closing(rows)
         tiles.append(cursor, size, [leaf.hash for leaf in _leaves(cursor, now)])
         return len(now) < len(rows) or len(rows) == AT_ONCE
+
+
+def require_same(cursor: Cursor[Any], size: int) -> None:
+    """That the last event in the tree of `size` leaves is the log's. A log that was cut, and maybe
+    has grown since, has none there or another. Raises LogBroken.
+    """
+    if size and [one.hash for one in leaves_between(cursor, size - 1, size)] != (
+        tiles.leaf_hashes(cursor, [size])
+    ):
+        raise LogBroken(f"the log has not the event at position {size} that the tree was made of")
 
 
 def leaves_between(cursor: Cursor[Any], after: int, last: int) -> list[Leaf]:

@@ -77,7 +77,7 @@ def signing_key(
     gets one, made where no file is. Raises CannotSign.
     """
     if file is None:
-        raise CannotSign("nothing is signed", "set DEALFOLIO_SIGNING_KEY_FILE")
+        raise CannotSign("there is no signing key", "set DEALFOLIO_SIGNING_KEY_FILE")
     active = [vkey for (vkey,) in cursor.execute(_ACTIVE)]
     if not active and size is not None and not file.exists():
         _make(file)
