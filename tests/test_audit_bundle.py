@@ -30,6 +30,7 @@ from typer.testing import CliRunner
 from api import audit_verifier, cli
 from api.audit_bundle import bundle_lines
 from api.audit_verifier import Report, told, verify
+from api.schema import migrate
 from api.service import Service
 from api.settings import Settings
 from application.orders import Order
@@ -953,6 +954,7 @@ def test_the_service_itself_names_what_is_not_as_the_tree_has_it(books: Books, c
             for one in verify_books(copy.database, lambda *_: None).differences
         ]
 
+    migrate(copy.database)  # a copied database has no rights of its own
     assert differences() == []
     shops = {"shops": books.deals["shops"]}
     changed = "the event is not what its leaf in the tree says"
@@ -976,7 +978,7 @@ MANAGER_SQL_ATTACKS: dict[str, tuple[str, str]] = {
         "DELETE FROM books.events WHERE originator_id = %(shops)s AND notification_id ="
         " (SELECT max(notification_id) FROM books.events WHERE originator_id = %(shops)s"
         " AND notification_id <= %(known)s)",
-        "other-history",
+        "rows-changed",
     ),
     "a deal with all its postings": (
         "DELETE FROM ledger.postings WHERE deal ="

@@ -87,7 +87,7 @@ def head_at(story: Story, point: Point, manager: str | None = None) -> Head:
 
 
 @given(plots(), points())
-@examples(300)
+@examples(100)
 def test_every_figure_of_a_portfolio_follows_as_the_service_answers(
     plot: Plot, asked: list[Point]
 ) -> None:
@@ -104,7 +104,7 @@ def test_every_figure_of_a_portfolio_follows_as_the_service_answers(
 
 
 @given(plots(), points())
-@examples(150)
+@examples(50)
 def test_every_figure_of_everybody_follows_as_the_service_answers(
     plot: Plot, asked: list[Point]
 ) -> None:
@@ -131,7 +131,7 @@ def differences(stated: object, follows: object) -> list[Any]:
 
 
 @given(plots())
-@examples(300)
+@examples(100)
 def test_whoever_has_a_posting_in_a_deal_is_found_and_from_which_event_on(plot: Plot) -> None:
     story = play(plot)
     since: dict[tuple[str, str], int] = {}
@@ -146,7 +146,7 @@ def test_whoever_has_a_posting_in_a_deal_is_found_and_from_which_event_on(plot: 
 
 
 @given(plots())
-@examples(150)
+@examples(60)
 def test_what_the_rules_forbid_is_not_let_pass(plot: Plot) -> None:
     streams: dict[object, list[Event]] = {}
     for tried in play(plot).tried:
@@ -174,7 +174,7 @@ def test_it_splits_as_the_oracle(whole: int, shares: list[int]) -> None:
 
 
 @given(plots(), st.text(), st.integers(-(2**53) + 1, 2**53 - 1))
-@examples(60)
+@examples(25)
 def test_its_canonical_json_is_that_of_rfc_8785(plot: Plot, text: str, number: int) -> None:
     values: list[Any] = [json.loads(encode(fact)) for fact in play(plot).log]
     if text.isprintable():
@@ -184,7 +184,7 @@ def test_its_canonical_json_is_that_of_rfc_8785(plot: Plot, text: str, number: i
 
 
 @given(st.integers(1, 300), st.integers(0, 2**32))
-@examples(200)
+@examples(100)
 def test_any_leaves_with_the_nodes_beside_them_lead_to_the_root(size: int, seed: int) -> None:
     chance = Random(seed)
     leaves = [chance.randbytes(32) for _ in range(size)]
@@ -193,7 +193,7 @@ def test_any_leaves_with_the_nodes_beside_them_lead_to_the_root(size: int, seed:
     assert root_of(leaves) == root
     known = sorted(chance.sample(range(size), chance.randint(0, min(size, 9))))
     beside = merkle.nodes_beside(known, size)
-    nodes = {f"{one.level}/{one.index}": h for one, h in zip(beside, read(beside), strict=True)}
+    nodes = {f"{one.level}/{one.at}": h for one, h in zip(beside, read(beside), strict=True)}
     assert root_from(size, {index: leaves[index] for index in known}, nodes) == root
     for index in known:
         other = {one: leaves[one] for one in known} | {index: b"\0" * 32}
@@ -244,9 +244,9 @@ def done(service: Service, *orders: Order) -> int:
 
 
 @given(plots(16, 30), points(2), st.booleans())
-@examples(25)
+@examples(20)
 def test_a_bundle_of_any_history_at_any_point_holds(
-    service: Service, plot: Plot, asked: list[Point], *, closes_both: bool
+    service: Service, plot: Plot, asked: list[Point], closes_both: bool
 ) -> None:
     """The books of all chapters are in one log; each closes its months and opens them again."""
     number = next(_chapters)
