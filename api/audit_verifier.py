@@ -662,7 +662,8 @@ def check_closing(report: Report, head: Head, log: Log) -> None:
         return
     closing, manager = Closing.read(Event.read(log.closing["event"])), head.manager_id or ""
     own = manager_rows(log.closing, closing, manager)
-    for deal_id in own.keys() - log.deals.keys():
+    left_out = own.keys() - log.deals.keys()
+    for deal_id in sorted(left_out):
         report.no("deal-left-out", deal=deal_id, month=closing.month)
     held = {
         deal_id: {who: since for who, since in holders(events).items() if who == manager}
@@ -670,7 +671,8 @@ def check_closing(report: Report, head: Head, log: Log) -> None:
     }
     for row in certified_rows(log, closing.as_of, closing.position, held):
         check_row(closing, row, own.get(row["deal_id"]))
-    report.ok("complete", month=closing.month, position=closing.position, deals=len(own))
+    if not left_out:
+        report.ok("complete", month=closing.month, position=closing.position, deals=len(own))
     report.open("certified-itself", month=closing.month)
     if closing.position < head.position:
         report.open("since-closing", first=closing.position + 1, last=head.position)
@@ -1074,8 +1076,10 @@ def check_result(report: Report, head: Head, log: Log) -> None:
         follows |= everybody(head, log)
     else:
         follows |= one_manager(head, log, head.manager_id)
+    before = len(report.wrong)
     count = report_differences(report, log.result, follows, "")
-    report.ok("figures", count=count, as_of=head.as_of, position=head.position)
+    if len(report.wrong) == before:
+        report.ok("figures", count=count, as_of=head.as_of, position=head.position)
 
 
 def one_manager(head: Head, log: Log, manager: str) -> Json:

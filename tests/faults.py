@@ -2041,8 +2041,8 @@ FAULTS = (
     Fault(
         "a deal may be left out",
         "api/audit_verifier.py",
-        "own.keys() - log.deals.keys()",
-        "set()",
+        "left_out = own.keys() - log.deals.keys()",
+        "left_out = set()",
         _DONE_TO_THE_FILE,
     ),
     Fault(
