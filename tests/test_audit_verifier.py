@@ -244,7 +244,7 @@ def done(service: Service, *orders: Order) -> int:
 
 
 @given(plots(16, 30), points(2), st.booleans())
-@examples(20)
+@examples(12)
 def test_a_bundle_of_any_history_at_any_point_holds(
     service: Service, plot: Plot, asked: list[Point], closes_both: bool
 ) -> None:

@@ -38,15 +38,15 @@ coalesce(substr(hashes, ((notification_id - 1) %% 256)::int * 32 + 1, 32), '')
 _TILE: LiteralString = """
 LEFT JOIN evidence.tiles ON level = 0 AND index = (notification_id - 1) / 256
 """
+_DEALS: LiteralString = """
+SELECT deal_id FROM ledger.deals WHERE deal = ANY (ARRAY(
+    SELECT DISTINCT deal FROM ledger.postings
+    WHERE manager = (SELECT manager FROM ledger.managers WHERE manager_id = %s) AND position <= %s
+))
+"""
 _STREAMS: LiteralString = f"""
 SELECT {_COLUMNS} FROM books.events {_TILE}
-WHERE originator_id IN (
-    SELECT deal_id FROM ledger.deals WHERE deal IN (
-        SELECT deal FROM ledger.postings
-        WHERE manager = (SELECT manager FROM ledger.managers WHERE manager_id = %(manager)s)
-          AND position <= %(last)s
-    )
-) AND notification_id <= %(last)s
+WHERE originator_id = ANY (%s::uuid[]) AND notification_id <= %s
 ORDER BY originator_id, originator_version
 """
 _LOG: LiteralString = f"""
@@ -136,7 +136,8 @@ def of_manager(cursor: Cursor[Any], trees: RowTrees, wanted: Wanted) -> Iterator
     read = tiles.reader(cursor)
     closing = _closing(cursor, wanted)
     last = max(wanted.point.position, closing.known if closing else 0)
-    rows = cursor.execute(_STREAMS, {"manager": wanted.manager, "last": last})
+    deals = [deal for (deal,) in cursor.execute(_DEALS, [wanted.manager, last])]
+    rows = cursor.execute(_STREAMS, [deals, last])
     streams: dict[UUID, list[Event]] = {}
     for event in map(Event._make, rows):
         streams.setdefault(event.stream, []).append(event)
