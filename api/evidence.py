@@ -284,16 +284,13 @@ def inclusion(question: Annotated[InclusionQuestion, Query()], asking: AskingDep
         position = question.position
         if not 1 <= position <= size:
             raise Invalid("position", "not-in-the-tree", size=size)
-        read = tiles.reader(at.cursor)
-        proof = merkle.inclusion_proof(read, position - 1, size)
-        (leaf,) = read([merkle.Node(0, position - 1)])
-        root = merkle.root(read, size)
+        proof = merkle.inclusion(tiles.reader(at.cursor), position - 1, size)
     body = InclusionProof(
         position=position,
         size=size,
-        leaf_hash=_text(leaf),
-        root_hash=_text(root),
-        hashes=[*map(_text, proof)],
+        leaf_hash=_text(proof.leaf),
+        root_hash=_text(proof.root),
+        hashes=[*map(_text, proof.hashes)],
     )
     return _proven(body, question.size)
 

@@ -1814,10 +1814,10 @@ FAULTS = (
         "test_merkle.py::test_roots_and_proofs_are_those_of_the_vectors",
     ),
     Fault(
-        "a tree of a power of two is split in the middle of nothing",
+        "what is left over at a tree's right end is joined from the left",
         "projections/evidence/merkle.py",
-        "(behind - first - 1).bit_length() - 1",
-        "(behind - first).bit_length() - 1",
+        "    for one in reversed(left):\n        whole = node_hash(one, whole)\n",
+        "    for one in reversed(left):\n        whole = node_hash(whole, one)\n",
         "test_merkle.py::test_roots_and_inclusion_proofs_are_those_of_pymerkle",
     ),
     Fault(

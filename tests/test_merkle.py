@@ -19,6 +19,7 @@ from projections.evidence.merkle import (
     Node,
     consistency_proof,
     in_memory,
+    inclusion,
     inclusion_proof,
     leaf_hash,
     nodes_beside,
@@ -96,6 +97,7 @@ def test_roots_and_inclusion_proofs_are_those_of_pymerkle() -> None:
         proof = theirs.prove_inclusion(index + 1, size)
         ours = inclusion_proof(READ, index, size)
         assert proof.path == [LEAVES[index], *ours]
+        assert inclusion(READ, index, size) == (LEAVES[index], ours, whole)
         taken = InclusionProof("sha256", True, size, index + 1, proof.rule, proof.path)
         taken.verify(LEAVES[index], whole, index + 1, size)
 

@@ -91,10 +91,23 @@ def root_of(leaves: Sequence[bytes]) -> bytes:
 # ---------------------------------------------------------------------------- proofs of RFC 9162
 
 
+class Inclusion(NamedTuple):
+    """The hash of a leaf, its siblings from there to the root, and the root."""
+
+    leaf: bytes
+    hashes: list[bytes]
+    root: bytes
+
+
 def inclusion_proof(read: Read, index: int, size: int) -> list[bytes]:
     """That the leaf at `index` is in the tree of `size` leaves, 0 <= index < size: the siblings
     from the leaf to the root (RFC 9162, 2.1.3.1).
     """
+    return inclusion(read, index, size).hashes
+
+
+def inclusion(read: Read, index: int, size: int) -> Inclusion:
+    """The same proof between what it is between, with one look."""
     assert 0 <= index < size
     siblings = []
     first, behind = 0, size
@@ -106,7 +119,12 @@ def inclusion_proof(read: Read, index: int, size: int) -> list[bytes]:
         else:
             siblings.append((first, middle))
             first = middle
-    return _hashes(read, reversed(siblings))
+    siblings.reverse()
+    leaf, *hashes = _hashes(read, [(index, index + 1), *siblings])
+    whole = leaf
+    for (first, _), beside in zip(siblings, hashes, strict=True):
+        whole = node_hash(whole, beside) if index < first else node_hash(beside, whole)
+    return Inclusion(leaf, hashes, whole)
 
 
 def consistency_proof(read: Read, before: int, size: int) -> list[bytes]:

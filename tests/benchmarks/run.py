@@ -82,9 +82,10 @@ def main(arguments: Sequence[str]) -> None:
                 bundles(server, given.rounds)
             if "reads" in only or "rebuild" in only:
                 books(server, given.deals, given.rounds, only)
+            os.environ["DEALFOLIO_SIGNING_KEY_FILE"] = str(Path(directory) / "signing.key")
             if "evidence" in only:
-                os.environ["DEALFOLIO_SIGNING_KEY_FILE"] = str(Path(directory) / "signing.key")
                 unnoticed(server, given.rounds)
+            if "evidence" in only or "proofs" in only:
                 proofs(server, given.deals, given.rounds)
 
 
