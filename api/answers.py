@@ -610,13 +610,16 @@ def portfolio_figures(lines: Sequence[Line[bytes]], company: str) -> bytes:
 
 
 def currency_portfolios(
-    currency: str, managers: Mapping[ManagerId, Standing], called: Mapping[ManagerId, str]
+    currency: str, managers: Mapping[ManagerId, Standing], called: Mapping[ManagerId, str] | None
 ) -> bytes:
-    """What `CurrencyPortfolios` says of them in their order, ready to send."""
-    lines = [
-        _line_of(held, to_json({"manager_id": who, "name": called.get(who)}).decode()[1:-1] + ",")
-        for who, held in managers.items()
-    ]
+    """What `CurrencyPortfolios` says of them in their order, ready to send; by their ids alone when
+    what they are called is None.
+    """
+    lines = []
+    for who, held in managers.items():
+        named = {} if called is None else {"name": called.get(who)}
+        shown = to_json({"manager_id": who, **named}).decode()[1:-1]
+        lines.append(_line_of(held, f"{shown},"))
     whole = _line_of(total(managers.values()), "")
     return f'{{"currency":"{currency}","managers":[{",".join(lines)}],"total":{whole}}}'.encode()
 

@@ -18,11 +18,13 @@ from api import (
     actions,
     admin,
     audit,
+    audit_bundle,
     batches,
     credentials,
     deal_commands,
     deals,
     directory_commands,
+    evidence,
     lists,
     log,
     portfolios,
@@ -55,6 +57,7 @@ from api.pages import (
     why,
 )
 from api.pages import deals as deals_page
+from api.pages import evidence as evidence_page
 from api.pages.frame import show_problem, wants_page
 from api.problems import Problem, language_of, problem_of, respond
 from api.service import Service
@@ -80,6 +83,8 @@ _ROUTERS = tuple(
         actions,
         log,
         audit,
+        evidence,
+        audit_bundle,
         directory_commands,
         lists,
         admin,
@@ -104,6 +109,7 @@ _PAGES = (
     certified,
     journal,
     imports,  # before accounts, whose addresses are any
+    evidence_page,
     accounts,
     sign_in,
 )

@@ -20,8 +20,11 @@ from api import embedded
 from api.accounts import Accounts, new_token
 from api.app import create_app
 from api.audit import write_journal
+from api.audit_bundle import bundle_lines
+from api.audit_verifier import check_file
 from api.demo import NotEmpty, grant_in_the_demo, load_demo
 from api.doctor import examine, examine_standbys
+from api.doctor_evidence import examine_evidence
 from api.importing import import_files
 from api.inputs import Day, KnownAt
 from api.problems import explain
@@ -41,10 +44,12 @@ from api.shown import (
 from api.upgrade import prepare
 from api.words import Language
 from application.orders import Unavailable
-from domain.errors import NotAllowedNow, Obstacle, Refusal
-from domain.values import Role
+from domain.errors import NotAllowedNow, NotFound, Obstacle, Refusal
+from domain.values import ManagerId, Role
+from projections.evidence.checkpoints import Forked, rotate
+from projections.evidence.keys import CannotSign
 from projections.journal import Format
-from projections.point import Knowledge
+from projections.point import Knowledge, point_at
 from projections.rebuild import Busy, rebuild
 from projections.replaying import Failed
 from projections.verify import verify
@@ -57,7 +62,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-audit = typer.Typer(help="What auditors take home.", no_args_is_help=True)
+audit = typer.Typer(help="What auditors take home, and what proves it.", no_args_is_help=True)
 app.add_typer(audit, name="audit")
 Host = Annotated[str | None, typer.Option(help="Address to listen on [DEALFOLIO_HOST].")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on [DEALFOLIO_PORT].")]
@@ -218,10 +223,79 @@ def doctor(data: Data = None) -> None:
     settings = _settings(data=data)
     with _database(settings, prepared=False) as conninfo:
         language = _language()
-        found = [*examine(conninfo, language), *examine_standbys(settings.standbys, language)]
+        found = [
+            *examine(conninfo, language),
+            *examine_standbys(settings.standbys, language),
+            *examine_evidence(conninfo, settings, language),
+        ]
     show_findings(found, language)
     if not all(finding.ok for finding in found):
         raise typer.Exit(1)
+
+
+@audit.command(name="bundle")
+def bundle(
+    output: Annotated[Path, typer.Option("-o", "--output", help="The file to write.")],
+    manager: Annotated[str | None, typer.Option(help="Only this manager's deals.")] = None,
+    as_of: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD")] = None,
+    known_at: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD or instant")] = None,
+    kept: Annotated[
+        int | None, typer.Option(min=0, help="Size of a checkpoint that was kept earlier.")
+    ] = None,
+    data: Data = None,
+) -> None:
+    """Write a portfolio with all that proves it; without a manager everybody's, with the log."""
+    settings = _settings(data=data)
+    with _database(settings) as conninfo, _service(conninfo, settings) as service:
+        day, knowledge = _point(as_of, known_at)
+        with service.asking() as cursor:
+            point = point_at(cursor, service.clock, day, knowledge)
+            people = service.directory.at(cursor, point.position).people
+            if manager is not None and manager not in people.managers:
+                raise NotFound("manager", manager)
+            who = None if manager is None else ManagerId(manager)
+            lines = bundle_lines(service, cursor, point, knowledge, who, kept)
+            with output.open("wb") as file:
+                file.writelines(lines)
+
+
+@audit.command(name="verify")
+def verify_bundle(
+    file: Annotated[Path, typer.Argument(help="A bundle.", exists=True, dir_okay=False)],
+    key: Annotated[str | None, typer.Option(help="The log's public key, or a file.")] = None,
+    kept: Annotated[
+        Path | None, typer.Option(help="A checkpoint that was kept earlier.", exists=True)
+    ] = None,
+    language: Annotated[str | None, typer.Option(metavar="ru|en")] = None,
+) -> None:
+    """Check a bundle, without a database: what `python audit_verifier.py` does."""
+    try:
+        words, holds = check_file(file, key, kept, language or _language())
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        _fail(f"{file}: {error}")
+    OUT.print(words, markup=False, highlight=False, soft_wrap=True)
+    if not holds:
+        raise typer.Exit(1)
+
+
+@audit.command(name="rotate-key")
+def rotate_key(
+    data: Data = None,
+    *,
+    lost: Annotated[
+        bool, typer.Option("--lost", help="The old key is gone: nobody vouches for the new one.")
+    ] = False,
+) -> None:
+    """Make a new signing key, which the old one vouches for; the old one is kept beside it."""
+    settings = _settings(data=data)
+    file = settings.signing_key_file
+    if file is None:
+        _fail("There is no signing key: set DEALFOLIO_SIGNING_KEY_FILE.")
+    with _database(settings) as conninfo, _service(conninfo, settings) as service:
+        service.proving.catch_up()
+        with service.asking() as cursor:
+            vkey = rotate(cursor, file, settings.log_host, lost=lost)
+    OUT.print(f"The key is now\n{vkey}", highlight=False, soft_wrap=True)
 
 
 @app.command(
@@ -246,8 +320,10 @@ def main() -> None:
         _fail(error.russian if _language() == "ru" else str(error))
     except Refusal as refusal:
         _fail(" — ".join(explain(refusal, _language())))
-    except (SchemaError, Busy, Failed) as error:
+    except (SchemaError, Busy, Failed, Forked) as error:
         _fail(str(error))
+    except CannotSign as error:
+        _fail(f"{error}: {error.mend}")
     except (psycopg.OperationalError, Unavailable) as error:
         _fail(f"The database does not answer; check DATABASE_URL, and that it runs: {error}")
 
@@ -276,11 +352,20 @@ def _point(as_of: str | None, known_at: str | None) -> tuple[date | None, Knowle
 
 def _settings(**given: Any) -> Settings:  # noqa: ANN401 - each as Settings types it
     try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})
+        settings = Settings(**{name: value for name, value in given.items() if value is not None})
+        return settings.model_copy(update={"signing_key_file": _signing_key_file(settings)})
     except SettingsError as error:
         _fail(str(error))
     except ValidationError as error:
         _fail("\n".join(f"{variable(one['loc'])}: {one['msg']}" for one in error.errors()))
+
+
+def _signing_key_file(settings: Settings) -> Path | None:
+    """Beside an embedded database, and not in it; with another one, only where it is set."""
+    if settings.signing_key_file is not None or settings.database_url is not None:
+        return settings.signing_key_file
+    data = settings.data or embedded.default_data_directory()
+    return data.with_name(f"{data.name}.signing.key")
 
 
 def _language() -> Language:
@@ -349,6 +434,8 @@ def _serve(conninfo: str, settings: Settings) -> None:
     OUT.print(f"Serving on http://{settings.host}:{settings.port} — Ctrl-C ends it.")
     os.environ |= {"DATABASE_URL": conninfo, "DEALFOLIO_HOST": settings.host}  # for the workers
     os.environ["DEALFOLIO_DEMO"] = str(settings.demo)
+    if settings.signing_key_file is not None:
+        os.environ["DEALFOLIO_SIGNING_KEY_FILE"] = str(settings.signing_key_file)
     alone = settings.workers == 1
     uvicorn.run(
         create_app(Service(conninfo, settings)) if alone else "api.app:create_app",

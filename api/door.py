@@ -39,7 +39,7 @@ from api.problems import Problem, language_of, problem_of, respond, status_of
 from api.questions import QUESTIONS
 from api.reads import Read
 from api.replies import Replies, reply_to_all
-from api.routes import Batch, sooner_than
+from api.routes import Batch, PlainText, sooner_than
 from api.service import READERS, Service
 from api.sessions import Sessions, session_cookie_of
 from api.unexpected import unexpected
@@ -82,10 +82,14 @@ class Door:
         self._framework = framework
         self._rates = rates
         self._called: dict[tuple[str, int], list[_Called]] = {}
+        self._of_any_length: list[tuple[str, _Called]] = []
         for router in routers:
             for route in router.routes:
                 assert isinstance(route, APIRoute)
                 for method in route.methods or ():
+                    if ":path}" in route.path:
+                        self._of_any_length.append((method, _Called(route)))
+                        continue
                     place = method, route.path.count("/")
                     self._called.setdefault(place, []).append(_Called(route))
         self._threads = ThreadPoolExecutor(READERS, "questions")
@@ -207,6 +211,9 @@ class Door:
         for called in self._called.get((method, path.count("/")), ()):
             if found := called.pattern.match(path):
                 return called, found.groupdict()
+        for asked, called in self._of_any_length:
+            if asked == method and (found := called.pattern.match(path)):
+                return called, found.groupdict()
         return None, {}
 
     async def _answer(
@@ -225,7 +232,7 @@ class Door:
         if called.is_batch:
             return await self._record_all(called, scope, headers, caller, body)
         is_post = scope["method"] == "POST"
-        given = parsed_json(body, headers, required=called.body_required) if is_post else None
+        given = called.read_body(body, headers) if is_post else None
         values = called.read(scope, names, asked, given)
         if not called.is_command:
             return await self._ask(called, values)
@@ -340,8 +347,15 @@ class _Called:
         self.is_batch = returned == Batch
         self.most_bytes = MOST_BATCH_BYTES if hints.get("body") is BatchBody else MOST_BYTES
         given = signature(route.endpoint).parameters
-        self.body_required = "body" in given and given["body"].default is Parameter.empty
+        self._body_required = "body" in given and given["body"].default is Parameter.empty
+        self._takes_text = hints.get("body") == PlainText
         self._readers = {name: _reader(name, hint) for name, hint in hints.items()}
+
+    def read_body(self, body: bytes, headers: Headers) -> object:
+        """Raises Problem."""
+        if self._takes_text:
+            return parsed_text(body, headers)
+        return parsed_json(body, headers, required=self._body_required)
 
     def read(
         self, scope: Scope, names: Mapping[str, str], asked: Mapping[str, str], body: object
@@ -447,13 +461,23 @@ def parsed_json(body: bytes, headers: Headers, *, required: bool) -> object:
     """None where there is no body and none is needed."""
     if not body and not required:
         return None
-    media_type = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
-    if media_type != b"application/json":
-        raise Problem("unsupported-media-type")
+    _require_type(headers, "application/json")
     try:
         return read_json(body)
     except MalformedJson as error:
         raise Problem("malformed-json", flaw=error.flaw, **error.place) from error
+
+
+def parsed_text(body: bytes, headers: Headers) -> str:
+    """What is no UTF-8 in it, nobody takes for what it is not."""
+    _require_type(headers, "text/plain")
+    return body.decode(errors="replace")
+
+
+def _require_type(headers: Headers, wanted: str) -> None:
+    media_type = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
+    if media_type != wanted.encode():
+        raise Problem("unsupported-media-type", wanted=wanted)
 
 
 def _fingerprint(scope: Mapping[str, Any], asked: object) -> bytes:

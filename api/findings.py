@@ -133,6 +133,29 @@ _WORDS: dict[str, tuple[str, str]] = {
         "сделок {there} из {deals}; пишутся вместе с журналом, без отставания",
     ),
     "rebuild": ("run `dealfolio rebuild`", "выполните `dealfolio rebuild`"),
+    "tree": ("tree", "дерево журнала"),
+    "of-events": ("{size} of {last} events", "событий {size} из {last}"),
+    "changed": (
+        "the database was changed behind us, or restored: see `Evidence` in the README first",
+        "базу изменили в обход сервиса или восстановили: сначала прочтите `Evidence` в README",
+    ),
+    "follows-while": (
+        "it follows while `dealfolio serve` runs; if that does, see its log",
+        "дерево растёт, пока работает `dealfolio serve`; если он работает, смотрите его сообщения",
+    ),
+    "checkpoint": ("checkpoint", "контрольная точка"),
+    "signed": ("of {size} events, signed", "событий: {size}, подписана"),
+    "signing-key": ("signing key", "ключ подписи"),
+    "readable": ("{file} can be read by others", "{file} могут прочесть другие"),
+    "elsewhere": ("checkpoints elsewhere", "контрольные точки вне базы"),
+    "arrived": (
+        "up to {arrived} events; {behind} are on the way",
+        "до события {arrived}; в пути: {behind}",
+    ),
+    "see-the-log": (
+        "see what hinders it in the service's log",
+        "что мешает, сказано в сообщениях сервиса",
+    ),
 }
 """In English and in Russian. Settings have one name, and the database says what it says."""
 

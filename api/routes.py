@@ -5,14 +5,16 @@ many times; every other answers a question.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Body, Response
 
 from api.answered import Ready
 
 Batch = tuple[tuple[str, object], ...]
 """The address and the body of each command."""
+PlainText = Annotated[str, Body(media_type="text/plain")]
+"""A body that is no JSON."""
 AtOnce = Callable[..., Awaitable[Ready | None]]
 _AT_ONCE: dict[Callable[..., Any], AtOnce] = {}
 

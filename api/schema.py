@@ -28,6 +28,7 @@ MIGRATIONS: tuple[tuple[str, Path | None], ...] = (
     ("claims", _ROOT / "application" / "claims.sql"),
     ("imports", _ROOT / "application" / "imports.sql"),
     ("immutable", _ROOT / "application" / "immutable.sql"),
+    ("evidence", _ROOT / "projections" / "evidence" / "evidence.sql"),
 )
 """In order, each run once in its own transaction; what was released is never edited. None: the
 ledger's tables have changed, and it is made anew from the log.

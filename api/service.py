@@ -20,6 +20,8 @@ from api.connection import (
     ImpatientConnection,
     become_the_service,
 )
+from api.proving import Proving
+from api.pushing import Pushing
 from api.reads import ReadLog
 from api.settings import Settings
 from api.standbys import Standbys
@@ -27,6 +29,7 @@ from application.dealfolio import Dealfolio, utc_now
 from application.orders import Unavailable
 from domain.values import ManagerId
 from projections.directory import DirectoryView
+from projections.evidence.completeness import RowTrees
 from projections.memory import OPENING, Memory
 from projections.point import Clock
 from projections.portfolio import totals_at
@@ -73,6 +76,10 @@ class Service:
         )
         self._snapshots = Regularly("snapshots", CUTS_EVERY_SECONDS, self._close_a_cut)
         self._forgetting = Regularly("imports", FORGETS_EVERY_SECONDS, self.forget_files)
+        self.proving = Proving(self.asking, settings)
+        to = settings.checkpoints_to
+        self.pushing = None if to is None else Pushing(self.asking, to)
+        self.row_trees = RowTrees()
 
     @property
     def clock(self) -> Clock:
@@ -110,6 +117,9 @@ class Service:
             cursor.execute(_FORGET_FILES)
 
     def close(self) -> None:
+        self.proving.close()
+        if self.pushing is not None:
+            self.pushing.close()
         self._snapshots.close()
         self._forgetting.close()
         self.dealfolio.close()

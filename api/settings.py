@@ -28,6 +28,7 @@ from pydantic_settings import (
 )
 
 from domain.values import CURRENCIES, Role
+from projections.evidence.notes import COSIGNATURE, VerifierKey
 
 _PLAIN_URL = re.compile(r"https?://[a-z0-9.:\[\]_-]+(/[^\s?#]*)?", re.ASCII | re.IGNORECASE)
 _LOG = logging.getLogger("dealfolio")
@@ -82,6 +83,13 @@ class Settings(BaseSettings):
     demo: bool = False
     """The figures are invented, and every answer says so."""
 
+    signing_key_file: Path | None = None
+    """The private key that signs checkpoints; None: beside an embedded database, else nowhere."""
+    checkpoints_to: str | None = Field(default=None, repr=False)
+    """A folder or an https address that each checkpoint is brought to."""
+    witnesses: Annotated[tuple[str, ...], NoDecode] = ()
+    """Verifier keys (C2SP) of those whose signatures under checkpoints are kept."""
+
     public_url: str | None = None
     """Where browsers find this service, https://host; None: where each request says it was sent."""
     session_hours: int = Field(default=12, ge=1, le=24 * 30)
@@ -103,6 +111,11 @@ class Settings(BaseSettings):
         """Connection strings."""
         given = self.read_database_url or ""
         return tuple(given.split() if "://" in given else [given] if given.strip() else [])
+
+    @property
+    def log_host(self) -> str:
+        """What the log's name begins with."""
+        return (self.public_url and urlsplit(self.public_url).hostname) or "dealfolio"
 
     @property
     def zone(self) -> ZoneInfo:
@@ -150,6 +163,26 @@ class Settings(BaseSettings):
     def _known_networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
         """Addresses, and not "*": whoever trusts everybody has nobody's address."""
         return tuple(str(ip_network(network, strict=False)) for network in networks)
+
+    @field_validator("witnesses", mode="before")
+    @classmethod
+    def _spaced(cls, given: object) -> object:
+        return tuple(given.split()) if isinstance(given, str) else given
+
+    @field_validator("witnesses")
+    @classmethod
+    def _known_witnesses(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
+        for key in keys:
+            if VerifierKey.parse(key).algorithm != COSIGNATURE:
+                raise ValueError(f"{key} is no key for cosignatures (C2SP tlog-cosignature)")
+        return keys
+
+    @field_validator("checkpoints_to")
+    @classmethod
+    def _folder_or_address(cls, to: str | None) -> str | None:
+        if to is not None and "://" in to and not is_private(to):
+            raise ValueError("must be a folder, or https:// and a host")
+        return to
 
     @field_validator("public_url", "oidc_issuer")
     @classmethod

@@ -209,8 +209,8 @@ KINDS: Mapping[str, Kind] = {
     ),
     "unsupported-media-type": Kind(
         415,
-        ("Нужен JSON", "Отправьте тело как application/json в UTF-8."),
-        ("JSON is needed", "Send the body as application/json in UTF-8."),
+        ("Нужен другой тип", "Отправьте тело как {wanted} в UTF-8."),
+        ("Another type is needed", "Send the body as {wanted} in UTF-8."),
     ),
     "validation": Kind(
         422,
@@ -502,6 +502,8 @@ THINGS: Mapping[str, tuple[str, str]] = {
     "person": ("менеджера или учётной записи", "manager or account"),
     "import": ("загрузки", "import"),
     "issuer": ("службы входа", "issuer of identities"),
+    "checkpoint": ("контрольной точки", "checkpoint"),
+    "tile": ("части дерева", "tile of the tree"),
 }
 """What may not be found; in Russian as it stands after "нет"."""
 ANYTHING = ("ничего такого", "such thing")
@@ -595,6 +597,16 @@ FIELDS: Mapping[str, tuple[str, str]] = {
     "known-at-or-position": (
         "укажите либо known_at, либо position",
         "give either known_at or position",
+    ),
+    "not-in-the-tree": (
+        "в дереве этого размера есть позиции от 1 до {size}",
+        "a tree of that size has the positions from 1 to {size}",
+    ),
+    "cosignature": (
+        "нужны строки подписей свидетелей под этой контрольной точкой (C2SP tlog-cosignature):"
+        " {why}",
+        "must be lines of witnesses' signatures under this checkpoint (C2SP tlog-cosignature):"
+        " {why}",
     ),
     "from-after-to": ("начало позже конца", "the beginning is after the end"),
     "too-many-points": ("слишком много точек: не больше {most}", "too many points: {most} at most"),

@@ -46,12 +46,13 @@ def published_after(cursor: Cursor[Any], after: int, limit: int) -> list[Publish
     The bytes are the stored ones: what an auditor reads is what was written.
     """
     return [
-        Published(position, _published(stream, topic, bytes(state)))
+        Published(position, as_published(stream, topic, bytes(state)))
         for stream, topic, state, position in cursor.execute(_AFTER, [after, limit])
     ]
 
 
-def _published(stream: UUID, topic: str, state: bytes) -> bytes:
+def as_published(stream: UUID, topic: str, state: bytes) -> bytes:
+    """One event, from its columns."""
     names = f'{{"type":"{topic}","stream_id":"{stream}",'
     if topic in DEAL_EVENTS:
         names += f'"deal_id":"{stream}",'

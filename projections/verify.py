@@ -1,4 +1,6 @@
-"""Is the live ledger what the log says, and is the log whole? Every difference by name."""
+"""Is the live ledger what the log says, and is the log whole, and as its tree has it? Every
+difference by name.
+"""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -10,11 +12,16 @@ from psycopg import Connection, sql
 from psycopg.rows import TupleRow
 
 from projections import unfinished
+from projections.evidence import checkpoints, tiles
+from projections.evidence.follower import changed_between
+from projections.evidence.merkle import root
 from projections.rebuild import Phase, Phases, Progress, fill, nobody, owner
 from projections.replaying import Work
 from projections.snapshots import close_cuts_of
 
 CHECK = "ledger_check"
+AT_ONCE = 5_000
+"""Events that are compared with their leaves at once."""
 MOST = 1_000
 """Differences of one kind that are named; the rest is counted."""
 
@@ -89,7 +96,7 @@ def verify(conninfo: str, progress: Progress, phases: Phases = nobody) -> Verifi
             phases(Phase.SNAPSHOTS)
             close_cuts_of(connection, "ledger", CHECK, position)
             phases(Phase.COMPARING)
-            found = [*_log(connection), *_ledger(connection, position)]
+            found = [*_log(connection), *_ledger(connection, position), *_evidence(connection)]
         finally:
             with suppress(psycopg.OperationalError):  # without a connection it stays, and is
                 unfinished.drop(connection, CHECK)  # dropped by the next one
@@ -106,6 +113,17 @@ def _log(connection: Connection[TupleRow]) -> Iterator[Difference]:
     for what, statement in _LOG.items():
         for (position,) in connection.execute(statement):
             yield Difference(what, position)
+
+
+def _evidence(connection: Connection[TupleRow]) -> Iterator[Difference]:
+    """Events that are not what the tree over the log has of them, and what was signed of it."""
+    cursor = connection.cursor()
+    size, newest = tiles.size_of(cursor), checkpoints.newest(cursor)
+    for after in range(0, size, AT_ONCE):
+        for position in changed_between(cursor, after, min(after + AT_ONCE, size)):
+            yield Difference("the event is not what its leaf in the tree says", position)
+    if newest and (newest.size > size or root(tiles.reader(cursor), newest.size) != newest.root):
+        yield Difference("the tree is not the one that was signed", newest.size)
 
 
 def _ledger(connection: Connection[TupleRow], position: int) -> Iterator[Difference]:

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
@@ -193,6 +193,22 @@ def test_a_closed_trigger_is_found_by_the_doctor(database):
     with psycopg.connect(database) as connection:
         connection.execute("ALTER TABLE books.events DISABLE TRIGGER append_only")
     assert "append_only of books.events" in run("doctor", DATABASE_URL=database).stdout
+
+
+def test_a_signing_key_is_rotated_and_the_doctor_names_the_new_one(database, tmp_path):
+    key = {"DATABASE_URL": database, "DEALFOLIO_SIGNING_KEY_FILE": str(tmp_path / "key")}
+    with closing(Service(database, Settings(signing_key_file=tmp_path / "key"))) as service:
+        Accounts(service).create_first("a-token")
+        service.proving.catch_up()
+    done = run("audit", "rotate-key", **key)
+    assert done.returncode == 0, done.stderr
+    vkey = done.stdout.splitlines()[-1]
+    assert vkey.startswith("dealfolio/log/")
+    assert vkey in "".join(run("doctor", **key).stdout.split())
+    assert len([*tmp_path.glob("key.*")]) == 2, "the old one, and what was signed last"
+    done = run("audit", "rotate-key", DATABASE_URL=database)
+    assert done.returncode == 1
+    assert "DEALFOLIO_SIGNING_KEY_FILE" in done.stderr
 
 
 @pytest.mark.parametrize(

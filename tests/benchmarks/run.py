@@ -1,19 +1,20 @@
 """The speeds that are promised, each as a ratio to its limit, measured in the same run.
 
-    .venv/bin/dealfolio bench [--deals 14000] [--rounds 5] [--only commands,reads]
+    .venv/bin/dealfolio bench [--deals 14000] [--rounds 5]
+        [--only commands,batches,bundles,reads,rebuild,pages,evidence]
     .venv/bin/dealfolio bench --database CONNINFO  # reads and pages, of books made before
-
-Its parts are commands, batches, reads, rebuild and pages; for the last a Chromium must be there.
 
 A durable embedded PostgreSQL in a temporary directory, a server process as `dealfolio serve` starts
 it, and this process as the client; all on one machine, which should have nothing else to do.
 """
 
 import argparse
+import gzip
 import json
 import os
 import random
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -34,6 +35,7 @@ from eventsourcing.domain import Aggregate
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from api.accounts import Accounts
+from api.audit_verifier import verify
 from api.connection import CONNECTING, ImpatientConnection, become_the_service
 from api.embedded import postgres
 from api.importing import import_files
@@ -41,10 +43,14 @@ from api.schema import migrate
 from api.service import Service
 from api.sessions import COOKIE, Sessions
 from api.settings import Settings
-from application.orders import Order
-from domain.directory_commands import DefineActionType
-from domain.events import Titles
-from domain.values import ActionTypeCode, ManagerId
+from application.orders import Answer, Order
+from domain.deal_commands import OpenDeal, PerformAction
+from domain.decisions import Command
+from domain.directory_commands import ClosePeriod, DefineActionType, RegisterManager
+from domain.events import Credit, Titles
+from domain.periods import Month
+from domain.values import ActionId, ActionTypeCode, DealId, ManagerId, Money
+from projections.rebuild import rebuild
 from projections.series import Step, dates
 from projections.snapshots import standings, standings_on
 from tests.benchmarks.company import FIRST, fill
@@ -61,7 +67,7 @@ def main(arguments: Sequence[str]) -> None:
     options = argparse.ArgumentParser("dealfolio bench", description=__doc__)
     options.add_argument("--deals", type=int, default=14_000, help="70 actions each")
     options.add_argument("--rounds", type=int, default=5)
-    options.add_argument("--only", default="commands,batches,reads,rebuild,pages")
+    options.add_argument("--only", default="commands,batches,bundles,reads,rebuild,pages,evidence")
     options.add_argument("--database", help="of an earlier run, with the token of one")
     given = options.parse_args(arguments)
     only = given.only.split(",")
@@ -79,8 +85,15 @@ def main(arguments: Sequence[str]) -> None:
             if "batches" in only:
                 batches(server, given.rounds)
                 imports(server, given.rounds)
+            if "bundles" in only:
+                bundles(server, given.rounds)
             if {"reads", "rebuild", "pages"} & {*only}:
                 books(server, given.deals, given.rounds, only)
+            os.environ["DEALFOLIO_SIGNING_KEY_FILE"] = str(Path(directory) / "signing.key")
+            if "evidence" in only:
+                unnoticed(server, given.rounds)
+            if "evidence" in only or "proofs" in only:
+                proofs(server, given.deals, given.rounds)
 
 
 def commands(server: str, rounds: int) -> None:
@@ -153,6 +166,77 @@ def imports(server: str, rounds: int) -> None:
     report("events a second by an import, of the library's own save", ratios, ">= 30")
 
 
+def unnoticed(server: str, rounds: int) -> None:
+    """Actions over HTTP while the tree follows them, of the same while it does not; in turn."""
+    conninfo = new_database(server, "unnoticed")
+    ratios = []
+    with serving(conninfo) as (port, pid), psycopg.connect(conninfo, autocommit=True) as database:
+        requests = setting(port)
+        apply(port, [requests() for _ in range(1_000)], CLIENTS)
+        for _ in range(rounds):
+            rates = []
+            for what in (signal.SIGUSR1, signal.SIGUSR2):
+                os.kill(pid, what)
+                if what == signal.SIGUSR2:
+                    proven(database)
+                load = apply(port, [requests() for _ in range(8_000)], CLIENTS)
+                assert set(load.statuses) == {201}, load.statuses
+                rates.append(load.rate)
+                p99 = load.percentile(0.99) * 1000
+                print(f"  {what.name} commands {load.rate:6.0f}/s   p99 {p99:5.1f} ms")
+            ratios.append(rates[1] / rates[0])
+        started = time.perf_counter()
+        proven(database)
+        print(f"  all of it proven {time.perf_counter() - started:.1f} s after the last")
+    report("commands while the tree follows, of commands while it does not", ratios)
+
+
+def proven(database: psycopg.Connection[Any]) -> None:
+    """Until there is a checkpoint of all that is recorded."""
+    while True:
+        row = database.execute(
+            "SELECT (SELECT max(notification_id) FROM books.events),"
+            " (SELECT max(size) FROM evidence.checkpoints)"
+        ).fetchone()
+        if row and row[0] == row[1]:
+            return
+        time.sleep(0.1)
+
+
+def proofs(server: str, deals: int, rounds: int) -> None:
+    """The tree made of a log that is there, a closing's leaf, and proofs over HTTP."""
+    conninfo = new_database(server, "proofs")
+    events = fill(conninfo, deals, MANAGERS)
+    rebuild(conninfo, lambda _done, _of: None)
+    service = Service(conninfo, Settings())
+    started, cpu = time.perf_counter(), time.process_time()
+    service.proving.catch_up()
+    wall, cpu = time.perf_counter() - started, time.process_time() - cpu
+    print(f"leaves: {events / wall:.0f}/s of {events}; {cpu / events * 1e6:.0f} us of CPU each")
+    for month in (3, 4):
+        closing = Order(ClosePeriod(Month(2026, month)), "benchmark")
+        service.dealfolio.transactor.submit(closing).result()
+        started = time.perf_counter()
+        service.proving.catch_up()
+        print(f"  a closing's leaf, of {deals} deals: {time.perf_counter() - started:.2f} s")
+    service.close()
+    empty = [request("GET", "/v1/nothing", TOKEN)] * 400
+    chance = random.Random(3)
+    with serving(conninfo) as (port, _):
+        for name in ("inclusion?position={}&size={}", "consistency?from_size={}&to_size={}"):
+            ratios = []
+            for _ in range(rounds):
+                pairs = (sorted(chance.sample(range(1, events), 2)) for _ in range(400))
+                paths = [f"/v1/audit/proofs/{name.format(*pair)}" for pair in pairs]
+                nothing = apply(port, empty, 1)
+                load = apply(port, [request("GET", path, TOKEN) for path in paths], 1)
+                assert set(load.statuses) == {200}, load.statuses
+                ratios.append(load.percentile(0.5) / nothing.percentile(0.5))
+                print(f"  empty {nothing.percentile(0.5) * 1e3:.2f} ms", end="")
+                print(f"   {name[:11]} {load.percentile(0.5) * 1e3:.2f} ms")
+            report(f"a proof of {name.split('?')[0]}, of an empty endpoint", ratios)
+
+
 def sheets(directory: Path, number: int) -> list[Path]:
     """400 deals and 10,000 actions that no other number has."""
     deals, actions = directory / "deals.csv", directory / "actions.csv"
@@ -195,6 +279,61 @@ def saves(server: str) -> float:
     return 300 / seconds
 
 
+def bundles(server: str, rounds: int) -> None:
+    """Audit bundles of a manager with 60 deals and some 500 events, among 20 such managers; a month
+    is closed behind them.
+    """
+    conninfo = new_database(server, "bundles")
+    with tempfile.TemporaryDirectory() as directory:
+        os.environ["DEALFOLIO_SIGNING_KEY_FILE"] = str(Path(directory) / "signing.key")
+        service = Service(conninfo, Settings())
+        people = [ManagerId(f"manager-{number}") for number in range(20)]
+        commands = [*map(RegisterManager, people, people), *sixty_deals_each(people)]
+        for first in range(0, len(commands), 500):
+            orders = [Order(one, "benchmark") for one in commands[first : first + 500]]
+            for outcome in service.dealfolio.transactor.submit_all(orders).result():
+                assert isinstance(outcome, Answer), outcome
+        service.dealfolio.transactor.submit(
+            Order(ClosePeriod(Month(2026, 6)), "benchmark")
+        ).result()
+        service.proving.catch_up()
+        service.close()
+        ratios, seconds = [], []
+        with serving(conninfo) as (port, _):
+            at = f"http://127.0.0.1:{port}/v1/audit/bundle"
+            head = {"Authorization": f"Bearer {TOKEN}"}
+            bundle = httpx.get(f"{at}?manager_id=manager-3&as_of=2026-06-30", headers=head)
+            packed = len(gzip.compress(bundle.content))
+            events = bundle.content.count(b'"leaf"')
+            print(f"  {events} events; {packed / 1000:.1f} kB by gzip")
+            for _ in range(rounds):
+                path = "/v1/audit/bundle?manager_id=manager-{}&as_of=2026-06-30"
+                asked = [request("GET", path.format(one % 20), TOKEN) for one in range(60)]
+                ratios.append(ratio(port, asked, "bundle"))
+                started = time.perf_counter()
+                report_ = verify(bundle.content.splitlines(keepends=True))
+                assert report_.holds, report_.wrong
+                seconds.append(time.perf_counter() - started)
+    report("a bundle of 60 deals and 500 events, of an empty endpoint", ratios, "<= 20")
+    report("seconds to verify it", seconds, "< 1")
+
+
+def sixty_deals_each(people: Sequence[ManagerId]) -> Iterator[Command]:
+    """Each with seven actions."""
+    title = Titles(ru="шаг", en="step")
+    yield DefineActionType(ActionTypeCode("step"), title, 100, date(2020, 1, 1))
+    chance = random.Random(7)
+    for number, owner in enumerate([*people] * 60):
+        deal = DealId(UUID(int=chance.getrandbits(128), version=4))
+        check = Money(amount=chance.randrange(10**9, 10**11), currency="RUB")
+        yield OpenDeal(deal, f"Сделка {number}", "Ромашка", check, owner, date(2026, 2, 2))
+        for day in range(7):
+            action = ActionId(UUID(int=chance.getrandbits(128), version=4))
+            credit = (Credit(manager_id=owner, weight=100),)
+            on = date(2026, 3 + day // 2, 10 + day)
+            yield PerformAction(deal, action, ActionTypeCode("step"), on, credits=credit)
+
+
 def books(server: str, deals: int, rounds: int, only: list[str]) -> None:
     conninfo = new_database(server, "books")
     started = time.perf_counter()
@@ -233,7 +372,6 @@ def reads(conninfo: str, rounds: int) -> None:
     """
     end = in_the_database(conninfo, rounds)
     chance = random.Random(7)
-    empty = [request("GET", "/v1/nothing", TOKEN)] * 400
 
     def new() -> str:
         year, position = chance.randrange(2018, 2026), chance.randrange(end // 2, end)
@@ -241,15 +379,6 @@ def reads(conninfo: str, rounds: int) -> None:
 
     def again() -> str:
         return f"?as_of=2025-06-30&position={end * 9 // 10}"
-
-    def ratio(port: int, asked: list[bytes]) -> float:
-        nothing, load = apply(port, empty, 1), apply(port, asked, 1)
-        assert (set(nothing.statuses), set(load.statuses)) == ({200}, {200})
-        print(
-            f"  empty {nothing.percentile(0.5) * 1000:.2f} ms"
-            f"   portfolio {load.percentile(0.5) * 1000:.2f} ms"
-        )
-        return load.percentile(0.5) / nothing.percentile(0.5)
 
     everybody = range(MANAGERS)
     first = []
@@ -342,6 +471,18 @@ def first_visits(port: int, cookie: str, path: str, rounds: int) -> tuple[list[f
             context.close()
             print(f"  first paint {paints[-1]:.0f} ms   {sizes[-1]:.0f} bytes")
     return paints, sizes
+
+
+def ratio(port: int, asked: list[bytes], what: str = "portfolio") -> float:
+    """Of the medians of `asked` and of as many questions that nothing is answered."""
+    empty = [request("GET", "/v1/nothing", TOKEN)] * 400
+    nothing, load = apply(port, empty, 1), apply(port, asked, 1)
+    assert (set(nothing.statuses), set(load.statuses)) == ({200}, {200})
+    print(
+        f"  empty {nothing.percentile(0.5) * 1000:.2f} ms"
+        f"   {what} {load.percentile(0.5) * 1000:.2f} ms"
+    )
+    return load.percentile(0.5) / nothing.percentile(0.5)
 
 
 def in_the_database(conninfo: str, rounds: int) -> int:

@@ -1,10 +1,15 @@
-"""The server as it is, and beside it one endpoint that only knows its caller."""
+"""The server as it is, and beside it one endpoint that only knows its caller.
 
+SIGUSR1: from now on nothing is proven of what it records; SIGUSR2: it is again.
+"""
+
+import signal
 import sys
 
 import uvicorn
 from fastapi import Response
 
+from api import proving
 from api.accounts import Accounts
 from api.app import create_app
 from api.routes import v1_router
@@ -22,6 +27,16 @@ def nothing() -> Response:
     return Response(b"{}", media_type="application/json")
 
 
+follow = vars(proving)["follow"]
+
+
+def rest(number: int, _frame: object) -> None:
+    resting = number == signal.SIGUSR1
+    vars(proving)["follow"] = (lambda *_, **__: False) if resting else follow
+
+
+signal.signal(signal.SIGUSR1, rest)
+signal.signal(signal.SIGUSR2, rest)
 settings = Settings()
 assert settings.database_url
 assert settings.bootstrap_token
