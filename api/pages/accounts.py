@@ -229,12 +229,8 @@ async def _one(
 
 async def _find(visit: Visit, account_id: UUID) -> Mapping[str, Any]:
     """Raises NotFound."""
-    after = None
-    while True:
-        lines = (await visit.ask("/accounts", limit=1_000, cursor=after))["accounts"]
-        for line in lines:
+    async for listed in visit.pages("/accounts", limit=1_000):
+        for line in listed.answer["accounts"]:
             if line["account_id"] == str(account_id):
                 return dict(line)
-        if len(lines) < 1_000:
-            raise NotFound("account", account_id)
-        after = lines[-1]["account_id"]
+    raise NotFound("account", account_id)
