@@ -230,7 +230,7 @@ def test_a_role_makes_a_journey(
 def claimed(here: Company) -> Names:
     """Anna's deal, and a new claim of hers in it."""
     deal = here.director.ask("/v1/deals")["deals"][0]["deal_id"]
-    return {"deal": deal, "claim": here.act(deal, "m-1", "claim", "2026-10-05")}
+    return {"deal": deal, "claim": here.act(deal, "m-1", "claim", "2026-10-19")}
 
 
 class Hands:
