@@ -179,7 +179,7 @@ FAULTS = (
     Fault(
         "a stake keeps what the action was before it changed",
         "domain/deal.py",
-        "            _stake(stakes, before, -1)\n",
+        "        _stake(stakes, before, -1)\n",
         "",
         _STATE,
     ),
@@ -811,7 +811,7 @@ FAULTS = (
     Fault(
         "the receipt is not written",
         "application/session.py",
-        "            rows.receipts.append((*key, order.request, receipt))\n",
+        "            rows.receipts.append((*key, order.request.hex(), receipt))\n",
         "",
         "test_transactor.py::test_the_first_answer_is_given_also_by_another_server_and_after_a_restart",
     ),
@@ -890,8 +890,8 @@ FAULTS = (
     Fault(
         "a warning at the commit is passed over",
         "application/log.py",
-        '            if committed.statusmessage != "COMMIT" or self._warnings:\n',
-        '            if committed.statusmessage != "COMMIT":\n',
+        '            if status != "COMMIT" or self._warnings:\n',
+        '            if status != "COMMIT":\n',
         "test_transactor.py"
         "::test_a_commit_that_warns_is_not_taken_for_done_and_its_key_tells_later",
     ),
@@ -929,8 +929,8 @@ FAULTS = (
     Fault(
         "the lock is not taken before the decision",
         "application/log.py",
-        "            connection.execute(_LOCK)\n",
-        "",
+        '            connection.execute("BEGIN")\n            connection.execute(_LOCK)\n',
+        '            connection.execute("BEGIN")\n',
         _RULE_OR_ANSWER,
     ),
     Fault(

@@ -347,8 +347,8 @@ def test_a_batch_of_which_something_cannot_be_inserted_stores_nothing(
     """Nobody waits for what is sent: that it failed is known when the batch is to be committed."""
     rows = rows_in(database)
     with monkeypatch.context() as broken:
-        fails = "SELECT jsonb_array_length(%s::jsonb) / 0"
-        broken.setattr("application.log._INSERT_STATES", fails)
+        fails = "SELECT jsonb_array_length(%s::jsonb) / 0, %s::text, %s::text, %s::text"
+        broken.setattr("application.log._APPEND", fails)
         with pytest.raises(Unavailable, match="division by zero"):
             do_all(service, [proposal(deal) for _ in range(SENT + 9)])
     assert rows_in(database) == rows
