@@ -934,6 +934,13 @@ FAULTS = (
         _RULE_OR_ANSWER,
     ),
     Fault(
+        "the lock is not taken before a deal that is new",
+        "application/log.py",
+        "                        connection.execute(_LOCK)\n",
+        "",
+        "test_transactor.py::test_whoever_opens_a_deal_waits_for_the_writers_lock_with_empty_hands",
+    ),
+    Fault(
         "the trigger takes no lock",
         "application/books.sql",
         "    PERFORM books.lock_for_writing();\n",

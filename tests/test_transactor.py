@@ -1019,6 +1019,30 @@ def test_whoever_appends_holds_the_writers_lock_until_the_commit(
         other.execute("SELECT books.lock_for_writing()")
 
 
+def test_whoever_opens_a_deal_waits_for_the_writers_lock_with_empty_hands(
+    service: Service, deal: DealId, database: str
+) -> None:
+    """Else the one with the lock would wait for a row of the other, and the other for the lock."""
+    waiting = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND database = %s AND NOT granted"
+    with psycopg.connect(database) as stranger:
+        row = stranger.execute(
+            "SELECT oid, books.lock_for_writing() FROM pg_database"
+            " WHERE datname = current_database()"
+        ).fetchone()
+        assert row is not None
+        future = submit(service, opening(DealId(uuid4())))
+        while stranger.execute(waiting, row[:1]).fetchone() is None:
+            assert not future.done()
+        stranger.execute("SET lock_timeout = '100ms'")
+        stranger.execute(
+            "INSERT INTO ledger.deals SELECT gen_random_uuid(), 6, opened_on, title, client,"
+            " currency FROM ledger.deals WHERE deal_id = %s",
+            [deal],
+        )
+        stranger.rollback()
+    assert future.result(SECONDS).position == 6
+
+
 def test_after_a_commit_that_failed_nothing_of_it_is_remembered(
     service: Service, deal: DealId, database: str
 ) -> None:
