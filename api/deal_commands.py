@@ -218,9 +218,9 @@ def open_deal(body: OpenDealBody) -> Command:
 @router.post("/deals/{deal_id}/actions", operation_id="performAction", **CREATED)
 def perform_action(deal_id: Deal, body: ActionBody) -> Command:
     """Record an action. Its weight is the catalogue's on its date, and is fixed by this."""
-    shared = tuple(
+    shared = body.credits and tuple(
         Credit(manager_id=ManagerId(credit.manager_id), weight=credit.weight)
-        for credit in body.credits or ()
+        for credit in body.credits
     )
     return PerformAction(
         DealId(deal_id),

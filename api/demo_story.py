@@ -100,8 +100,7 @@ class _Rehearsal:
         noon = datetime.combine(self.day, time(12), UTC)
         try:
             decision = command.decide(books)
-            version = draft.versions.get(decision.stream_id, 0)
-            draft.record(decision, version, DEMO_ACTOR, noon)
+            draft.record(decision, draft.version(decision.stream_id) or 0, DEMO_ACTOR, noon)
         except Refusal:
             return False
         self.accepted.append(command)
@@ -111,8 +110,8 @@ class _Rehearsal:
         return self.draft.deal(deal_id).deal
 
     def deals(self) -> Iterator[tuple[DealId, Deal]]:
-        for deal_id, history in self.draft.histories.items():
-            yield deal_id, history.deal
+        for history in self.draft.histories.values():
+            yield history.deal_id, history.deal
 
     def weight_on(self, code: str, day: date) -> int | None:
         types = self.draft.directory.catalogue.types

@@ -35,13 +35,13 @@ class Knowledge:
         self.position = position
         self.recorded_at = recorded_at or _LONG_AGO
         self.directory = directory or Directory()
-        self._deals: OrderedDict[DealId, History] = OrderedDict()
+        self._deals: OrderedDict[int, History] = OrderedDict()  # by `.int`: see `Draft`
         self._cached = 0
 
     def history(self, deal_id: DealId) -> History | None:
-        history = self._deals.get(deal_id)
+        history = self._deals.get(deal_id.int)
         if history is not None:
-            self._deals.move_to_end(deal_id)
+            self._deals.move_to_end(deal_id.int)
         return history
 
     def learn(self, tail: Iterable[Recorded[Event]]) -> None:
@@ -51,7 +51,7 @@ class Knowledge:
                 raise LookupError(f"position {self.position + 1} is missing from the log")
             self.position, self.recorded_at = recorded.position, recorded.recorded_at
             if is_about_a_deal(recorded):
-                known = self._deals.get(DealId(recorded.originator_id))
+                known = self._deals.get(recorded.originator_id.int)
                 if known is not None:
                     self.keep([known.record(recorded).history])
             elif is_about_the_directory(recorded):
@@ -60,29 +60,34 @@ class Knowledge:
     def keep(self, histories: Iterable[History]) -> None:
         """Remember `histories` in place of their earlier selves; forget the least used."""
         for history in histories:
-            self._forget(history.deal_id)
-            self._deals[history.deal_id] = history
+            number = history.deal_id.int
+            self._forget(number)
+            self._deals[number] = history
             self._cached += history.version
         while self._cached > CACHED_EVENTS:
             self._forget(next(iter(self._deals)))
 
-    def _forget(self, deal_id: DealId) -> None:
-        known = self._deals.pop(deal_id, None)
+    def _forget(self, number: int) -> None:
+        known = self._deals.pop(number, None)
         self._cached -= known.version if known else 0
 
 
 @dataclass(slots=True)
 class Draft:
-    """A transaction's additions, over `known`. `load` reads histories from the log."""
+    """A transaction's additions, over `known`. `load` reads histories from the log.
+
+    Streams are found by their ids as numbers, whose hash is made in a tenth of a UUID's time.
+    """
 
     known: Knowledge
     load: Callable[[Iterable[DealId]], Iterable[History]]
     position: int = field(init=False)
     recorded_at: datetime = field(init=False)
     directory: Directory = field(init=False)
-    histories: dict[DealId, History] = field(default_factory=dict)
+    histories: dict[int, History] = field(default_factory=dict)
     """Those that are at hand, changed or not."""
-    versions: dict[UUID, int] = field(default_factory=dict)
+    versions: dict[int, int] = field(default_factory=dict)
+    """Of streams that have no history; 0 for a deal that there is not."""
 
     def __post_init__(self) -> None:
         self.position = self.known.position
@@ -93,25 +98,31 @@ class Draft:
         """Have the histories of `deals` at hand, those that exist, in one reading."""
         missing = set()
         for deal in deals:
-            if deal in self.histories or self.versions.get(deal) == 0:
+            number = deal.int
+            if number in self.histories or self.versions.get(number) == 0:
                 continue
             if (history := self.known.history(deal)) is not None:
-                self.histories[deal] = history
+                self.histories[number] = history
             else:
                 missing.add(deal)
         if missing:
-            self.histories |= {history.deal_id: history for history in self.load(missing)}
-            self.versions |= dict.fromkeys(missing - self.histories.keys(), 0)
+            self.versions |= {deal.int: 0 for deal in missing}
+            self.histories |= {history.deal_id.int: history for history in self.load(missing)}
 
     def deal(self, deal_id: DealId) -> History:
         """Raises NotFound."""
-        history = self.histories.get(deal_id)
+        history = self.histories.get(deal_id.int)
         if history is None:
             self.prepare([deal_id])
-            history = self.histories.get(deal_id)
+            history = self.histories.get(deal_id.int)
         if history is None:
             raise NotFound("deal", deal_id)
         return history
+
+    def version(self, stream_id: UUID) -> int | None:
+        """How many events it has; None where nobody has looked yet."""
+        history = self.histories.get(stream_id.int)
+        return self.versions.get(stream_id.int) if history is None else history.version
 
     def record(
         self, decision: Decision, version: int, actor: str, now: datetime
@@ -136,11 +147,11 @@ class Draft:
                 recording = open_history(recorded)
             else:
                 recording = self.deal(DealId(decision.stream_id)).record(recorded)
-            self.histories[recording.history.deal_id] = recording.history
+            self.histories[decision.stream_id.int] = recording.history
         elif is_about_the_directory(recorded):
             self.directory = self.directory.evolve(recorded)
+            self.versions[decision.stream_id.int] = version + 1
         self.position, self.recorded_at = recorded.position, recorded.recorded_at
-        self.versions[decision.stream_id] = version + 1
         return recorded, recording
 
     def commit(self) -> None:

@@ -9,7 +9,7 @@ unique, so what was decided on an old end of the log cannot be stored behind a n
 """
 
 import select
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,6 +22,7 @@ from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastor
 from psycopg import Connection, Cursor
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import UniqueViolation
+from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 from pydantic import TypeAdapter
 from pydantic_core import to_json
@@ -66,13 +67,6 @@ SELECT {_COLUMNS} FROM books.events WHERE of_the_directory ORDER BY notification
 _END: LiteralString = """
 SELECT notification_id, recorded_at FROM books.events ORDER BY notification_id DESC LIMIT 1
 """
-_INSERT_EVENTS: LiteralString = """
-INSERT INTO books.events
-    (originator_id, originator_version, topic, state, notification_id, recorded_at)
-SELECT (row ->> 0)::uuid, (row ->> 1)::bigint, row ->> 2, convert_to(row ->> 3, 'UTF8'),
-       (row ->> 4)::bigint, (row ->> 5)::timestamptz
-FROM jsonb_array_elements(%s::jsonb) AS row
-"""
 _INSERT_MANAGERS: LiteralString = """
 INSERT INTO ledger.managers (manager, manager_id)
 SELECT (row ->> 0)::int, row ->> 1 FROM jsonb_array_elements(%s::jsonb) AS row
@@ -82,8 +76,17 @@ INSERT INTO ledger.deals (deal_id, deal, opened_on, title, client, currency)
 SELECT (row ->> 0)::uuid, (row ->> 1)::int, (row ->> 2)::date, row ->> 3, row ->> 4, row ->> 5
 FROM jsonb_array_elements(%s::jsonb) AS row
 """
-_INSERT_POSTINGS: LiteralString = """
-WITH posted AS (
+_APPEND: LiteralString = """
+WITH logged AS (
+    INSERT INTO books.events
+        (originator_id, originator_version, topic, state, notification_id, recorded_at)
+    SELECT (row ->> 0)::uuid, (row ->> 1)::bigint, row ->> 2, convert_to(row ->> 3, 'UTF8'),
+           (row ->> 4)::bigint, (row ->> 5)::timestamptz
+    FROM jsonb_array_elements(%s::jsonb) AS row
+    RETURNING 1
+), locked AS (
+    SELECT count(*) FROM logged
+), posted AS (
     INSERT INTO ledger.postings
         (position, due_position, due_cause, deal, manager, account, effective_on, currency,
          amount, credit, progress, actions, deals)
@@ -93,28 +96,30 @@ WITH posted AS (
            (row ->> 5)::books.account, (row ->> 6)::date, row ->> 7,
            (row ->> 8)::bigint, (row ->> 9)::int, (row ->> 10)::int, (row ->> 11)::int,
            (row ->> 12)::int
-    FROM jsonb_array_elements(%s::jsonb) AS row
+    FROM locked CROSS JOIN jsonb_array_elements(%s::jsonb) AS row
     RETURNING manager, currency
+), holders AS (
+    INSERT INTO ledger.holders (manager, currency)
+    SELECT DISTINCT manager, currency FROM posted WHERE NOT EXISTS (
+        SELECT FROM ledger.holders
+        WHERE holders.manager = posted.manager AND holders.currency = posted.currency
+    )
+), states AS (
+    INSERT INTO ledger.deal_states
+        (deal, effective_on, position, status, owner, potential_check, progress, expected_close_on)
+    SELECT (SELECT deal FROM ledger.deals WHERE deal_id = (row ->> 0)::uuid),
+           (row ->> 1)::date, (row ->> 2)::int, row ->> 3,
+           (SELECT manager FROM ledger.managers WHERE manager_id = row ->> 4),
+           (row ->> 5)::bigint, (row ->> 6)::int, (row ->> 7)::date
+    FROM locked CROSS JOIN jsonb_array_elements(%s::jsonb) AS row
 )
-INSERT INTO ledger.holders (manager, currency)
-SELECT DISTINCT manager, currency FROM posted WHERE NOT EXISTS (
-    SELECT FROM ledger.holders
-    WHERE holders.manager = posted.manager AND holders.currency = posted.currency
-)
-"""
-_INSERT_STATES: LiteralString = """
-INSERT INTO ledger.deal_states
-    (deal, effective_on, position, status, owner, potential_check, progress, expected_close_on)
-SELECT (SELECT deal FROM ledger.deals WHERE deal_id = (row ->> 0)::uuid),
-       (row ->> 1)::date, (row ->> 2)::int, row ->> 3,
-       (SELECT manager FROM ledger.managers WHERE manager_id = row ->> 4),
-       (row ->> 5)::bigint, (row ->> 6)::int, (row ->> 7)::date
-FROM jsonb_array_elements(%s::jsonb) AS row
-"""
-_INSERT_RECEIPTS: LiteralString = """
 INSERT INTO books.receipts (principal, key, request, answer)
 SELECT row ->> 0, row ->> 1, decode(row ->> 2, 'hex'), row -> 3
-FROM jsonb_array_elements(%s::jsonb) AS row
+FROM locked CROSS JOIN jsonb_array_elements(%s::jsonb) AS row
+"""
+"""Nearly all that a command adds, in one statement: what is sent and planned for each is a tenth of
+what a command costs. The events go first, and take the writers' lock; nobody waits for a row of
+somebody who waits for that.
 """
 _INSERT_PEOPLE: LiteralString = """
 INSERT INTO books.people (person_id, name)
@@ -153,9 +158,15 @@ class Rows:
     deals: list[DealOpening] = field(default_factory=list)
     postings: list[Posting] = field(default_factory=list)
     states: list[DealState] = field(default_factory=list)
-    receipts: list[tuple[str, str, bytes, Mapping[str, Any]]] = field(default_factory=list)
+    receipts: list[tuple[str, str, str, Mapping[str, Any]]] = field(default_factory=list)
+    """Who, key, hash of the request in hexadecimal digits, answer."""
     people: list[tuple[str, str]] = field(default_factory=list)
     forgotten: list[str] = field(default_factory=list)
+
+    @property
+    def are_plain(self) -> bool:
+        """Nobody and no deal is new."""
+        return not (self.managers or self.deals or self.people or self.forgotten)
 
 
 class NotDurable(psycopg.OperationalError):
@@ -287,6 +298,8 @@ class Writing:
 
     def close(self) -> None:
         """Let go of the lock; what was not committed is gone."""
+        if self._connection.pgconn.transaction_status == TransactionStatus.IDLE:
+            return
         with suppress(psycopg.Error):
             self._connection.rollback()
 
@@ -335,13 +348,19 @@ class Writing:
         connection = self._connection
         connection.add_notice_handler(self._noticed)
         try:
-            with connection.pipeline():
-                if not self.locked:
-                    connection.execute("BEGIN")
-                self._insert(rows)
-                committed = connection.execute("COMMIT")
-            if committed.statusmessage != "COMMIT" or self._warnings:
-                raise NotDurable(f"{committed.statusmessage} {self._warnings}")
+            if not self.locked and rows.are_plain:  # a statement is a transaction of its own
+                self._append(rows)
+                status: str | None = "COMMIT"
+            else:
+                with connection.pipeline():
+                    if not self.locked:
+                        connection.execute("BEGIN")
+                        connection.execute(_LOCK)
+                    self._insert(rows)
+                    committed = connection.execute("COMMIT")
+                status = committed.statusmessage
+            if status != "COMMIT" or self._warnings:
+                raise NotDurable(f"{status} {self._warnings}")
         except UniqueViolation as error:
             if self.locked:
                 raise
@@ -355,20 +374,25 @@ class Writing:
 
     def _insert(self, rows: Rows) -> None:
         """Every table's rows as one JSON array: one parameter, and no type to be found out."""
-        receipts = [(who, key, asked.hex(), answer) for who, key, asked, answer in rows.receipts]
-        inserts: list[tuple[LiteralString, Sequence[object], Callable[[Any], bytes]]] = [
-            (_INSERT_EVENTS, rows.events, _EVENTS.dump_json),
-            (_INSERT_MANAGERS, rows.managers, to_json),
-            (_INSERT_DEALS, rows.deals, to_json),
-            (_INSERT_POSTINGS, rows.postings, _POSTINGS.dump_json),
-            (_INSERT_STATES, rows.states, _STATES.dump_json),
-            (_INSERT_RECEIPTS, receipts, to_json),
-            (_INSERT_PEOPLE, rows.people, to_json),
-            (_FORGET, rows.forgotten, to_json),
-        ]
-        for statement, values, written in inserts:
-            if values:
-                self._connection.execute(statement, [written(values).decode()])
+        self._each(_INSERT_MANAGERS, rows.managers)
+        self._each(_INSERT_DEALS, rows.deals)
+        if rows.events:
+            self._append(rows)
+        self._each(_INSERT_PEOPLE, rows.people)
+        self._each(_FORGET, rows.forgotten)
+
+    def _each(self, statement: LiteralString, values: Sequence[object]) -> None:
+        if values:
+            self._connection.execute(statement, [to_json(values).decode()])
+
+    def _append(self, rows: Rows) -> None:
+        written = (
+            _EVENTS.dump_json(rows.events),
+            _POSTINGS.dump_json(rows.postings),
+            _STATES.dump_json(rows.states),
+            to_json(rows.receipts),
+        )
+        self._connection.execute(_APPEND, [one.decode() for one in written])
 
 
 def _stored(cursor: Cursor[TupleRow]) -> list[StoredEvent]:

@@ -111,10 +111,10 @@ class Session:
         """Decide the first order of a session that is then dropped. Raises Refusal: first of all
         for whoever may not see the deal.
         """
-        known = self.draft.histories.get(deal_id)
+        known = self.draft.histories.get(deal_id.int)
         self.decide(order, now)
         assert known is not None, "nothing can be decided on a deal that there is not"
-        after = self.draft.histories[deal_id]
+        after = self.draft.histories[deal_id.int]
         day = next(on(one) for one in after.events if one.position == self.draft.position)
         there = state_at(known.events, day, self.draft.position)
         assert there is not None, "nothing stands before the opening"
@@ -170,13 +170,12 @@ class Session:
 
     def _version(self, decision: Decision) -> int:
         stream = decision.stream_id
-        if (history := self.draft.histories.get(DealId(stream))) is not None:
-            return history.version
+        if (known := self.draft.version(stream)) is not None:
+            return known
         if isinstance(decision.event, DealOpened):
             return 0
-        if stream not in self.draft.versions:
-            self.draft.versions[stream] = self._writing.version(stream)
-        return self.draft.versions[stream]
+        version = self.draft.versions[stream.int] = self._writing.version(stream)
+        return version
 
     def _write_down(
         self,
@@ -200,7 +199,7 @@ class Session:
         rows.forgotten += decision.forgets
         if (key := order.receipt_key) is not None:
             receipt = answer.to_receipt()
-            rows.receipts.append((*key, order.request, receipt))
+            rows.receipts.append((*key, order.request.hex(), receipt))
             self._receipts[key] = (order.request, receipt)
 
     def _prepare(self, orders: Iterable[Order]) -> None:

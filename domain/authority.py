@@ -129,15 +129,12 @@ class _Asker(NamedTuple):
 
     def require_may_record(self, command: PerformAction) -> None:
         self._visible(command.deal_id)
-        who = [credit.manager_id for credit in command.credits or ()]
-        if command.manager_id is not None:
-            who.append(command.manager_id)
         match self.grant.reach(Task.RECORD):
             case Reach.OWN:
-                self._require_own(who, Restriction.NOT_YOUR_ACTION)
+                self._require_own(command.performers, Restriction.NOT_YOUR_ACTION)
                 self._require_recent(command.effective_on)
             case Reach.TEAM:
-                self._require_team(who)
+                self._require_team(command.performers)
             case Reach.ALL:
                 pass
 

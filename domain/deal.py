@@ -286,13 +286,14 @@ def _performed(deal: Deal, recorded: Recorded[DealEvent], event: ActionPerformed
         event.action_type,
         recorded.position,
         recorded.effective_on,
-        tuple([credit.manager_id for credit in event.credits]),
+        tuple([manager for manager, _, _ in nominal]),
         entries=nominal if claimed else _counted(deal, nominal),
         claimed=claimed,
         evidence=event.evidence,
         comment=event.comment,
     )
-    return _set_back(deal, action) if action.is_setback and not claimed else _with(deal, action)
+    deal = _added(deal, action)
+    return _set_back(deal, action) if action.is_setback and not claimed else deal
 
 
 def _confirmed(deal: Deal, action: Action) -> Deal:
@@ -300,24 +301,22 @@ def _confirmed(deal: Deal, action: Action) -> Deal:
     return _set_back(deal, action) if action.is_setback else _with(deal, action)
 
 
+def _added(deal: Deal, action: Action) -> Deal:
+    """The deal with one more action, its last; stakes and progress follow."""
+    actions, stakes = deal.actions.adding(action.action_id, action), dict(deal.stakes)
+    _stake(stakes, action, 1)
+    return Deal(*deal[:-3], actions, stakes, deal.progress + action.credit)
+
+
 def _with(deal: Deal, *changed: Action) -> Deal:
-    """The deal with the `changed` actions, each once, in their places, or last if they are new;
-    stakes and progress follow.
-    """
-    actions, stakes, progress = deal.actions, dict(deal.stakes), deal.progress
-    replaced: dict[ActionId, Action] = {}
+    """The same with the `changed` actions, each once, in their places."""
+    stakes, progress = dict(deal.stakes), deal.progress
     for action in changed:
-        before = deal.actions.get(action.action_id)
-        if before is None:
-            actions = actions.adding(action.action_id, action)
-        else:
-            _stake(stakes, before, -1)
-            progress -= before.credit
-            replaced[action.action_id] = action
+        before = deal.actions[action.action_id]
+        _stake(stakes, before, -1)
         _stake(stakes, action, 1)
-        progress += action.credit
-    if replaced:
-        actions = actions.replacing(replaced)
+        progress += action.credit - before.credit
+    actions = deal.actions.replacing({action.action_id: action for action in changed})
     return Deal(*deal[:-3], actions, stakes, progress)
 
 

@@ -78,6 +78,12 @@ class PerformAction(NamedTuple):
     evidence: str | None = None
     comment: str | None = None
 
+    @property
+    def performers(self) -> list[ManagerId]:
+        """Whoever is named."""
+        named = [credit.manager_id for credit in self.credits or ()]
+        return named if self.manager_id is None else [*named, self.manager_id]
+
     def decide(self, books: Books) -> Decision:
         history = books.deal_on(self.deal_id, self.effective_on)
         if self.action_id in history.deal.actions:

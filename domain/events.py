@@ -311,7 +311,7 @@ def encode(recorded: Recorded[Event]) -> bytes:
         instant_text(recorded.recorded_at).encode(),
         to_json(recorded.actor),
         b"" if on is None else b',"effective_on":"%b"' % on.isoformat().encode(),
-        to_json(recorded.event, exclude_none=True),
+        recorded.event.__pydantic_serializer__.to_json(recorded.event, exclude_none=True),
     )
 
 

@@ -247,12 +247,13 @@ def _fitting(deal: Deal, recorded: Fact, later: Iterable[Fact]) -> list[Step]:
 
 
 def _postings(learnt: Fact, changed: Iterable[Step]) -> list[Posting]:
+    deal_id = DealId(learnt.originator_id)
     return [
         Posting(
             learnt.position,
             due.position,
             due.type,
-            DealId(learnt.originator_id),
+            deal_id,
             manager,
             account,
             on(due),

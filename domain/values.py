@@ -11,8 +11,9 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from functools import lru_cache
+from hashlib import sha1
 from typing import Annotated, NewType
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
@@ -32,12 +33,13 @@ MOST_MINOR_UNITS = 10**14
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2100, 12, 31)
 """Dates outside are slips of the keyboard; both days are inclusive."""
 
-_NAMESPACE = UUID("6f0d2f86-0f0a-5d3e-9c34-5d6a1d8b7a10")
+_NAMESPACE = UUID("6f0d2f86-0f0a-5d3e-9c34-5d6a1d8b7a10").bytes
 
 
 def stream_of(kind: str, name: str) -> UUID:
     """The stream of a thing that people know by a name and not by a UUID; for ever the same."""
-    return uuid5(_NAMESPACE, f"{kind}/{name}")
+    hashed = sha1(_NAMESPACE + f"{kind}/{name}".encode(), usedforsecurity=False)
+    return UUID(bytes=hashed.digest()[:16], version=5)
 
 
 class Account(StrEnum):

@@ -192,7 +192,7 @@ FAULTS = (
     Fault(
         "a stake keeps what the action was before it changed",
         "domain/deal.py",
-        "            _stake(stakes, before, -1)\n",
+        "        _stake(stakes, before, -1)\n",
         "",
         _STATE,
     ),
@@ -852,7 +852,7 @@ FAULTS = (
     Fault(
         "the receipt is not written",
         "application/session.py",
-        "            rows.receipts.append((*key, order.request, receipt))\n",
+        "            rows.receipts.append((*key, order.request.hex(), receipt))\n",
         "",
         "test_transactor.py::test_the_first_answer_is_given_also_by_another_server_and_after_a_restart",
     ),
@@ -931,8 +931,8 @@ FAULTS = (
     Fault(
         "a warning at the commit is passed over",
         "application/log.py",
-        '            if committed.statusmessage != "COMMIT" or self._warnings:\n',
-        '            if committed.statusmessage != "COMMIT":\n',
+        '            if status != "COMMIT" or self._warnings:\n',
+        '            if status != "COMMIT":\n',
         "test_transactor.py"
         "::test_a_commit_that_warns_is_not_taken_for_done_and_its_key_tells_later",
     ),
@@ -970,9 +970,16 @@ FAULTS = (
     Fault(
         "the lock is not taken before the decision",
         "application/log.py",
-        "            connection.execute(_LOCK)\n",
-        "",
+        '            connection.execute("BEGIN")\n            connection.execute(_LOCK)\n',
+        '            connection.execute("BEGIN")\n',
         _RULE_OR_ANSWER,
+    ),
+    Fault(
+        "the lock is not taken before a deal that is new",
+        "application/log.py",
+        "                        connection.execute(_LOCK)\n",
+        "",
+        "test_transactor.py::test_whoever_opens_a_deal_waits_for_the_writers_lock_with_empty_hands",
     ),
     Fault(
         "the trigger takes no lock",
@@ -1389,8 +1396,8 @@ FAULTS = (
     Fault(
         "a row that was imported before has another digest",
         "api/import_rows.py",
-        "_JSON = json.JSONEncoder(default=str, sort_keys=True)\n",
-        "_JSON = json.JSONEncoder(default=str, sort_keys=True, ensure_ascii=False)\n",
+        "_quoted = json.encoder.encode_basestring_ascii",
+        "_quoted = json.encoder.encode_basestring",
         "test_import.py"
         "::test_what_a_row_says_has_the_digest_that_its_receipt_has_had_from_the_first",
     ),
@@ -1763,7 +1770,7 @@ FAULTS = (
     Fault(
         "a manager records what others did",
         "domain/authority.py",
-        "                self._require_own(who, Restriction.NOT_YOUR_ACTION)\n",
+        "                self._require_own(command.performers, Restriction.NOT_YOUR_ACTION)\n",
         "",
         "test_access.py::test_a_manager_records_own_actions_only",
     ),

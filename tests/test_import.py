@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from hashlib import sha256
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -17,7 +18,7 @@ import pytest
 
 from api import import_csv
 from api.import_managers import slug
-from api.import_rows import ActionRow, Origin, digest
+from api.import_rows import ActionRow, DealRow, Origin, digest
 from api.importing import ImportReport, RowError, import_files
 from api.problems import explain
 from api.service import Service
@@ -486,6 +487,25 @@ def test_what_a_row_says_has_the_digest_that_its_receipt_has_had_from_the_first(
     assert digest(row, "anna").hex() == (
         "1f97ecd4333a09ad1cf73249d98454343531b59d9d8585d86d9bac39e455a233"
     )
+
+
+def test_a_digest_is_that_of_the_row_as_json_whatever_stands_in_it():
+    said: dict[str, Any] = {
+        "deal": "Д-1",
+        "title": 'Press "A"\n\\ \U0001f600',
+        "client": "Ромашка",
+        "potential_check": 40_050,
+        "currency": "RUB",
+        "opened_on": date(2026, 1, 12),
+        "outcome": "won",
+        "closed_on": date(2026, 6, 30),
+        "contract_amount": 39_000,
+    }
+    row = DealRow(
+        Origin("deals.csv", 2, {}), **said, manager="Анна", expected_close_on=None, loss_reason=None
+    )
+    written = json.dumps(said | {"manager": "anna"}, default=str, sort_keys=True)
+    assert digest(row, "anna") == sha256(written.encode()).digest()
 
 
 def test_when_telling_progress_fails_nothing_is_stored(books: Books):

@@ -347,8 +347,8 @@ def test_a_batch_of_which_something_cannot_be_inserted_stores_nothing(
     """Nobody waits for what is sent: that it failed is known when the batch is to be committed."""
     rows = rows_in(database)
     with monkeypatch.context() as broken:
-        fails = "SELECT jsonb_array_length(%s::jsonb) / 0"
-        broken.setattr("application.log._INSERT_STATES", fails)
+        fails = "SELECT jsonb_array_length(%s::jsonb) / 0, %s::text, %s::text, %s::text"
+        broken.setattr("application.log._APPEND", fails)
         with pytest.raises(Unavailable, match="division by zero"):
             do_all(service, [proposal(deal) for _ in range(SENT + 9)])
     assert rows_in(database) == rows
@@ -1017,6 +1017,30 @@ def test_whoever_appends_holds_the_writers_lock_until_the_commit(
         other.rollback()
         stranger.rollback()
         other.execute("SELECT books.lock_for_writing()")
+
+
+def test_whoever_opens_a_deal_waits_for_the_writers_lock_with_empty_hands(
+    service: Service, deal: DealId, database: str
+) -> None:
+    """Else the one with the lock would wait for a row of the other, and the other for the lock."""
+    waiting = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND database = %s AND NOT granted"
+    with psycopg.connect(database) as stranger:
+        row = stranger.execute(
+            "SELECT oid, books.lock_for_writing() FROM pg_database"
+            " WHERE datname = current_database()"
+        ).fetchone()
+        assert row is not None
+        future = submit(service, opening(DealId(uuid4())))
+        while stranger.execute(waiting, row[:1]).fetchone() is None:
+            assert not future.done()
+        stranger.execute("SET lock_timeout = '100ms'")
+        stranger.execute(
+            "INSERT INTO ledger.deals SELECT gen_random_uuid(), 6, opened_on, title, client,"
+            " currency FROM ledger.deals WHERE deal_id = %s",
+            [deal],
+        )
+        stranger.rollback()
+    assert future.result(SECONDS).position == 6
 
 
 def test_after_a_commit_that_failed_nothing_of_it_is_remembered(
