@@ -34,10 +34,11 @@ from api import (
 )
 from api.accounts import Accounts
 from api.answers import EDGE_REFUSALS
+from api.background import Regularly
 from api.compressing import Compressing
 from api.documentation import document
 from api.door import Door
-from api.garbage import collect_young
+from api.garbage import SELDOM_SECONDS, collect_all, collect_young
 from api.guard import Guard
 from api.limits import RateLimit
 from api.pages import (
@@ -201,6 +202,7 @@ def _lifespan(
     async def lifespan(app: App) -> AsyncIterator[dict[str, Bounds]]:
         given = service or _from_environment(settings)
         collect_young()
+        collecting = Regularly("garbage", SELDOM_SECONDS, collect_all)
         _put_at_hand(app, given)
         try:
             yield {
@@ -209,6 +211,7 @@ def _lifespan(
                 )
             }
         finally:
+            collecting.close()
             given.close()
 
     return lifespan

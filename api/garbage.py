@@ -10,23 +10,29 @@ import gc
 
 YOUNG = 1_000
 """So many more objects than before, and the new ones are looked at: in 0.3 ms."""
-SELDOM = (50, 400)
-"""After 50 x 400 times all are: 20 million objects later, or half a million commands."""
+SELDOM_SECONDS = 3_600.0
+"""So often all are, by `collect_all`: half a second for a million objects."""
 
 
 def collect_young() -> None:
     """From now on, in this process. What outlives its youth is set aside, where the collector does
     not see it; it goes as soon as nobody refers to it, like everything else. Only in a cycle, which
     a connection may leave behind, does it stay until all are looked at.
+
+    The collector itself never gets to that: to set aside makes it count from nothing again.
     """
-    gc.set_threshold(YOUNG, *SELDOM)
+    gc.set_threshold(YOUNG)
     if _set_aside not in gc.callbacks:
         gc.callbacks.append(_set_aside)
     gc.freeze()
 
 
-def _set_aside(phase: str, found: dict[str, int]) -> None:
+def collect_all() -> None:
+    """Look at everything there is, once."""
+    gc.unfreeze()
+    gc.collect()
+
+
+def _set_aside(phase: str, _found: dict[str, int]) -> None:
     if phase == "stop":
         gc.freeze()
-    elif found["generation"] == 2:
-        gc.unfreeze()

@@ -1991,8 +1991,8 @@ FAULTS = (
     Fault(
         "what is set aside is never looked at again",
         "api/garbage.py",
-        "        gc.unfreeze()\n",
-        "        pass\n",
+        "    gc.unfreeze()\n",
+        "    pass\n",
         "test_garbage.py::test_a_cycle_that_was_set_aside_goes_when_all_are_looked_at",
     ),
     Fault(

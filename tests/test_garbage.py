@@ -47,7 +47,7 @@ def test_a_cycle_that_dies_young_goes_soon() -> None:
 
 SET_ASIDE = """
 import gc, weakref
-from api.garbage import collect_young
+from api.garbage import collect_all, collect_young
 
 class Knot:
     def __init__(self):
@@ -60,7 +60,7 @@ gone = weakref.ref(knot)
 del knot
 gc.collect(1)
 print(gone() is None)
-gc.collect()
+collect_all()
 print(gone() is None)
 """
 
