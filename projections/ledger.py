@@ -75,9 +75,9 @@ sum(credit), sum(progress), sum(actions), sum(deals)
 EVERYBODY: LiteralString = "SELECT manager, manager_id FROM ledger.managers"
 SOME: LiteralString = f"{EVERYBODY} WHERE manager_id = ANY (%(managers)s)"
 THEIRS: LiteralString = "manager = ANY (ARRAY(SELECT manager FROM who))"
-"""Postings of those `who` are asked about, of one after the other: every index of postings begins
-with the manager.
-"""
+"""Postings of those `who` are asked about, of one after the other, from some position on."""
+THEIRS_BY_DAY: dict[LiteralString, LiteralString] = {EVERYBODY: "true", SOME: THEIRS}
+"""The same from some day on: those of a day lie together, everybody's."""
 
 
 def whose(managers: Collection[ManagerId] | None) -> LiteralString:

@@ -9,5 +9,5 @@ ALTER TABLE deal_states ADD PRIMARY KEY (deal, effective_on, position);
 CREATE INDEX postings_of_a_manager ON postings (manager, position)
     INCLUDE (effective_on, deal, account, currency, amount, credit, progress, actions, deals)
     WITH (fillfactor = 100);
--- What became effective in a few days.
-CREATE INDEX postings_by_day ON postings (manager, effective_on);
+-- What became effective in a few days: of everybody together, of one manager day by day.
+CREATE INDEX postings_by_day ON postings (effective_on, manager);

@@ -16,7 +16,7 @@ from projections.ledger import (
     NOBODY,
     SOME,
     STANDING,
-    THEIRS,
+    THEIRS_BY_DAY,
     Balance,
     Standing,
     managers_asked,
@@ -92,7 +92,7 @@ _DAILY: dict[LiteralString, LiteralString] = {
 WITH who AS MATERIALIZED ({who})
 SELECT effective_on, manager_id, {COLUMNS} FROM (
     SELECT effective_on, manager, {STANDING} FROM ledger.postings
-    WHERE {THEIRS} AND effective_on > %(first)s AND effective_on <= %(last)s
+    WHERE {THEIRS_BY_DAY[who]} AND effective_on > %(first)s AND effective_on <= %(last)s
       AND position + 0 <= %(position)s AND currency = %(currency)s
     GROUP BY effective_on, manager
 ) AS day (effective_on, manager, {COLUMNS})
