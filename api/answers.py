@@ -472,11 +472,15 @@ def currency_portfolios(
 ) -> bytes:
     """What `CurrencyPortfolios` says of them in their order, ready to send."""
     lines = [
-        _line_of(held, to_json({"manager_id": who, "name": called.get(who)}).decode()[1:-1] + ",")
+        _line_of(held, f'"manager_id":{_json(who)},"name":{_json(called.get(who))},')
         for who, held in managers.items()
     ]
     whole = _line_of(total(managers.values()), "")
     return f'{{"currency":"{currency}","managers":[{",".join(lines)}],"total":{whole}}}'.encode()
+
+
+def _json(text: str | None) -> str:
+    return to_json(text).decode()
 
 
 def _line_of(held: Standing, who: str) -> str:
