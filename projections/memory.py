@@ -230,9 +230,7 @@ class Memory(Generic[Shown, Told]):
             self._count(manager)
         return self._from(book, manager, day, position)
 
-    def _from(
-        self, book: Book[Shown, Told], manager: ManagerId, day: int, position: int
-    ) -> Told:
+    def _from(self, book: Book[Shown, Told], manager: ManagerId, day: int, position: int) -> Told:
         """What is asked is mostly how things stand now, or stood at the end of some month."""
         same = book.same(day, position)
         with self._lock:

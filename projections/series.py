@@ -126,7 +126,7 @@ def day_by_day(
     managers: Collection[ManagerId] | None,
 ) -> Iterator[dict[ManagerId, Level]]:
     """`levels_on` by adding up as the days go by; what is yielded is changed by going on."""
-    running = {
+    running: dict[ManagerId, Level] = {
         who: (*held.balance, held.progress)
         for held_in, who, held in standings(cursor, days[0], position, managers)
         if held_in == currency

@@ -13,7 +13,9 @@ the end of each *mark*, four days of every month, can be written down for ever, 
 Cuts never lie along dates, where a late entry would change them. Snapshots are sparse: a cut has
 rows of its own only for marks that what was learnt since the cut before has changed, and for new
 ones; for every other mark the row of the last cut that has one holds. But whoever has a row at one
-mark has one at every later mark, up to the cut's last, so that each is found by its key.
+mark has one at every later mark, up to the cut's last, so that each is found by its key, and all
+that a mark has lies together. Of what it learnt a cut keeps the first day: a question about an
+earlier one need not look at the strip that ends in it.
 """
 
 from calendar import monthrange
@@ -99,7 +101,7 @@ _LEARNT_BY_THEN: LiteralString = """
 (SELECT first_day FROM ledger.cuts
  WHERE position > %(position)s ORDER BY position LIMIT 1) > %(as_of)s IS NOT TRUE
 """
-"""False where the next cut tells that nothing learnt before it is so old; then nobody looks."""
+"""False where the next cut tells that all of its strip is of later days: then nobody looks at it."""
 _FROM_THE_MARK: LiteralString = """
 SELECT manager, currency, account, amount * sign AS amount, credit * sign AS credit,
     progress * sign AS progress, actions * sign AS actions, deals * sign AS deals
@@ -137,7 +139,7 @@ CROSS JOIN LATERAL (
 ) AS strips ({COLUMNS})
 ORDER BY holders.currency COLLATE "C", who.manager_id COLLATE "C"
 """
-"""Of one after the other."""
+"""One after the other."""
 _OF_EVERYBODY: LiteralString = f"""
 SELECT currency, manager_id, {_sum_of("snapshot", "strips")}
 FROM ledger.holders JOIN ({EVERYBODY}) AS who USING (manager)
@@ -161,7 +163,7 @@ LEFT JOIN (
 ) AS strips (manager, currency, {COLUMNS}) USING (manager, currency)
 ORDER BY currency COLLATE "C", manager_id COLLATE "C"
 """
-"""All that belongs to the mark, and to a day, lies together."""
+"""All at once: what belongs to a mark, or to a day, lies together."""
 
 
 def standings(

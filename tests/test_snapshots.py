@@ -31,8 +31,8 @@ from projections.snapshots import (
     _MARK,
     CLOSERS_LOCK,
     close_next_cut,
-    mark_near,
     levels_on,
+    mark_near,
 )
 from projections.verify import verify
 from tests.histories import CALENDAR, NOON, cast_of, catalogue_commands, command_for, lively
