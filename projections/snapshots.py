@@ -101,7 +101,7 @@ _LEARNT_BY_THEN: LiteralString = """
 (SELECT first_day FROM ledger.cuts
  WHERE position > %(position)s ORDER BY position LIMIT 1) > %(as_of)s IS NOT TRUE
 """
-"""False where the next cut tells that all of its strip is of later days: then nobody looks at it."""
+"""False where the next cut tells that its strip is all of later days: then nobody looks at it."""
 _FROM_THE_MARK: LiteralString = """
 SELECT manager, currency, account, amount * sign AS amount, credit * sign AS credit,
     progress * sign AS progress, actions * sign AS actions, deals * sign AS deals
