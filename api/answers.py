@@ -617,11 +617,14 @@ def currency_portfolios(
     """
     lines = []
     for who, held in managers.items():
-        named = {} if called is None else {"name": called.get(who)}
-        shown = to_json({"manager_id": who, **named}).decode()[1:-1]
-        lines.append(_line_of(held, f"{shown},"))
+        named = "" if called is None else f'"name":{_json(called.get(who))},'
+        lines.append(_line_of(held, f'"manager_id":{_json(who)},{named}'))
     whole = _line_of(total(managers.values()), "")
     return f'{{"currency":"{currency}","managers":[{",".join(lines)}],"total":{whole}}}'.encode()
+
+
+def _json(text: str | None) -> str:
+    return to_json(text).decode()
 
 
 def _line_of(held: Standing, who: str) -> str:

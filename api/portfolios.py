@@ -150,6 +150,7 @@ def manager_portfolio(
             )
             lines = [line_of(row, portfolio_deal) for row in rows]
             figures = portfolio_figures(lines, service.settings.currency)
+            service.memory.keep(manager, opened.end, opened.point, figures)
             if service.memory.asks_again(manager):
                 learning = BackgroundTask(service.learn, manager)
     body = _manager_portfolio(manager, opened, figures)

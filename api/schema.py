@@ -29,9 +29,10 @@ MIGRATIONS: tuple[tuple[str, Path | None], ...] = (
     ("imports", _ROOT / "application" / "imports.sql"),
     ("immutable", _ROOT / "application" / "immutable.sql"),
     ("evidence", _ROOT / "projections" / "evidence" / "evidence.sql"),
+    ("marks", None),
 )
 """In order, each run once in its own transaction; what was released is never edited. None: the
-ledger's tables have changed, and it is made anew from the log.
+ledger's tables have changed, and it is made anew from the log, once for all such changes.
 """
 
 MIGRATORS_LOCK = 7305815021847160066
@@ -103,10 +104,11 @@ def _migrate(connection: Connection[TupleRow], conninfo: str) -> list[str]:
         connection.execute(_ROLES)
     if missing:
         connection.execute("SET ROLE dealfolio_owner")
-        is_new = names[0] not in done
+        is_old = names[0] in done
         for name, path in missing:
-            if path is None and not is_new:
+            if path is None and is_old:
                 _make_the_ledger_anew(conninfo)
+                is_old = False
             with connection.transaction():
                 _run(connection, name, path)
     return [name for name, _ in missing]

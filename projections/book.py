@@ -5,8 +5,10 @@ over at a point are the same at all later ones, and mostly so are their neighbou
 are kept joined, by runs of deals.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import groupby
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, groupby
 from math import isqrt
 from typing import Any, Generic, LiteralString, TypeVar
 
@@ -14,7 +16,7 @@ from psycopg import Cursor
 
 from domain.values import ManagerId
 from projections.portfolio import About, Figures, Line, Show, ShowDeal, summed
-from projections.timeline import Postings, States
+from projections.timeline import Order, Postings, States
 
 Shown = TypeVar("Shown")
 Told = TypeVar("Told")
@@ -24,10 +26,8 @@ Join = Callable[[list[Shown]], Shown]
 """How to show several deals that follow each other as one."""
 Row = tuple[Any, ...]
 
-A_DEAL, A_POSTING, A_STATE = 3_700, 39, 25
-"""Bytes in memory; of a deal without its rows, but with two lines, what is joined, and a part of an
-answer.
-"""
+A_DEAL, A_POSTING, A_STATE = 3_400, 39, 25
+"""Bytes in memory; of a deal without its rows, but with two lines and what is joined."""
 
 
 class Deal(Generic[Shown]):
@@ -51,6 +51,10 @@ class Deal(Generic[Shown]):
         )
         self._whole: tuple[Line[Shown] | None] | None = None
         self._part: tuple[tuple[int, int], Line[Shown] | None] | None = None
+
+    @property
+    def orders(self) -> tuple[Order, Order]:
+        return self._postings.order, self._states.order
 
     @property
     def size(self) -> int:
@@ -148,24 +152,19 @@ class Book(Generic[Shown, Told]):
         own = [*deals.values()]
         self._runs = [Run(own[at : at + width], join) for at in range(0, len(own), width)]
         self._places = {number: divmod(place, width) for place, number in enumerate(deals)}
-        self._last = 0, 0
-        for run in self._runs:
-            self._know(run.last)
         self.size = sum(deal.size for deal in own)
-        self._told: tuple[tuple[int, int], Told] | None = None
+        self._latest = _latest(pair for deal in own for pair in _learnt(deal))
 
     def told(self, day: int, position: int) -> Told:
-        """What was asked last is often asked again, and whatever is learnt, it stays the same. What
-        is asked most is how things stand now, where a later now makes no difference.
+        return self._tell([line for run in self._runs for line in run.lines(day, position)])
+
+    def same(self, day: int, position: int) -> tuple[int, int]:
+        """An earlier point at which all is told alike, whatever is learnt. What was learnt of other
+        managers, and of later days, makes no difference; nor does a later now.
         """
-        point, last = (day, position), self._last
-        if day >= last[0] and position >= last[1]:
-            point = last
-        told = self._told
-        if told is None or told[0] != point:
-            lines = [line for run in self._runs for line in run.lines(*point)]
-            self._told = told = point, self._tell(lines)
-        return told[1]
+        days, positions = self._latest
+        place = bisect_right(days, day)
+        return min(day, days[-1]), min(position, positions[place - 1] if place else 0)
 
     def learn_postings(self, number: int, rows: Sequence[Row]) -> bool:
         """False when the deal is new to the manager, of which `rows` do not tell enough."""
@@ -182,13 +181,31 @@ class Book(Generic[Shown, Told]):
         before = self._runs[run].deal(place)
         after = learnt(before)
         self._runs[run] = self._runs[run].with_deal(place, after)
-        self._know(after.last)
+        self._latest = _latest(chain(zip(*self._latest, strict=True), _learnt(after)))
         self.size += after.size - before.size
         return True
 
-    def _know(self, last: tuple[int, int]) -> None:
-        """There is something on that day, and at that position."""
-        self._last = max(self._last[0], last[0]), max(self._last[1], last[1])
+
+def _learnt(deal: Deal[Any]) -> Iterator[tuple[int, int]]:
+    """The day of each row, and the position at which it was learnt."""
+    for order in deal.orders:
+        yield from zip(order.days, order.positions, strict=True)
+
+
+def _latest(learnt: Iterable[tuple[int, int]]) -> tuple["array[int]", "array[int]"]:
+    """Ascending days, the last of all among them, and for each the last position at which something
+    was learnt that is effective by then. Other days that add nothing are left out.
+    """
+    days, positions = array("H", [0]), array("q", [0])
+    last = 0
+    for day, position in sorted(learnt):
+        if position > positions[-1]:
+            days.append(day)
+            positions.append(position)
+        last = day
+    days.append(last)
+    positions.append(positions[-1])
+    return days, positions
 
 
 POSTING: LiteralString = """

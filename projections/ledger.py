@@ -72,12 +72,23 @@ sum(credit), sum(progress), sum(actions), sum(deals)
 `numeric` and becomes an int here, which has no bounds."""
 
 
+Level = tuple[int, ...]
+"""Of a series: the value by account, as in a Balance, then the progress."""
+LEVEL: LiteralString = "active, claimed, suspended, lost, won, progress"
+"""Its columns."""
+NOTHING: Level = (0, 0, 0, 0, 0, 0)
+
+
+def added_up(levels: Iterable[Level]) -> Level:
+    return tuple(map(sum, zip(NOTHING, *levels, strict=True)))
+
+
 EVERYBODY: LiteralString = "SELECT manager, manager_id FROM ledger.managers"
 SOME: LiteralString = f"{EVERYBODY} WHERE manager_id = ANY (%(managers)s)"
 THEIRS: LiteralString = "manager = ANY (ARRAY(SELECT manager FROM who))"
-"""Postings of those `who` are asked about, of one after the other: every index of postings begins
-with the manager.
-"""
+"""Postings of those `who` are asked about, of one after the other, from some position on."""
+THEIRS_BY_DAY: dict[LiteralString, LiteralString] = {EVERYBODY: "true", SOME: THEIRS}
+"""The same from some day on: those of a day lie together, everybody's."""
 
 
 def whose(managers: Collection[ManagerId] | None) -> LiteralString:
@@ -93,7 +104,7 @@ def managers_asked(managers: Collection[ManagerId] | None) -> list[ManagerId] | 
 def standing(columns: Iterable[SupportsInt | str]) -> Standing:
     """From COLUMNS, or their text."""
     whole = [*map(int, columns)]
-    return Standing(Balance._make(whole[:5]), *whole[5:])
+    return Standing._make((Balance._make(whole[:5]), *whole[5:]))
 
 
 def total(standings: Iterable[Standing]) -> Standing:

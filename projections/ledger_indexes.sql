@@ -9,5 +9,6 @@ ALTER TABLE deal_states ADD PRIMARY KEY (deal, effective_on, position);
 CREATE INDEX postings_of_a_manager ON postings (manager, position)
     INCLUDE (effective_on, deal, account, currency, amount, credit, progress, actions, deals)
     WITH (fillfactor = 100);
--- What became effective in a few days.
-CREATE INDEX postings_by_day ON postings (manager, effective_on);
+-- What became effective in a few days: of everybody in one go, of one manager from day to day
+-- (PostgreSQL 18; older ones read over what others have on these days).
+CREATE INDEX postings_by_day ON postings (effective_on, manager);

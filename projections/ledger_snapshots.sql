@@ -4,7 +4,8 @@
 
 CREATE TABLE IF NOT EXISTS cuts (
     position  int  PRIMARY KEY,  -- all that is known up to it, inclusive, is in its snapshots
-    last_mark date NOT NULL      -- and all of that is effective by then
+    last_mark date NOT NULL,     -- and all of that is effective by then
+    first_day date               -- of what was learnt since the cut before; null: nothing was
 );
 
 CREATE TABLE IF NOT EXISTS snapshots (
@@ -21,8 +22,7 @@ CREATE TABLE IF NOT EXISTS snapshots (
     suspended numeric NOT NULL,
     lost      numeric NOT NULL,
     won       numeric NOT NULL,
-    PRIMARY KEY (manager, currency, mark, cut)  -- with all the rest, so that one look is enough
-        INCLUDE (credit, progress, actions, deals, active, claimed, suspended, lost, won)
+    PRIMARY KEY (mark, manager, currency, cut)  -- everybody's at a mark lie together
 );
 
 GRANT SELECT, INSERT ON cuts, snapshots TO dealfolio_app;

@@ -11,7 +11,7 @@ from psycopg import Cursor
 from domain.events import ActionPerformed, DealEvent, Recorded, decode
 from domain.history import known, steps
 from domain.values import Account, ActionId, ManagerId
-from projections.ledger import EVERYBODY, SOME, THEIRS, managers_asked, whose
+from projections.ledger import EVERYBODY, SOME, THEIRS_BY_DAY, managers_asked, whose
 from projections.portfolio import Log
 
 
@@ -62,13 +62,14 @@ def lines_between(
     return sorted(lines, key=lambda line: (-abs(line.active), line.position))
 
 
-_CHANGED: LiteralString = f"""
+_CHANGED: dict[LiteralString, LiteralString] = {
+    who: f"""
 changed AS (
     SELECT due_cause, due_position, effective_on, manager_id,
            coalesce(sum(amount) FILTER (WHERE account = 'active'), 0) AS active,
            coalesce(sum(amount) FILTER (WHERE account = 'claimed'), 0) AS claimed
     FROM ledger.postings JOIN who USING (manager)
-    WHERE {THEIRS} AND effective_on > %(first)s AND effective_on <= %(last)s
+    WHERE {THEIRS_BY_DAY[who]} AND effective_on > %(first)s AND effective_on <= %(last)s
       AND position + 0 <= %(position)s AND currency = %(currency)s
     GROUP BY due_cause, due_position, effective_on, manager_id
 ),
@@ -80,9 +81,11 @@ line AS (
     FROM changed GROUP BY due_cause, due_position, effective_on
 )
 """
+    for who in (EVERYBODY, SOME)
+}
 _LARGEST: dict[LiteralString, LiteralString] = {
     who: f"""
-WITH who AS MATERIALIZED ({who}), {_CHANGED}
+WITH who AS MATERIALIZED ({who}), {_CHANGED[who]}
 SELECT due_cause, due_position, effective_on, active, claimed, managers, number FROM (
     SELECT *, row_number() OVER (PARTITION BY due_cause ORDER BY abs(active) DESC, due_position)
                   AS place,
@@ -94,7 +97,7 @@ WHERE place <= %(most)s ORDER BY abs(active) DESC, due_position
     for who in (EVERYBODY, SOME)
 }
 _LATEST: LiteralString = f"""
-WITH who AS MATERIALIZED ({SOME}), {_CHANGED}
+WITH who AS MATERIALIZED ({SOME}), {_CHANGED[SOME]}
 SELECT due_cause, due_position, effective_on, active, claimed, managers
 FROM line WHERE active <> 0 OR claimed <> 0
 ORDER BY effective_on DESC, due_position DESC LIMIT %(most)s

@@ -2,16 +2,17 @@
 
 The ledger answers the first question about a manager. Whoever is asked about again is learnt by
 heart, and from then on told what is new. What is kept is bounded: the manager who was asked about
-longest ago is forgotten first, and only for one who is asked about more. All is forgotten when
-another ledger, or another start of the server, turns out to be there.
+longest ago is forgotten first, and only for one who is asked about more. Answers are kept too,
+whoever gave them: what was once known at a position never changes. All is forgotten when another
+ledger, or another start of the server, turns out to be there.
 """
 
 from collections import Counter, OrderedDict
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from datetime import date
 from itertools import groupby
 from threading import Lock
-from typing import Any, Generic, LiteralString, NamedTuple
+from typing import Any, Generic, LiteralString, NamedTuple, TypeVar
 
 from psycopg import Cursor
 
@@ -24,7 +25,6 @@ from projections.book import (
     Row,
     Shown,
     Tell,
-    Told,
     by_deal,
     read_book,
 )
@@ -34,6 +34,7 @@ from projections.portfolio import Show
 from projections.timeline import day_of
 
 MOST_BYTES = 128 * 2**20
+MOST_BYTES_OF_ANSWERS = 48 * 2**20
 LATEST = 2**16, 2**62
 """A day and a position behind all others."""
 FAR = 5_000
@@ -150,6 +151,39 @@ class _News(NamedTuple):
 
 # ---------------------------------------------------------------------------- everybody
 
+Told = TypeVar("Told", bound=Sized)
+
+
+class _Answers(Generic[Told]):
+    """By manager, day and position; those that were wanted longest ago are forgotten first."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes, self._bytes = most_bytes, 0
+        self._all: OrderedDict[tuple[ManagerId, int, int], Told] = OrderedDict()
+        self._of = Counter[ManagerId]()
+
+    def has_some(self, manager: ManagerId) -> bool:
+        return manager in self._of
+
+    def get(self, manager: ManagerId, day: int, position: int) -> Told | None:
+        told = self._all.get((manager, day, position))
+        if told is not None:
+            self._all.move_to_end((manager, day, position))
+        return told
+
+    def keep(self, manager: ManagerId, day: int, position: int, told: Told) -> None:
+        if (manager, day, position) in self._all:
+            return
+        self._all[manager, day, position] = told
+        self._of[manager] += 1
+        self._bytes += len(told)
+        while self._bytes > self._most_bytes:
+            (oldest, *_), forgotten = self._all.popitem(last=False)
+            self._bytes -= len(forgotten)
+            self._of[oldest] -= 1
+            if not self._of[oldest]:
+                del self._of[oldest]
+
 
 class Memory(Generic[Shown, Told]):
     """One for a process; safe for threads, none of which waits for the database behind the lock.
@@ -164,14 +198,16 @@ class Memory(Generic[Shown, Told]):
         join: Join[Shown],
         tell: Tell[Shown, Told],
         most_bytes: int = MOST_BYTES,
+        most_bytes_of_answers: int = MOST_BYTES_OF_ANSWERS,
     ) -> None:
         self._show, self._join, self._tell = show, join, tell
-        self._most_bytes = most_bytes
+        self._most_bytes, self._most_bytes_of_answers = most_bytes, most_bytes_of_answers
         self._lock = Lock()
         self._books: OrderedDict[ManagerId, Book[Shown, Told]] = OrderedDict()
         self._asked: Counter[ManagerId] = Counter()
         self._questions = 0
         self._end = End((0, ""), 0)
+        self._answers = _Answers[Told](most_bytes_of_answers)
 
     def told(self, cursor: Cursor[Any], manager: ManagerId, end: End, point: Point) -> Told | None:
         """The manager's deals at the point; None: they are not known here.
@@ -183,13 +219,34 @@ class Memory(Generic[Shown, Told]):
 
     def at_hand(self, manager: ManagerId, end: End, point: Point) -> Told | None:
         """The same, if nothing has to be caught up: it waits for nobody."""
+        day, position = day_of(point.as_of), point.position
         with self._lock:
-            book = self._books.get(manager)
-            if book is None or self._end.ledger != end.ledger or self._end.position < end.position:
+            if self._end.ledger != end.ledger:
                 return None
+            book = self._books.get(manager)
+            if book is None or self._end.position < end.position:
+                return self._answers.get(manager, day, position)
             self._books.move_to_end(manager)
             self._count(manager)
-        return book.told(day_of(point.as_of), point.position)
+        return self._from(book, manager, day, position)
+
+    def _from(self, book: Book[Shown, Told], manager: ManagerId, day: int, position: int) -> Told:
+        """What is asked is mostly how things stand now, or stood at the end of some month."""
+        same = book.same(day, position)
+        with self._lock:
+            told = self._answers.get(manager, *same)
+        if told is None:
+            told = book.told(*same)
+            with self._lock:
+                if self._books.get(manager) is book:  # else of another ledger, maybe
+                    self._answers.keep(manager, *same, told)
+        return told
+
+    def keep(self, manager: ManagerId, end: End, point: Point, told: Told) -> None:
+        """The ledger's answer, found at `point` when the log ended there."""
+        with self._lock:
+            if self._end.ledger == end.ledger:
+                self._answers.keep(manager, day_of(point.as_of), point.position, told)
 
     def prepare(self, manager: ManagerId, as_of: date, knowledge: Knowledge) -> None:
         """Have ready what `at_hand` will probably be asked for, while the point is looked up: the
@@ -200,10 +257,11 @@ class Memory(Generic[Shown, Told]):
         if book is not None and knowledge.known_at is None:
             position = end if knowledge.position is None else knowledge.position
             if position <= end:
-                book.told(day_of(as_of), position)
+                self._from(book, manager, day_of(as_of), position)
 
     def knows(self, manager: ManagerId) -> bool:
-        return manager in self._books
+        """Anything of the manager's."""
+        return manager in self._books or self._answers.has_some(manager)
 
     def asks_again(self, manager: ManagerId) -> bool:
         """Whether the manager, who is not known here, is worth learning: was asked about before,
@@ -264,6 +322,8 @@ class Memory(Generic[Shown, Told]):
             after = self._end.position
             if end.ledger != self._end.ledger or end.position - after > FAR or not self._books:
                 self._books.clear()
+                if end.ledger != self._end.ledger:
+                    self._answers = _Answers(self._most_bytes_of_answers)
                 self._end = max(end, self._end) if end.ledger == self._end.ledger else end
                 return
         if end.position > after:

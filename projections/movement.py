@@ -9,7 +9,7 @@ from psycopg import Cursor
 
 from domain.history import known, steps
 from domain.values import Account, ManagerId
-from projections.ledger import EVERYBODY, SOME, THEIRS, ZERO, Balance, managers_asked, whose
+from projections.ledger import EVERYBODY, SOME, THEIRS_BY_DAY, ZERO, Balance, managers_asked, whose
 from projections.portfolio import Log
 from projections.snapshots import balance_of
 
@@ -67,7 +67,7 @@ _LINES: dict[LiteralString, LiteralString] = {
     who: f"""
 WITH who AS MATERIALIZED ({who})
 SELECT due_cause, account, sum(amount) FROM ledger.postings
-WHERE {THEIRS} AND effective_on > %(first)s AND effective_on <= %(last)s
+WHERE {THEIRS_BY_DAY[who]} AND effective_on > %(first)s AND effective_on <= %(last)s
   AND position + 0 <= %(position)s AND currency = %(currency)s
 GROUP BY due_cause, account
 """

@@ -42,8 +42,7 @@ def portfolios_from_ledger(
     """The same as the sum of the postings, of everybody or of `managers`."""
     result: dict[str, dict[ManagerId, Standing]] = {}
     for currency, manager, held in standings(cursor, as_of, position, managers):
-        if held != NOBODY:
-            result.setdefault(currency, {})[manager] = held
+        result.setdefault(currency, {})[manager] = held
     return result
 
 

@@ -13,19 +13,20 @@ from domain.values import ManagerId
 from projections.ledger import (
     COLUMNS,
     EVERYBODY,
-    NOBODY,
+    LEVEL,
+    NOTHING,
     SOME,
     STANDING,
-    THEIRS,
+    THEIRS_BY_DAY,
     Balance,
-    Standing,
+    Level,
+    added_up,
     managers_asked,
-    standing,
     total,
     whose,
 )
 from projections.portfolio import Log, portfolios_as_of
-from projections.snapshots import standings, standings_on
+from projections.snapshots import levels_on, standings
 
 
 class Step(StrEnum):
@@ -90,9 +91,9 @@ def series_as_of(
 _DAILY: dict[LiteralString, LiteralString] = {
     who: f"""
 WITH who AS MATERIALIZED ({who})
-SELECT effective_on, manager_id, {COLUMNS} FROM (
+SELECT effective_on, manager_id, {LEVEL} FROM (
     SELECT effective_on, manager, {STANDING} FROM ledger.postings
-    WHERE {THEIRS} AND effective_on > %(first)s AND effective_on <= %(last)s
+    WHERE {THEIRS_BY_DAY[who]} AND effective_on > %(first)s AND effective_on <= %(last)s
       AND position + 0 <= %(position)s AND currency = %(currency)s
     GROUP BY effective_on, manager
 ) AS day (effective_on, manager, {COLUMNS})
@@ -110,7 +111,7 @@ def series_from_ledger(
     """
     ever = _ever(days, members)
     dense = len(days) > 1 and (days[-1] - days[0]).days < DENSE * len(days)
-    each = day_by_day if dense else standings_on
+    each = day_by_day if dense else levels_on
     return [
         _point(day, held, members(day))
         for day, held in zip(days, each(cursor, days, position, currency, ever), strict=True)
@@ -123,10 +124,10 @@ def day_by_day(
     position: int,
     currency: str,
     managers: Collection[ManagerId] | None,
-) -> Iterator[dict[ManagerId, Standing]]:
-    """`standings_on` by adding up as the days go by; what is yielded is changed by going on."""
-    running = {
-        who: held
+) -> Iterator[dict[ManagerId, Level]]:
+    """`levels_on` by adding up as the days go by; what is yielded is changed by going on."""
+    running: dict[ManagerId, Level] = {
+        who: (*held.balance, held.progress)
         for held_in, who, held in standings(cursor, days[0], position, managers)
         if held_in == currency
     }
@@ -142,7 +143,7 @@ def day_by_day(
     for day in days:
         while row is not None and row[0] <= day:
             _, manager, *columns = row
-            running[manager] = running.get(manager, NOBODY).plus(standing(columns))
+            running[manager] = added_up((running.get(manager, NOTHING), tuple(map(int, columns))))
             row = next(rows, None)
         yield running
 
@@ -159,7 +160,9 @@ def _ever(days: Sequence[date], members: Members) -> list[ManagerId] | None:
 
 
 def _point(
-    day: date, held: Mapping[ManagerId, Standing], who: Collection[ManagerId] | None
+    day: date, held: Mapping[ManagerId, Level], who: Collection[ManagerId] | None
 ) -> SeriesPoint:
-    team = total(one for manager, one in held.items() if who is None or manager in who)
-    return SeriesPoint(day, team.balance, team.progress)
+    *balance, progress = added_up(
+        one for manager, one in held.items() if who is None or manager in who
+    )
+    return SeriesPoint(day, Balance._make(balance), progress)

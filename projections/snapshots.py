@@ -13,7 +13,9 @@ the end of each *mark*, four days of every month, can be written down for ever, 
 Cuts never lie along dates, where a late entry would change them. Snapshots are sparse: a cut has
 rows of its own only for marks that what was learnt since the cut before has changed, and for new
 ones; for every other mark the row of the last cut that has one holds. But whoever has a row at one
-mark has one at every later mark, up to the cut's last, so that each is found by its key.
+mark has one at every later mark, up to the cut's last, so that each is found by its key, and all
+that a mark has lies together. Of what it learnt a cut keeps the first day: a question about an
+earlier one need not look at the strip that ends in it.
 """
 
 from calendar import monthrange
@@ -30,11 +32,15 @@ from domain.values import ManagerId
 from projections.ledger import (
     COLUMNS,
     EVERYBODY,
+    LEVEL,
     NOBODY,
+    NOTHING,
     SOME,
     STANDING,
     Balance,
+    Level,
     Standing,
+    added_up,
     managers_asked,
     standing,
     total,
@@ -75,25 +81,32 @@ _CUT: LiteralString = """
     WHERE position <= %(position)s ORDER BY position DESC LIMIT 1
 ) AS cut ON true
 """
+_POINT: LiteralString = f"""
+{_CUT} CROSS JOIN (SELECT %(mark)s::date AS mark, %(as_of)s::date AS day) AS asked
+"""
 _SNAPSHOT: LiteralString = f"""
 SELECT {COLUMNS} FROM ledger.snapshots
-WHERE manager = holders.manager AND currency = holders.currency
-  AND mark = least(asked.mark, cut.last_mark) AND cut <= cut.position
+WHERE mark = least(asked.mark, cut.last_mark)
+  AND manager = holders.manager AND currency = holders.currency AND cut <= cut.position
 ORDER BY cut DESC LIMIT 1
 """
+_THEIRS: LiteralString = "manager = holders.manager AND currency = holders.currency"
 _STRIP: LiteralString = """
-SELECT account, amount, credit, progress, actions, deals FROM ledger.postings
-WHERE manager = holders.manager AND currency = holders.currency
+SELECT manager, currency, account, amount, credit, progress, actions, deals FROM ledger.postings
 """
 _SINCE_THE_CUT: LiteralString = """
-position > coalesce(cut.position, 0) AND position <= %(position)s
+position > coalesce(cut.position, 0) AND position <= %(position)s AND effective_on <= asked.day
 """
+_LEARNT_BY_THEN: LiteralString = """
+(SELECT first_day FROM ledger.cuts
+ WHERE position > %(position)s ORDER BY position LIMIT 1) > %(as_of)s IS NOT TRUE
+"""
+"""False where the next cut tells that its strip is all of later days: then nobody looks at it."""
 _FROM_THE_MARK: LiteralString = """
-SELECT account, amount * sign AS amount, credit * sign AS credit, progress * sign AS progress,
-    actions * sign AS actions, deals * sign AS deals
+SELECT manager, currency, account, amount * sign AS amount, credit * sign AS credit,
+    progress * sign AS progress, actions * sign AS actions, deals * sign AS deals
 FROM ledger.postings CROSS JOIN (SELECT sign(asked.day - asked.mark)::bigint) AS way (sign)
-WHERE manager = holders.manager AND currency = holders.currency
-  AND effective_on > least(asked.mark, asked.day)
+WHERE effective_on > least(asked.mark, asked.day)
   AND effective_on <= greatest(asked.mark, asked.day)
   AND position + 0 <= cut.position
 """
@@ -102,36 +115,55 @@ sum keeps another index from offering itself.
 """
 
 
-def _sum_of(*parts: LiteralString) -> LiteralString:
-    """The columns of a Standing, of which any part may have none; as text: from that an int is read
-    in a third of the time that it takes by way of a Decimal.
+def _sum_of(*parts: LiteralString, columns: LiteralString = COLUMNS) -> LiteralString:
+    """The columns, of which any part may have none; as text: from that an int is read in a third of
+    the time that it takes by way of a Decimal.
     """
     sums = (
         " + ".join(f"coalesce({part}.{column}, 0)" for part in parts)
-        for column in COLUMNS.split(", ")
+        for column in columns.split(", ")
     )
     return ", ".join(f"({sum_of_all})::text" for sum_of_all in sums)
 
 
-def _standings(who: LiteralString) -> LiteralString:
-    return f"""
+_OF_SOME: LiteralString = f"""
 SELECT holders.currency, who.manager_id, {_sum_of("snapshot", "strips")}
-FROM {_CUT}
-CROSS JOIN (SELECT %(mark)s::date AS mark, %(as_of)s::date AS day) AS asked
-CROSS JOIN ({who}) AS who JOIN ledger.holders USING (manager)
+FROM {_POINT} CROSS JOIN ({SOME}) AS who JOIN ledger.holders USING (manager)
 LEFT JOIN LATERAL ({_SNAPSHOT}) AS snapshot ON true
 CROSS JOIN LATERAL (
     SELECT {STANDING} FROM (
-        {_FROM_THE_MARK}
+        {_FROM_THE_MARK} AND {_THEIRS}
         UNION ALL
-        {_STRIP} AND {_SINCE_THE_CUT} AND effective_on <= asked.day
+        {_STRIP} WHERE {_THEIRS} AND {_SINCE_THE_CUT} AND {_LEARNT_BY_THEN}
     ) AS strip
 ) AS strips ({COLUMNS})
 ORDER BY holders.currency COLLATE "C", who.manager_id COLLATE "C"
 """
-
-
-_STANDINGS = {who: _standings(who) for who in (EVERYBODY, SOME)}
+"""One after the other."""
+_OF_EVERYBODY: LiteralString = f"""
+SELECT currency, manager_id, {_sum_of("snapshot", "strips")}
+FROM ledger.holders JOIN ({EVERYBODY}) AS who USING (manager)
+LEFT JOIN (
+    SELECT DISTINCT ON (manager, currency) manager, currency, {COLUMNS}
+    FROM {_POINT} CROSS JOIN LATERAL (
+        SELECT * FROM ledger.snapshots
+        WHERE mark = least(asked.mark, cut.last_mark) AND cut <= cut.position
+    ) AS known
+    ORDER BY manager, currency, known.cut DESC
+) AS snapshot USING (manager, currency)
+LEFT JOIN (
+    SELECT manager, currency, {STANDING}
+    FROM {_POINT} CROSS JOIN LATERAL (
+        {_FROM_THE_MARK}
+        UNION ALL
+        {_STRIP} WHERE manager = ANY (ARRAY(SELECT manager FROM ledger.managers))
+            AND {_SINCE_THE_CUT} AND {_LEARNT_BY_THEN}
+    ) AS strip
+    GROUP BY manager, currency
+) AS strips (manager, currency, {COLUMNS}) USING (manager, currency)
+ORDER BY currency COLLATE "C", manager_id COLLATE "C"
+"""
+"""All at once: what belongs to a mark, or to a day, lies together."""
 
 
 def standings(
@@ -141,9 +173,8 @@ def standings(
     `position` <= `position`, of everybody or of `managers`.
     """
     asked = _asked(position, managers) | {"mark": mark_near(as_of), "as_of": as_of}
-    for currency, manager, *columns in cursor.execute(
-        _STANDINGS[whose(managers)], asked
-    ).fetchall():
+    statement = _OF_EVERYBODY if managers is None else _OF_SOME
+    for currency, manager, *columns in cursor.execute(statement, asked).fetchall():
         held = standing(columns)
         if held != NOBODY:
             yield currency, manager, held
@@ -169,22 +200,24 @@ WITH holders AS MATERIALIZED (
 ), asked AS (
     SELECT * FROM unnest(%(days)s::date[], %(marks)s::date[]) AS asked (day, mark)
 )
-SELECT day, 'snapshot', manager_id, snapshot.*
-FROM {_CUT} CROSS JOIN holders CROSS JOIN asked CROSS JOIN LATERAL ({_SNAPSHOT}) AS snapshot
-UNION ALL
-SELECT day, 'mark', manager_id, {STANDING}
-FROM {_CUT} CROSS JOIN holders CROSS JOIN asked
-CROSS JOIN LATERAL ({_FROM_THE_MARK} OFFSET 0) AS strip  -- its days, and not all of the manager's
-WHERE day <> mark
-GROUP BY day, manager_id
-UNION ALL
-SELECT effective_on, 'cut', manager_id, {STANDING}
-FROM {_CUT} CROSS JOIN holders CROSS JOIN LATERAL (
-    SELECT * FROM ledger.postings
-    WHERE manager = holders.manager AND currency = holders.currency
-      AND {_SINCE_THE_CUT} AND effective_on <= %(last)s
-) AS strip
-GROUP BY effective_on, manager_id
+SELECT day, behind, manager_id, {_sum_of("part", columns=LEVEL)} FROM (
+    SELECT day, 'snapshot' AS behind, manager_id, snapshot.*
+    FROM {_CUT} CROSS JOIN holders CROSS JOIN asked CROSS JOIN LATERAL ({_SNAPSHOT}) AS snapshot
+    UNION ALL
+    SELECT day, 'mark', manager_id, {STANDING}
+    FROM {_CUT} CROSS JOIN holders CROSS JOIN asked CROSS JOIN LATERAL (
+        {_FROM_THE_MARK} AND {_THEIRS} OFFSET 0  -- its days, and not all of the manager's
+    ) AS strip
+    WHERE day <> mark
+    GROUP BY day, manager_id
+    UNION ALL
+    SELECT effective_on, 'cut', manager_id, {STANDING}
+    FROM {_CUT} CROSS JOIN holders CROSS JOIN (SELECT %(as_of)s::date AS day) AS asked
+    CROSS JOIN LATERAL (
+        SELECT * FROM ledger.postings WHERE {_THEIRS} AND {_SINCE_THE_CUT} AND {_LEARNT_BY_THEN}
+    ) AS strip
+    GROUP BY effective_on, manager_id
+) AS part (day, behind, manager_id, {COLUMNS})
 """
 
 
@@ -192,35 +225,37 @@ _ON_DAYS = {who: _on_days(who) for who in (EVERYBODY, SOME)}
 """For each of the days; but what was learnt since the cut, by its own day."""
 
 
-def standings_on(
+def levels_on(
     cursor: Cursor[Any],
     days: Sequence[date],
     position: int,
     currency: str,
     managers: Collection[ManagerId] | None,
-) -> Iterator[dict[ManagerId, Standing]]:
-    """`standings` in one currency on each of the ascending `days`, all in one statement."""
+) -> Iterator[dict[ManagerId, Level]]:
+    """What `standings` has of a Level, in one currency on each of the ascending `days`, all in one
+    statement.
+    """
     asked = _asked(position, managers) | {
         "days": _array(days),
         "marks": _array(map(mark_near, days)),
-        "last": days[-1],
+        "as_of": days[-1],
         "currency": currency,
     }
     statement = _ON_DAYS[whose(managers)]
-    known: dict[date, dict[ManagerId, Standing]] = defaultdict(dict)
-    since: dict[date, dict[ManagerId, Standing]] = defaultdict(dict)
+    known: dict[date, dict[ManagerId, Level]] = defaultdict(dict)
+    since: dict[date, dict[ManagerId, Level]] = defaultdict(dict)
     for day, behind, manager, *columns in cursor.execute(statement, asked).fetchall():
-        held, part = (since if behind == "cut" else known)[day], standing(columns)
-        held[manager] = held[manager].plus(part) if manager in held else part
-    learnt: dict[ManagerId, Standing] = {}
+        held, part = (since if behind == "cut" else known)[day], tuple(map(int, columns))
+        held[manager] = added_up((held[manager], part)) if manager in held else part
+    learnt: dict[ManagerId, Level] = {}
     waiting = deque(sorted(since))
     for day in days:
         while waiting and waiting[0] <= day:
             for manager, more in since[waiting.popleft()].items():
-                learnt[manager] = learnt.get(manager, NOBODY).plus(more)
+                learnt[manager] = added_up((learnt.get(manager, NOTHING), more))
         held = known[day]
         for manager, more in learnt.items():
-            held[manager] = held.get(manager, NOBODY).plus(more)
+            held[manager] = added_up((held.get(manager, NOTHING), more))
         yield held
 
 
@@ -243,14 +278,16 @@ _CLOSE: LiteralString = f"""
 WITH before AS (
     SELECT coalesce(max(position), 0) AS cut, coalesce(max(last_mark), '2000-01-01') AS last_mark
     FROM cuts
-), new (manager, currency, mark, {COLUMNS}) AS MATERIALIZED (
-    SELECT manager, currency, {_MARK}, {STANDING}
+), new (manager, currency, mark, first_day, {COLUMNS}) AS MATERIALIZED (
+    SELECT manager, currency, {_MARK}, min(effective_on), {STANDING}
     FROM postings
     WHERE manager = ANY (ARRAY(SELECT manager FROM managers))
       AND position > (SELECT cut FROM before) AND position <= %(cut)s
     GROUP BY 1, 2, 3
 ), now AS (
-    SELECT greatest(max(mark), (SELECT last_mark FROM before)) AS last_mark FROM new
+    SELECT greatest(max(mark), (SELECT last_mark FROM before)) AS last_mark,
+        min(first_day) AS first_day
+    FROM new
 ), changed AS (
     SELECT manager, currency, min(since) AS since FROM (
         SELECT manager, currency, mark FROM new
@@ -277,7 +314,7 @@ WITH before AS (
     ) AS held ON true
     WINDOW so_far AS (PARTITION BY manager, currency ORDER BY mark)
 )
-INSERT INTO cuts (position, last_mark) SELECT %(cut)s, last_mark FROM now
+INSERT INTO cuts (position, last_mark, first_day) SELECT %(cut)s, last_mark, first_day FROM now
 """
 _ALONE: LiteralString = """
 SELECT pg_try_advisory_xact_lock(%s::int, ('cuts'::regclass::oid::bigint %% 2147483647)::int)

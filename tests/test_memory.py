@@ -359,6 +359,48 @@ def test_a_rebuilt_ledger_is_not_answered_from_memory_of_the_old_one(
     assert recalled(memory, service, anna, DAYS[-1], end) == expected
 
 
+def keep(
+    memory: Memory[Rows, list[DealRow]], service: Service, manager: ManagerId, on: date, at: int
+) -> list[DealRow]:
+    """The ledger's answer, of somebody who is not known by heart."""
+    assert recalled(memory, service, manager, on, at) is None
+    answer = from_ledger(service, manager, on, at)
+    with service.asking() as cursor:
+        seen = look(cursor, service, manager, on, at)
+    memory.keep(manager, seen.end, seen.point, answer)
+    return answer
+
+
+def test_a_kept_answer_is_told_until_another_ledger_is_there(
+    service: Service, shared_database: str
+) -> None:
+    """At its point and at no other, also when more was recorded since."""
+    (anna, *_), end = told(service)
+    memory = Memory(as_it_is, joined, rows_of)
+    answer = keep(memory, service, anna, DAYS[-1], end)
+    assert answer
+    told(service)
+    assert recalled(memory, service, anna, DAYS[-1], end) == answer
+    assert recalled(memory, service, anna, DAYS[-1], end - 1) is None
+    assert recalled(memory, service, anna, DAYS[-2], end) is None
+    migrate(shared_database)  # a copy of a template is not its owner's to make schemas in
+    rebuild(shared_database, lambda _done, _of: None)
+    assert recalled(memory, service, anna, DAYS[-1], end) is None
+    assert not memory.knows(anna)
+
+
+def test_answers_that_were_wanted_longest_ago_are_forgotten_first(service: Service) -> None:
+    (anna, *_), end = told(service)
+    size = len(from_ledger(service, anna, DAYS[-1], end))
+    memory = Memory(as_it_is, joined, rows_of, most_bytes_of_answers=2 * size)
+    answer = keep(memory, service, anna, DAYS[-1], end)
+    for number in range(1, 4):
+        assert len(keep(memory, service, anna, DAYS[-1], end - number)) == size
+        assert recalled(memory, service, anna, DAYS[-1], end) == answer
+    assert recalled(memory, service, anna, DAYS[-1], end - 2) is None
+    assert recalled(memory, service, anna, DAYS[-1], end - 3) is not None
+
+
 class _Interrupted:
     """A cursor before each statement of which something else happens."""
 

@@ -21,7 +21,6 @@ from application.orders import Order
 from domain.decisions import Command
 from domain.directory_commands import RegisterManager
 from projections import rebuild as rebuild_module
-from projections.ledger import NOBODY
 from projections.movement import movement_from_ledger
 from projections.portfolio import portfolios_from_ledger
 from projections.rebuild import rebuild
@@ -32,8 +31,8 @@ from projections.snapshots import (
     _MARK,
     CLOSERS_LOCK,
     close_next_cut,
+    levels_on,
     mark_near,
-    standings_on,
 )
 from projections.verify import verify
 from tests.histories import CALENDAR, NOON, cast_of, catalogue_commands, command_for, lively
@@ -126,8 +125,8 @@ def test_a_series_is_the_same_by_snapshots_and_day_by_day(ledger: Connection[Tup
     for position, some in product((0, 9, 21, 2**40), (None, cast_of(1)[1:3])):
         asked = ledger.cursor(), days, position, "RUB", some
         by_snapshots, by_day = (
-            [{who: one for who, one in held.items() if one != NOBODY} for held in each(*asked)]
-            for each in (standings_on, day_by_day)
+            [{who: one for who, one in held.items() if any(one)} for held in each(*asked)]
+            for each in (levels_on, day_by_day)
         )
         assert by_snapshots == by_day
 

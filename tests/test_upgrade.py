@@ -148,7 +148,9 @@ def test_everybody_has_the_role_they_had_and_the_log_says_so_once(selling: str) 
         assert waiting(selling) == []
 
 
-def test_the_ledger_is_made_anew_and_goes_on(selling: str) -> None:
+def test_the_ledger_is_made_anew_once_and_goes_on(
+    selling: str, caplog: pytest.LogCaptureFixture
+) -> None:
     deal, day = DealId(uuid4()), date(2026, 2, 2)
     with psycopg.connect(selling) as connection:
         at = datetime(2026, 2, 2, 10, tzinfo=UTC)
@@ -158,6 +160,7 @@ def test_the_ledger_is_made_anew_and_goes_on(selling: str) -> None:
         row = [recorded.originator_id, recorded.type, encode(recorded), 2, at]
         connection.execute(_EVENT, row)
     upgrade.prepare(selling, Settings())
+    assert caplog.text.count("the ledger is made anew") == 1, "two changes since then"
     with closing(Service(selling, Settings(), lambda: datetime(2026, 3, 1, tzinfo=UTC))) as service:
         order = Order(ReviseExpectedClose(deal, date(2026, 9, 1), day), "desk")
         assert service.dealfolio.transactor.submit(order).result(30).version == 2

@@ -52,7 +52,7 @@ from domain.periods import Month
 from domain.values import ActionId, ActionTypeCode, DealId, ManagerId, Money
 from projections.rebuild import rebuild
 from projections.series import Step, dates
-from projections.snapshots import standings, standings_on
+from projections.snapshots import levels_on, standings
 from tests.benchmarks.company import FIRST, fill
 from tests.benchmarks.load import apply, request
 from tests.chromium import chromium
@@ -511,7 +511,7 @@ def in_the_database(conninfo: str, rounds: int) -> int:
                 lambda: list(standings(cursor, day(), position(), somebody())), 100, "<= 3",
             ),
             "120 month ends of one manager": (
-                lambda: list(standings_on(cursor, months, position(), "RUB", somebody())),
+                lambda: list(levels_on(cursor, months, position(), "RUB", somebody())),
                 20, "<= 10",
             ),
             f"all {MANAGERS} managers at a point": (
