@@ -122,10 +122,10 @@ def _lines(
 
 # ---------------------------------------------------------------------------- from the log
 
-_EFFECTIVE_ON: LiteralString = """
+EFFECTIVE_ON: LiteralString = """
 substring({event}.state FROM position('"effective_on":"'::bytea IN {event}.state) + 16 FOR 10)
 """
-_ACTION_ID: LiteralString = """
+ACTION_ID: LiteralString = """
 substring({event}.state FROM position('"action_id":"'::bytea IN {event}.state) + 13 FOR 36)
 """
 _SETTLED: LiteralString = f"""
@@ -134,8 +134,8 @@ EXISTS (
     WHERE settling.topic IN ('ActionConfirmed', 'ActionRejected', 'ActionWithdrawn')
       AND settling.topic = ANY (%(settled_by)s)
       AND settling.notification_id <= %(position)s
-      AND {_EFFECTIVE_ON.format(event="settling")} <= %(as_of)s
-      AND {_ACTION_ID.format(event="settling")} = {_ACTION_ID.format(event="events")})
+      AND {EFFECTIVE_ON.format(event="settling")} <= %(as_of)s
+      AND {ACTION_ID.format(event="settling")} = {ACTION_ID.format(event="events")})
 """
 _IN_STATE: dict[State, tuple[LiteralString, list[str]]] = {
     State.CLAIMED: (
@@ -147,7 +147,7 @@ _IN_STATE: dict[State, tuple[LiteralString, list[str]]] = {
 }
 """What narrows the log, and by which events; what is live is most of it."""
 _DONE_SINCE: LiteralString = f"""
-{_EFFECTIVE_ON.format(event="events")} >= %(first)s AND notification_id >= coalesce((
+{EFFECTIVE_ON.format(event="events")} >= %(first)s AND notification_id >= coalesce((
     SELECT notification_id FROM books.events WHERE recorded_at >= %(since)s
     ORDER BY recorded_at, notification_id LIMIT 1), %(position)s + 1)
 """
@@ -177,7 +177,7 @@ CROSS JOIN LATERAL (
 ) AS state_of_deal
 WHERE topic = 'ActionPerformed'
   AND notification_id > %(after)s AND notification_id <= %(position)s
-  AND {_EFFECTIVE_ON.format(event="events")} <= %(last)s
+  AND {EFFECTIVE_ON.format(event="events")} <= %(last)s
 """
 _STREAMS: LiteralString = """
 SELECT originator_id, originator_version, topic, state FROM books.events
