@@ -463,8 +463,8 @@ class LateAuthorOut(Out):
 
 
 class MonthEndOut(Out):
-    """Positive actions of the manager, and what each added as it was recorded; and the parts of both
-    that are dated, and that were recorded, on the last days of a month.
+    """Positive actions of the manager, and the value that each added as it was recorded; and the
+    parts of both that are dated, and that were recorded, on the last days of a month.
     """
 
     manager_id: str = Field(examples=["anna-sokolova"])

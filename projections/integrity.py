@@ -355,7 +355,8 @@ def raises_near_weights(cursor: Cursor[Any], window: Window, days: int, weight: 
     found = []
     for position in sorted(raised):
         fact, was = raised[position], earlier[position]
-        now = _raised_to(fact)
+        now = _sets(fact)
+        assert now is not None
         if now > was:
             _, _, heavy, apart = min(near[position], key=lambda one: one[:2])
             event = heavy.event
@@ -376,8 +377,8 @@ def _nominal(fact: Fact) -> int:
     return sum(credit.weight for credit in event.credits)
 
 
-def _raised_to(fact: Fact) -> int:
-    """The weight, or the check, that an event sets; 0 for one that sets neither."""
+def _sets(fact: Fact) -> int | None:
+    """The weight, or the check, that stands from the event on; None: it sets neither."""
     match fact.event:
         case ActionPerformed():
             return _nominal(fact)
@@ -386,7 +387,7 @@ def _raised_to(fact: Fact) -> int:
         case DealOpened() | PotentialCheckRevised():
             return fact.event.potential_check.amount
         case _:
-            return 0
+            return None
 
 
 def _before(cursor: Cursor[Any], window: Window, facts: Iterable[Fact]) -> Mapping[int, int]:
@@ -404,7 +405,8 @@ def _before(cursor: Cursor[Any], window: Window, facts: Iterable[Fact]) -> Mappi
         for one in story:
             if one.position == fact.position:
                 break
-            stood = _raised_to(one) or stood
+            sets = _sets(one)
+            stood = stood if sets is None else sets
         found[fact.position] = stood
     return found
 
