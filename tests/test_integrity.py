@@ -563,7 +563,7 @@ def test_the_blocks_say_who_when_and_where(here: Company) -> None:
     (claimed,) = told["unconfirmed"]
     assert (claimed["manager_id"], claimed["claimed"]) == ("m-1", "20000000.00")
     ends = {one["manager_id"]: one for one in told["month_ends"]["managers"]}
-    assert (ends["m-1"]["actions"], ends["m-1"]["actions_recorded"]) == (4, 2)
+    assert (ends["m-1"]["actions"], ends["m-1"]["actions_recorded"]) == (5, 2)
     assert told["month_ends"]["even"] == "9.78"
 
 

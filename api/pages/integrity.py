@@ -25,6 +25,8 @@ ASKED = (
     "late_after", "month_end", "near", "high_weight",
 )  # fmt: skip
 """What may stand behind the page's address, as behind that of /v1/audit/integrity."""
+SHOWN = 20
+"""Rows of each block on the page; all are taken along."""
 UNSAID: Mapping[str, str] = {
     "late_after": "2", "month_end": "3", "near": "7", "high_weight": "5.00",
 }  # fmt: skip
@@ -65,6 +67,7 @@ async def integrity(visit: VisitDep) -> Response:
         teams=teams,
         blocks=blocks,
         unsaid=UNSAID,
+        shown=SHOWN,
         more={name: visit.asked[name] for name in ASKED if visit.asked.get(name)},
     )
 
