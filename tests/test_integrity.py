@@ -114,10 +114,10 @@ _ASKED = st.builds(
     as_of=st.sampled_from((*CALENDAR[3:6], *[date(2026, 3, 1)] * 5)),
     known=st.sampled_from((1000, 1000, 1000, 800, 500)),
     some=st.sampled_from((False, False, True)),
-    late_after=st.sampled_from((0, 20, 25, 30)),
+    late_after=st.sampled_from((0, 0, 25, 30)),
     month_end=st.sampled_from((1, 3, 28)),
-    near=st.sampled_from((0, 1, 4)),
-    weight=st.sampled_from((500, 1, 1, -400)),
+    near=st.sampled_from((0, 3, 15)),
+    weight=st.sampled_from((500, 1, 1)),
 )
 
 
