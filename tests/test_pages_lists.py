@@ -206,8 +206,8 @@ def test_what_was_certified_is_shown_against_now_figure_by_figure(
     assert (line["Position"], line["Amount"], line["Author"]) == (
         str(told["lines"][0]["position"]), "30000000.00", "Кто-то director",
     )  # fmt: skip
-    then = pages["auditor"].get(f"/periods/2026-08/certified?known_at={AUTUMN.date()}&lang=ru")
-    assert "месяц открыт снова" in plain(then)
+    earlier = pages["auditor"].get(f"/periods/2026-08/certified?known_at={AUTUMN.date()}&lang=ru")
+    assert "месяц открыт снова" in plain(earlier)
 
 
 def test_what_was_certified_is_for_those_who_audit(pages: dict[str, Browser]) -> None:
