@@ -356,8 +356,8 @@ FAULTS = (
     Fault(
         "a claim is settled before the day on which it is",
         "projections/actions.py",
-        '      AND {_EFFECTIVE_ON.format(event="settling")} <= %(as_of)s\n',
-        "",
+        "'ActionWithdrawn') AND {_KNOWN}\n    ) AS told",
+        "'ActionWithdrawn') AND notification_id <= %(position)s\n    ) AS told",
         _LEDGER,
     ),
     Fault(
