@@ -1063,7 +1063,7 @@ FAULTS = (
         "application/books.sql",
         "CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON books.events\n",
         "CREATE TRIGGER append_only BEFORE DELETE OR TRUNCATE ON books.events\n",
-        "test_transactor.py::test_nobody_changes_or_removes_what_was_recorded",
+        "test_immutable.py::test_whoever_signs_in_changes_and_removes_nothing",
     ),
     Fault(
         "what replicates may change the log",
@@ -1143,7 +1143,7 @@ FAULTS = (
         "projections/journal.py",
         'return f"{kind}X-{coded}"',
         'return f"{kind}-{coded}"',
-        "test_journal.py::test_every_id_has_a_name_of_its_own_that_both_programs_take",
+        "test_journal.py::test_an_id_can_be_read_from_its_name",
     ),
     Fault(
         "what is certified is compared with itself",

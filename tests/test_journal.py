@@ -282,6 +282,7 @@ def test_every_id_has_a_name_of_its_own_that_both_programs_take(ids: list[str]) 
 
 
 def test_an_id_can_be_read_from_its_name() -> None:
+    assert len({component("M", one) for one in ODD}) == len(ODD)
     assert component("M", "anna-sokolova") == "M-anna-sokolova"
     assert component("M", "anna.s-7") == "MX-anna-2Es-2D7"
 
