@@ -2368,7 +2368,7 @@ FAULTS = (
         "projections/evidence/follower.py",
         '_WAIT: LiteralString = "SELECT true FROM pg_advisory_xact_lock(%s)"',
         '_WAIT: LiteralString = "SELECT true FROM (SELECT %s) AS one"',
-        "test_evidence.py::test_several_at_it_at_once_make_one_tree",
+        "test_evidence.py::test_while_another_is_at_it_nobody_appends",
     ),
     Fault(
         "a smaller size may be signed",

@@ -273,6 +273,21 @@ def test_several_at_it_at_once_make_one_tree(here: Company, database: str, tmp_p
     assert told.root == root_of([leaf_hash(one) for one in leaves(published(here))])
 
 
+def test_while_another_is_at_it_nobody_appends(here: Company, database: str) -> None:
+    with psycopg.connect(database) as other, ThreadPoolExecutor(1) as threads:
+        other.execute("SELECT pg_advisory_xact_lock(%s)", [follower.FOLLOWERS_LOCK])
+        with here.service.asking() as cursor:
+            assert not follower.follow(cursor)
+            assert tiles.size_of(cursor) == 0
+        patient = threads.submit(here.service.proving.catch_up)
+        waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        while other.execute(waiting).fetchone() == (0,):
+            assert not patient.done(), "it waits"
+        other.rollback()
+        patient.result()
+    assert newest(here).size == here.position
+
+
 def test_what_is_interrupted_leaves_nothing_half_and_goes_on(
     here: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -365,6 +380,12 @@ def test_one_managers_rows_stand_together_and_are_proven_with_their_neighbours(
         known = dict(zip(beside, in_memory(hashes)(beside), strict=True))
         known |= {Node(0, at): hashes[at] for at in shown}
         assert root_from(known, len(held)) == root_of(hashes)
+
+
+def test_a_month_may_be_closed_before_there_is_any_deal(here: Company) -> None:
+    here.director.do("/v1/periods/2026-08/closing")
+    here.service.proving.catch_up()
+    assert newest(here).size == here.position
 
 
 def test_without_its_ledger_a_closing_is_not_proven_wrongly(here: Company, database: str) -> None:
