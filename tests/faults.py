@@ -1254,8 +1254,8 @@ FAULTS = (
     Fault(
         "nobody asks how often an account came",
         "api/door.py",
-        "        if wait := self._rates.admit(caller.account_id):\n",
-        "        if wait := 0.0:\n",
+        "        if wait := self._rates.admit(caller.account_id, count):\n",
+        "        if wait := 0.0 * count:\n",
         "test_limits.py::test_who_asks_too_often_is_told_when_to_come_again",
     ),
     Fault(
