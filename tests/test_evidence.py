@@ -252,9 +252,9 @@ def test_a_rebuilt_ledger_changes_nothing_of_it(busy: Company, shared_database: 
     migrate(shared_database)  # a copied database has no rights of its own
     rebuild(shared_database, lambda _done, _of: None)
     with psycopg.connect(shared_database) as superuser:
-        superuser.execute("ALTER TABLE evidence.closings DISABLE TRIGGER append_only")
+        superuser.execute("ALTER TABLE evidence.closings DISABLE TRIGGER USER")
         superuser.execute("DELETE FROM evidence.closings")
-        superuser.execute("ALTER TABLE evidence.closings ENABLE TRIGGER append_only")
+        superuser.execute("ALTER TABLE evidence.closings ENABLE TRIGGER USER")
     assert entries(busy, newest(busy).size) == before, "closings are made anew, the same"
 
 
@@ -590,9 +590,9 @@ def test_a_database_that_was_restored_to_an_earlier_state_is_not_signed_on(
             ("evidence.checkpoints", "size"),
             ("books.events", "notification_id"),
         ):
-            superuser.execute(f"ALTER TABLE {table} DISABLE TRIGGER append_only")
+            superuser.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
             superuser.execute(f"DELETE FROM {table} WHERE {column} > {early}")
-            superuser.execute(f"ALTER TABLE {table} ENABLE TRIGGER append_only")
+            superuser.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
         superuser.execute("DELETE FROM evidence.tiles")
     with company_again(database, here.service.settings) as again:
         again.proving.catch_up()
@@ -609,11 +609,11 @@ def test_a_log_that_lacks_an_event_is_not_followed(here: Company, database: str)
     here.manager()
     here.manager()
     with psycopg.connect(database) as superuser:
-        superuser.execute("ALTER TABLE books.events DISABLE TRIGGER append_only")
+        superuser.execute("ALTER TABLE books.events DISABLE TRIGGER USER")
         superuser.execute(
             "DELETE FROM books.events WHERE notification_id = %s", [here.position - 1]
         )
-        superuser.execute("ALTER TABLE books.events ENABLE TRIGGER append_only")
+        superuser.execute("ALTER TABLE books.events ENABLE TRIGGER USER")
     with pytest.raises(follower.LogBroken):
         here.service.proving.catch_up()
 
@@ -625,9 +625,9 @@ def test_a_log_that_was_cut_is_not_followed_also_when_it_has_grown_again(
     here.service.proving.catch_up()
     size = newest(here).size
     with psycopg.connect(database) as superuser:
-        superuser.execute("ALTER TABLE books.events DISABLE TRIGGER append_only")
+        superuser.execute("ALTER TABLE books.events DISABLE TRIGGER USER")
         superuser.execute("DELETE FROM books.events WHERE notification_id > %s", [size - 3])
-        superuser.execute("ALTER TABLE books.events ENABLE TRIGGER append_only")
+        superuser.execute("ALTER TABLE books.events ENABLE TRIGGER USER")
     with company_again(database, here.service.settings) as again:
         with pytest.raises(follower.LogBroken):
             again.proving.catch_up()

@@ -474,7 +474,7 @@ def test_names_are_text(pages: dict[str, Browser]) -> None:
 def test_the_state_of_the_system_is_told(pages: dict[str, Browser]) -> None:
     said = plain(pages["admin"].get("/accounts/system"))
     assert "PostgreSQL" in said
-    assert "2 из 2" in said
+    assert "отказывают в любой правке, обойти их нельзя" in said
     assert "права на журнал добавлять, читать" in said
     english = plain(pages["admin"].get("/accounts/system?lang=en"))
     assert "rights on the log append, read" in english
