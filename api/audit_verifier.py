@@ -1193,7 +1193,7 @@ def by_id(things: list[Any], path: str) -> Json:
 WORDS: Mapping[str, tuple[str, str]] = {
     # what was checked
     "signature": (
-        "Контрольная точка журнала {origin} на {size} событий подписана ключом {key}.",
+        "Контрольная точка журнала {origin} (событий: {size}) подписана ключом {key}.",
         "The checkpoint of log {origin} over {size} events is signed by key {key}.",
     ),
     "rotation": (
@@ -1201,20 +1201,20 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "The change of keys at {size} events is signed by the old key and by the new: {key}.",
     ),
     "kept": (
-        "Сохранённая вами точка на {size} событий — начало этого журнала ({here} событий):"
+        "Сохранённая вами точка (событий: {size}) — начало этого журнала (событий: {here}):"
         " с тех пор ничего из неё не изменено, не вставлено и не изъято.",
         "The checkpoint that you kept, over {size} events, is the beginning of this log ({here}"
         " events): nothing in it was changed, inserted or taken out since.",
     ),
     "whole-log": (
-        "Показан весь журнал, {events} событий без пропусков; сделок: {deals}. Их дерево сходится"
+        "Показан весь журнал без пропусков; событий: {events}, сделок: {deals}. Их дерево сходится"
         " с подписанным корнем.",
         "The whole log is shown, {events} events without a gap; deals: {deals}. Their tree has the"
         " signed root.",
     ),
     "included": (
         "Показано событий: {events}, сделок: {deals}. Каждое событие, автор, обе даты и порядок"
-        " входят в журнал из {size} событий с подписанным корнем; внутри сделок нет пропусков.",
+        " входят в журнал (событий: {size}) с подписанным корнем; внутри сделок нет пропусков.",
         "Events shown: {events}, deals: {deals}. Each event with its author, both dates and its"
         " order is in the log of {size} events with the signed root; no deal has a gap in it.",
     ),
@@ -1343,13 +1343,13 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "The kept checkpoint is of log {kept}, the bundle of log {here}: two different logs.",
     ),
     "kept-not-signed": (
-        "Сохранённая точка на {size} событий не подписана ни одним ключом пакета: файл повреждён"
+        "Сохранённая точка (событий: {size}) не подписана ни одним ключом пакета: файл повреждён"
         " или журнал подписан заново чужим ключом.",
         "The kept checkpoint over {size} events is signed by no key of the bundle: the file is"
         " damaged, or the log was signed anew by another key.",
     ),
     "cut-off": (
-        "Когда вы сохранили точку, в журнале было {kept} событий, а здесь их {here}: конец журнала"
+        "Когда вы сохранили точку, событий в журнале было {kept}, а здесь их {here}: конец журнала"
         " отрезан, либо пакет старше вашей точки. Запросите новый пакет.",
         "When you kept your checkpoint the log had {kept} events, and here it has {here}: its end"
         " was cut off, or this bundle is older than your checkpoint. Ask for a new one.",
@@ -1359,7 +1359,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "The bundle has no proof for the kept checkpoint. Ask for it with kept={size}.",
     ),
     "rewritten": (
-        "Журнал переписан: его первые {size} событий — не те, что удостоверяла сохранённая вами"
+        "Журнал переписан: его начало (событий: {size}) — не то, что удостоверяла сохранённая вами"
         " точка.",
         "The log was rewritten: its first {size} events are not those that your kept checkpoint"
         " certified.",

@@ -8,7 +8,11 @@ from typing import Any, LiteralString
 
 from psycopg import Cursor
 
-TABLES = ("books.events", "books.receipts", "books.reads", "books.migrations")
+TABLES = (
+    "books.events", "books.receipts", "books.reads", "books.migrations",
+    "evidence.log", "evidence.closings", "evidence.checkpoints", "evidence.rotations",
+    "evidence.cosignatures",
+)  # fmt: skip
 """Nothing in them is ever changed or removed."""
 _TRIGGERS = [
     *((table, name) for table in TABLES for name in ("append_only", "append_only_rows")),

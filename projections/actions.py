@@ -125,27 +125,43 @@ def _lines(
 EFFECTIVE_ON: LiteralString = """
 substring({event}.state FROM position('"effective_on":"'::bytea IN {event}.state) + 16 FOR 10)
 """
-ACTION_ID: LiteralString = """
+_ACTION_ID: LiteralString = """
 substring({event}.state FROM position('"action_id":"'::bytea IN {event}.state) + 13 FOR 36)
 """
-_SETTLED: LiteralString = f"""
-EXISTS (
-    SELECT FROM books.events AS settling
-    WHERE settling.topic IN ('ActionConfirmed', 'ActionRejected', 'ActionWithdrawn')
-      AND settling.topic = ANY (%(settled_by)s)
-      AND settling.notification_id <= %(position)s
-      AND {EFFECTIVE_ON.format(event="settling")} <= %(as_of)s
-      AND {ACTION_ID.format(event="settling")} = {ACTION_ID.format(event="events")})
+_KNOWN: LiteralString = f"""
+notification_id <= %(position)s AND {EFFECTIVE_ON.format(event="events")} <= %(as_of)s
 """
-_IN_STATE: dict[State, tuple[LiteralString, list[str]]] = {
-    State.CLAIMED: (
-        f"""position('"needs_confirmation":true'::bytea IN events.state) > 0 AND NOT {_SETTLED}""",
-        ["ActionConfirmed", "ActionRejected", "ActionWithdrawn"],
-    ),
-    State.WITHDRAWN: (_SETTLED, ["ActionWithdrawn"]),
-    State.REJECTED: (_SETTLED, ["ActionRejected"]),
-}
-"""What narrows the log, and by which events; what is live is most of it."""
+_WAITING: LiteralString = f"""
+WITH named AS MATERIALIZED (
+    SELECT min(place) AS place FROM (
+        SELECT originator_id, {_ACTION_ID.format(event="events")} AS action_id,
+               notification_id AS place, true AS waits
+        FROM books.events
+        WHERE topic = 'ActionPerformed'
+          AND position('"needs_confirmation":true'::bytea IN state) > 0 AND {_KNOWN}
+        UNION ALL
+        SELECT originator_id, {_ACTION_ID.format(event="events")}, notification_id, false
+        FROM books.events
+        WHERE topic IN ('ActionConfirmed', 'ActionRejected', 'ActionWithdrawn') AND {_KNOWN}
+    ) AS told
+    GROUP BY originator_id, action_id HAVING bool_and(waits)
+)
+"""
+"""Claims that nothing has settled. All are gone through once: a join, whose size nobody can tell
+beforehand, may go through the ones for each of the others.
+"""
+_SETTLED: LiteralString = f"""
+WITH settled AS MATERIALIZED (
+    SELECT originator_id, {_ACTION_ID.format(event="events")} AS action_id
+    FROM books.events
+    WHERE topic IN ('ActionConfirmed', 'ActionRejected', 'ActionWithdrawn')
+      AND topic = %(settled_by)s AND {_KNOWN}
+), named AS MATERIALIZED (
+    SELECT events.notification_id AS place FROM settled JOIN books.events USING (originator_id)
+    WHERE topic = 'ActionPerformed' AND {_ACTION_ID.format(event="events")} = settled.action_id
+)
+"""
+_SETTLED_BY = {State.WITHDRAWN: "ActionWithdrawn", State.REJECTED: "ActionRejected"}
 _DONE_SINCE: LiteralString = f"""
 {EFFECTIVE_ON.format(event="events")} >= %(first)s AND notification_id >= coalesce((
     SELECT notification_id FROM books.events WHERE recorded_at >= %(since)s
@@ -167,8 +183,13 @@ _SEEN: LiteralString = """
     WHERE manager = ANY (
         ARRAY(SELECT manager FROM ledger.managers WHERE manager_id = ANY (%(seen)s)))))
 """
+_ALL: LiteralString = "SELECT notification_id, originator_id FROM books.events"
+_NAMED: LiteralString = """
+SELECT notification_id, originator_id FROM named CROSS JOIN LATERAL (
+    SELECT * FROM books.events WHERE notification_id = place OFFSET 0  -- by its key
+) AS events
+"""
 _CANDIDATES: LiteralString = f"""
-SELECT notification_id, originator_id FROM books.events
 JOIN ledger.deals ON deal_id = originator_id
 CROSS JOIN LATERAL (
     SELECT status, owner FROM ledger.deal_states
@@ -216,10 +237,12 @@ def _question(as_of: date, position: int, wanted: Wanted) -> tuple[LiteralString
     asked: dict[str, Any] = {
         "position": position, "day": as_of, "as_of": _day(as_of), "last": _day(last),
     }  # fmt: skip
-    question = _CANDIDATES
-    if wanted.state in _IN_STATE:
-        narrowing, asked["settled_by"] = _IN_STATE[wanted.state]
-        question += f"  AND {narrowing}"
+    question = _ALL + _CANDIDATES
+    if wanted.state is State.CLAIMED:
+        question = _WAITING + _NAMED + _CANDIDATES
+    elif wanted.state in _SETTLED_BY:
+        question = _SETTLED + _NAMED + _CANDIDATES
+        asked["settled_by"] = _SETTLED_BY[wanted.state]
     if wanted.action_type is not None:
         asked["kind"] = _member("action_type", wanted.action_type)
         question += "  AND position(%(kind)s IN events.state) > 0\n"

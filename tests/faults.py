@@ -358,8 +358,8 @@ FAULTS = (
     Fault(
         "a claim is settled before the day on which it is",
         "projections/actions.py",
-        '      AND {_EFFECTIVE_ON.format(event="settling")} <= %(as_of)s\n',
-        "",
+        "'ActionWithdrawn') AND {_KNOWN}\n    ) AS told",
+        "'ActionWithdrawn') AND notification_id <= %(position)s\n    ) AS told",
         _LEDGER,
     ),
     Fault(
@@ -1065,7 +1065,7 @@ FAULTS = (
         "application/books.sql",
         "CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON books.events\n",
         "CREATE TRIGGER append_only BEFORE DELETE OR TRUNCATE ON books.events\n",
-        "test_transactor.py::test_nobody_changes_or_removes_what_was_recorded",
+        "test_immutable.py::test_whoever_signs_in_changes_and_removes_nothing",
     ),
     Fault(
         "what replicates may change the log",
@@ -1145,7 +1145,7 @@ FAULTS = (
         "projections/journal.py",
         'return f"{kind}X-{coded}"',
         'return f"{kind}-{coded}"',
-        "test_journal.py::test_every_id_has_a_name_of_its_own_that_both_programs_take",
+        "test_journal.py::test_an_id_can_be_read_from_its_name",
     ),
     Fault(
         "what is certified is compared with itself",
@@ -1256,8 +1256,8 @@ FAULTS = (
     Fault(
         "nobody asks how often an account came",
         "api/door.py",
-        "        if wait := self._rates.admit(caller.account_id):\n",
-        "        if wait := 0.0:\n",
+        "        if wait := self._rates.admit(caller.account_id, count):\n",
+        "        if wait := 0.0 * count:\n",
         "test_limits.py::test_who_asks_too_often_is_told_when_to_come_again",
     ),
     Fault(
@@ -2370,7 +2370,7 @@ FAULTS = (
         "projections/evidence/follower.py",
         '_WAIT: LiteralString = "SELECT true FROM pg_advisory_xact_lock(%s)"',
         '_WAIT: LiteralString = "SELECT true FROM (SELECT %s) AS one"',
-        "test_evidence.py::test_several_at_it_at_once_make_one_tree",
+        "test_evidence.py::test_while_another_is_at_it_nobody_appends",
     ),
     Fault(
         "a smaller size may be signed",

@@ -252,9 +252,9 @@ def test_a_rebuilt_ledger_changes_nothing_of_it(busy: Company, shared_database: 
     migrate(shared_database)  # a copied database has no rights of its own
     rebuild(shared_database, lambda _done, _of: None)
     with psycopg.connect(shared_database) as superuser:
-        superuser.execute("ALTER TABLE evidence.closings DISABLE TRIGGER append_only")
+        superuser.execute("ALTER TABLE evidence.closings DISABLE TRIGGER USER")
         superuser.execute("DELETE FROM evidence.closings")
-        superuser.execute("ALTER TABLE evidence.closings ENABLE TRIGGER append_only")
+        superuser.execute("ALTER TABLE evidence.closings ENABLE TRIGGER USER")
     assert entries(busy, newest(busy).size) == before, "closings are made anew, the same"
 
 
@@ -271,6 +271,21 @@ def test_several_at_it_at_once_make_one_tree(here: Company, database: str, tmp_p
     told = newest(here)
     assert told.size == here.position
     assert told.root == root_of([leaf_hash(one) for one in leaves(published(here))])
+
+
+def test_while_another_is_at_it_nobody_appends(here: Company, database: str) -> None:
+    with psycopg.connect(database) as other, ThreadPoolExecutor(1) as threads:
+        other.execute("SELECT pg_advisory_xact_lock(%s)", [follower.FOLLOWERS_LOCK])
+        with here.service.asking() as cursor:
+            assert not follower.follow(cursor)
+            assert tiles.size_of(cursor) == 0
+        patient = threads.submit(here.service.proving.catch_up)
+        waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        while other.execute(waiting).fetchone() == (0,):
+            assert not patient.done(), "it waits"
+        other.rollback()
+        patient.result()
+    assert newest(here).size == here.position
 
 
 def test_what_is_interrupted_leaves_nothing_half_and_goes_on(
@@ -365,6 +380,12 @@ def test_one_managers_rows_stand_together_and_are_proven_with_their_neighbours(
         known = dict(zip(beside, in_memory(hashes)(beside), strict=True))
         known |= {Node(0, at): hashes[at] for at in shown}
         assert root_from(known, len(held)) == root_of(hashes)
+
+
+def test_a_month_may_be_closed_before_there_is_any_deal(here: Company) -> None:
+    here.director.do("/v1/periods/2026-08/closing")
+    here.service.proving.catch_up()
+    assert newest(here).size == here.position
 
 
 def test_without_its_ledger_a_closing_is_not_proven_wrongly(here: Company, database: str) -> None:
@@ -569,9 +590,9 @@ def test_a_database_that_was_restored_to_an_earlier_state_is_not_signed_on(
             ("evidence.checkpoints", "size"),
             ("books.events", "notification_id"),
         ):
-            superuser.execute(f"ALTER TABLE {table} DISABLE TRIGGER append_only")
+            superuser.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
             superuser.execute(f"DELETE FROM {table} WHERE {column} > {early}")
-            superuser.execute(f"ALTER TABLE {table} ENABLE TRIGGER append_only")
+            superuser.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
         superuser.execute("DELETE FROM evidence.tiles")
     with company_again(database, here.service.settings) as again:
         again.proving.catch_up()
@@ -588,11 +609,11 @@ def test_a_log_that_lacks_an_event_is_not_followed(here: Company, database: str)
     here.manager()
     here.manager()
     with psycopg.connect(database) as superuser:
-        superuser.execute("ALTER TABLE books.events DISABLE TRIGGER append_only")
+        superuser.execute("ALTER TABLE books.events DISABLE TRIGGER USER")
         superuser.execute(
             "DELETE FROM books.events WHERE notification_id = %s", [here.position - 1]
         )
-        superuser.execute("ALTER TABLE books.events ENABLE TRIGGER append_only")
+        superuser.execute("ALTER TABLE books.events ENABLE TRIGGER USER")
     with pytest.raises(follower.LogBroken):
         here.service.proving.catch_up()
 
@@ -604,9 +625,9 @@ def test_a_log_that_was_cut_is_not_followed_also_when_it_has_grown_again(
     here.service.proving.catch_up()
     size = newest(here).size
     with psycopg.connect(database) as superuser:
-        superuser.execute("ALTER TABLE books.events DISABLE TRIGGER append_only")
+        superuser.execute("ALTER TABLE books.events DISABLE TRIGGER USER")
         superuser.execute("DELETE FROM books.events WHERE notification_id > %s", [size - 3])
-        superuser.execute("ALTER TABLE books.events ENABLE TRIGGER append_only")
+        superuser.execute("ALTER TABLE books.events ENABLE TRIGGER USER")
     with company_again(database, here.service.settings) as again:
         with pytest.raises(follower.LogBroken):
             again.proving.catch_up()

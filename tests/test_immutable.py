@@ -34,18 +34,33 @@ ROWS = (
     "INSERT INTO books.receipts VALUES ('p', 'k', 'r', '{}')",
     "INSERT INTO books.reads (read_at, account_id, question, status, asked)"
     " VALUES (now(), gen_random_uuid(), 'q', 200, '{}')",
+    "INSERT INTO evidence.log VALUES ('dealfolio/log/0')",
+    "INSERT INTO evidence.closings VALUES (1, '', 1)",
+    "INSERT INTO evidence.checkpoints VALUES (1, 'note')",
+    "INSERT INTO evidence.rotations VALUES (1, 'note')",
+    "INSERT INTO evidence.cosignatures VALUES (1, 'witness', 'line')",
 )
 KEYS = {
     "books.events": "originator_id, originator_version",
     "books.receipts": "principal, key",
     "books.reads": "read_id",
     "books.migrations": "name",
+    "evidence.log": "one",
+    "evidence.closings": "position",
+    "evidence.checkpoints": "size",
+    "evidence.rotations": "size, note",
+    "evidence.cosignatures": "size, witness",
 }
 COLUMNS = {
     "books.events": "topic",
     "books.receipts": "answer",
     "books.reads": "question",
     "books.migrations": "applied_at",
+    "evidence.log": "origin",
+    "evidence.closings": "size",
+    "evidence.checkpoints": "note",
+    "evidence.rotations": "note",
+    "evidence.cosignatures": "line",
 }
 SIGNS_IN_AS = {
     "the service": "SET ROLE dealfolio_app",

@@ -92,7 +92,7 @@ def difference(
     before: Portfolios, after: Portfolios
 ) -> dict[tuple[str, str, str], tuple[str, ...]]:
     """The same as the API has it."""
-    found = {}
+    found: dict[tuple[str, str, str], tuple[str, ...]] = {}
     for (currency, who), values in after.items():
         was = before.get((currency, who), dict.fromkeys(Account, "0.00"))
         for account in Account:

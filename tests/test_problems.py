@@ -236,6 +236,8 @@ GIVEN: dict[str, Any] = {
     "least": 0,
     "most": 4_000,
     "needs": "manager_id",
+    "size": 12,
+    "why": "no line of a witness",
 }
 
 
@@ -271,7 +273,7 @@ def test_every_field_can_be_told_what_is_wrong_with_it(what: str, language: Lang
         Problem("issuer-unavailable", issuer="https://sso.romashka.ru"),
         Problem("method-not-allowed"),
         Problem("payload-too-large", most=65_536),
-        Problem("unsupported-media-type"),
+        Problem("unsupported-media-type", wanted="application/json"),
         Problem("rate-limited", seconds=3),
         Problem("malformed-request"),
         Problem("unknown-host"),

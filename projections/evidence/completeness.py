@@ -60,7 +60,9 @@ WHERE originator_id = ANY (%(deals)s::uuid[]) AND notification_id <= %(position)
 GROUP BY originator_id
 """
 _KEPT: LiteralString = "SELECT root, size FROM evidence.closings WHERE position = %s"
-_KEEP: LiteralString = "INSERT INTO evidence.closings (position, root, size) VALUES (%s, %s, %s)"
+_KEEP: LiteralString = """
+INSERT INTO evidence.closings (position, root, size) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING
+"""
 
 
 def complete(cursor: Cursor[Any], position: int, closing: Mapping[str, Any]) -> Completeness:

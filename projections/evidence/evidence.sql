@@ -62,6 +62,10 @@ BEGIN
     FOREACH name IN ARRAY ARRAY['log', 'closings', 'checkpoints', 'rotations', 'cosignatures'] LOOP
         EXECUTE format('CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE'
             ' ON evidence.%I FOR EACH STATEMENT EXECUTE FUNCTION books.refuse()', name);
+        EXECUTE format('CREATE TRIGGER append_only_rows BEFORE UPDATE OR DELETE'
+            ' ON evidence.%I FOR EACH ROW EXECUTE FUNCTION books.refuse()', name);
+        EXECUTE format('ALTER TABLE evidence.%I ENABLE ALWAYS TRIGGER append_only,'
+            ' ENABLE ALWAYS TRIGGER append_only_rows', name);
     END LOOP;
 END $$;
 

@@ -11,7 +11,6 @@ The leaf of a month's closing has the root of what everybody had then, too (`com
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, LiteralString, NamedTuple
-from uuid import UUID
 
 from psycopg import Cursor
 from pydantic_core import from_json, to_json
@@ -80,14 +79,14 @@ class Leaf(NamedTuple):
     hash: bytes
 
 
-Row = tuple[UUID, int, str, bytes, int]
+Row = tuple[str, int, str, bytes, int]
 """Stream, version, type, stored state, position."""
-Hashes = Mapping[tuple[UUID, int], bytes]
+Hashes = Mapping[tuple[str, int], bytes]
 """Of the leaves at versions of streams."""
-Previous = Callable[[Sequence[tuple[UUID, int]]], Hashes]
+Previous = Callable[[Sequence[tuple[str, int]]], Hashes]
 
 _AFTER: LiteralString = """
-SELECT originator_id, originator_version, topic, state, notification_id FROM books.events
+SELECT originator_id::text, originator_version, topic, state, notification_id FROM books.events
 WHERE notification_id > %s AND notification_id <= %s ORDER BY notification_id
 """
 
@@ -107,7 +106,7 @@ def leaves_of(rows: Sequence[Row], previous: Previous, complete: Complete) -> li
         stored = from_json(state)
         proven = complete(position, stored["data"]) if kind == CLOSING else None
         before_it = known[stream, version - 1] if version > 1 else None
-        data = leaf_data(str(stream), version, kind, stored, before_it, proven)
+        data = leaf_data(stream, version, kind, stored, before_it, proven)
         known[stream, version] = hashed = leaf_hash(data)
         leaves.append(Leaf(position, data, hashed))
     return leaves

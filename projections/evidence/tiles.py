@@ -6,7 +6,6 @@ yet. A leaf's hash is in the tile (0, index / 256). Whoever appends is alone (`f
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, LiteralString
-from uuid import UUID
 
 from psycopg import Cursor
 
@@ -37,7 +36,7 @@ LEFT JOIN evidence.tiles USING (level, index)
 ORDER BY number
 """
 _IN_STREAMS: LiteralString = """
-SELECT originator_id, originator_version,
+SELECT originator_id::text, originator_version,
        substr(hashes, ((notification_id - 1) %% 256)::int * 32 + 1, 32)
 FROM unnest(%s::uuid[], %s::bigint[]) AS asked (originator_id, originator_version)
 JOIN books.events USING (originator_id, originator_version)
@@ -86,6 +85,8 @@ def reader(cursor: Cursor[Any]) -> Read:
     """
 
     def read(nodes: Sequence[Node]) -> list[bytes]:
+        if not nodes:
+            return []
         places = [_place(node) for node in nodes]
         found = [row[0] for row in cursor.execute(_READ, [*map(list, zip(*places, strict=True))])]
         if any(
@@ -110,8 +111,8 @@ def leaf_hashes(cursor: Cursor[Any], positions: Sequence[int]) -> list[bytes]:
 
 
 def hashes_in_streams(
-    cursor: Cursor[Any], places: Iterable[tuple[UUID, int]]
-) -> Mapping[tuple[UUID, int], bytes]:
+    cursor: Cursor[Any], places: Iterable[tuple[str, int]]
+) -> Mapping[tuple[str, int], bytes]:
     """Of the leaves at versions of streams, as far as they are there."""
     asked = [*map(list, zip(*places, strict=True))] or [[], []]
     rows = cursor.execute(_IN_STREAMS, asked)
