@@ -171,7 +171,7 @@ def _told(
     st.lists(_ASKED, min_size=3, max_size=3),
     st.integers(1, 20),
 )
-@examples(12)
+@examples(20)
 def test_each_block_is_what_the_events_alone_come_to(
     service: Service, clock: Clock, plot: Plot, gaps: list[int], asked: list[Asked], parts: int
 ) -> None:
