@@ -25,6 +25,7 @@ from api import (
     deals,
     directory_commands,
     evidence,
+    integrity,
     lists,
     log,
     portfolios,
@@ -59,6 +60,7 @@ from api.pages import (
 )
 from api.pages import deals as deals_page
 from api.pages import evidence as evidence_page
+from api.pages import integrity as integrity_page
 from api.pages.frame import show_problem, wants_page
 from api.problems import Problem, language_of, problem_of, respond
 from api.service import Service
@@ -86,6 +88,7 @@ _ROUTERS = tuple(
         audit,
         evidence,
         audit_bundle,
+        integrity,
         directory_commands,
         lists,
         admin,
@@ -111,6 +114,7 @@ _PAGES = (
     journal,
     imports,  # before accounts, whose addresses are any
     evidence_page,
+    integrity_page,
     accounts,
     sign_in,
 )

@@ -275,6 +275,17 @@ def _limit(given: object) -> int:
     return number
 
 
+def _days(least: int, most: int) -> tuple[PlainValidator, WithJsonSchema]:
+    def days(given: object) -> int:
+        number = _position(given)
+        if not least <= number <= most:
+            raise PydanticCustomError("days", "not such a number", {"least": least, "most": most})
+        return number
+
+    schema: dict[str, JsonValue] = {"type": "integer", "minimum": least, "maximum": most}
+    return PlainValidator(days), WithJsonSchema(schema)
+
+
 def _text_schema(pattern: str, example: str, **more: JsonValue) -> dict[str, JsonValue]:
     return {"type": "string", "pattern": f"^{pattern}$", "examples": [example], **more}
 
@@ -342,6 +353,12 @@ Limit = Annotated[
     PlainValidator(_limit),
     WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MOST_PER_PAGE}),
 ]
+QuarterOfDays = Annotated[int, *_days(0, 92)]
+"""Of a query string: any number up to that of the longest quarter."""
+DaysOfMonth = Annotated[int, *_days(1, 28)]
+"""That every month has."""
+WorkingDays = Annotated[int, *_days(0, 250)]
+"""Up to a year of them."""
 Email = Annotated[
     str,
     PlainValidator(_email),

@@ -25,6 +25,7 @@ QUESTIONS: Mapping[str, Task] = {
     "listReads": Task.AUDIT,
     "getJournal": Task.AUDIT,
     "getCertified": Task.AUDIT,
+    "getIntegrity": Task.AUDIT,
     "getCheckpoint": Task.AUDIT,
     "listCheckpoints": Task.AUDIT,
     "getCheckpointOfSize": Task.AUDIT,

@@ -122,14 +122,14 @@ def _lines(
 
 # ---------------------------------------------------------------------------- from the log
 
-_EFFECTIVE_ON: LiteralString = """
+EFFECTIVE_ON: LiteralString = """
 substring({event}.state FROM position('"effective_on":"'::bytea IN {event}.state) + 16 FOR 10)
 """
 _ACTION_ID: LiteralString = """
 substring({event}.state FROM position('"action_id":"'::bytea IN {event}.state) + 13 FOR 36)
 """
 _KNOWN: LiteralString = f"""
-notification_id <= %(position)s AND {_EFFECTIVE_ON.format(event="events")} <= %(as_of)s
+notification_id <= %(position)s AND {EFFECTIVE_ON.format(event="events")} <= %(as_of)s
 """
 _WAITING: LiteralString = f"""
 WITH named AS MATERIALIZED (
@@ -163,7 +163,7 @@ WITH settled AS MATERIALIZED (
 """
 _SETTLED_BY = {State.WITHDRAWN: "ActionWithdrawn", State.REJECTED: "ActionRejected"}
 _DONE_SINCE: LiteralString = f"""
-{_EFFECTIVE_ON.format(event="events")} >= %(first)s AND notification_id >= coalesce((
+{EFFECTIVE_ON.format(event="events")} >= %(first)s AND notification_id >= coalesce((
     SELECT notification_id FROM books.events WHERE recorded_at >= %(since)s
     ORDER BY recorded_at, notification_id LIMIT 1), %(position)s + 1)
 """
@@ -198,7 +198,7 @@ CROSS JOIN LATERAL (
 ) AS state_of_deal
 WHERE topic = 'ActionPerformed'
   AND notification_id > %(after)s AND notification_id <= %(position)s
-  AND {_EFFECTIVE_ON.format(event="events")} <= %(last)s
+  AND {EFFECTIVE_ON.format(event="events")} <= %(last)s
 """
 _STREAMS: LiteralString = """
 SELECT originator_id, originator_version, topic, state FROM books.events

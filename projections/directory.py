@@ -7,7 +7,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from operator import attrgetter
 from threading import Lock
-from typing import Any, LiteralString
+from typing import Any, LiteralString, NamedTuple
 
 from psycopg import Cursor
 
@@ -74,6 +74,19 @@ class Closing:
     @property
     def last_day(self) -> date:
         return self.month.last_day
+
+
+class Reopening(NamedTuple):
+    """One reopening of a month; `closed_again` is the position of the closing behind it, None: the
+    month is open.
+    """
+
+    month: Month
+    position: int
+    recorded_at: datetime
+    actor: str
+    reason: str
+    closed_again: int | None
 
 
 class DirectoryView:
@@ -153,6 +166,28 @@ class DirectoryView:
             elif isinstance(event, PeriodReopened):
                 _mark_last(found[Month.parse(event.period)], ClosingStatus.REOPENED)
         return [closing for month in sorted(found) for closing in found[month]]
+
+    def reopenings(self, cursor: Cursor[Any], position: int) -> list[Reopening]:
+        """Every one up to `position`, as they were recorded."""
+        found: list[Reopening] = []
+        for recorded in self._caught_up(cursor):
+            event = recorded.event
+            if recorded.position > position:
+                break
+            if isinstance(event, PeriodReopened):
+                month, when = Month.parse(event.period), recorded.recorded_at
+                found.append(
+                    Reopening(month, recorded.position, when, recorded.actor, event.reason, None)
+                )
+            elif isinstance(event, PeriodClosed):
+                month = Month.parse(event.period)
+                found = [
+                    one._replace(closed_again=recorded.position)
+                    if one.month == month and one.closed_again is None
+                    else one
+                    for one in found
+                ]
+        return found
 
     def _caught_up(self, cursor: Cursor[Any]) -> tuple[Recorded[DirectoryEvent], ...]:
         known = self._events

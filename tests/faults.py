@@ -48,6 +48,8 @@ _MEMORY = (
     "test_memory.py"
     "::test_whatever_is_recorded_between_two_questions_memory_answers_as_the_definition"
 )
+_INTEGRITY = "test_integrity.py::test_each_block_is_what_the_events_alone_come_to"
+_TOLD_UNUSUAL = "test_integrity.py::test_the_blocks_say_who_when_and_where"
 _AT_ONCE = "test_memory.py::test_what_is_in_memory_with_all_that_was_recorded_is_told_at_once"
 _PARTS = "test_memory.py::test_rows_told_in_parts_are_the_rows_told_at_once"
 _WRITTEN = "test_api.py::test_portfolios_go_out_as_their_shape_would_be_written"
@@ -2630,5 +2632,167 @@ FAULTS = (
         "newest.size > size or root(tiles.reader(cursor), newest.size) != newest.root",
         "newest.size > size",
         "test_audit_bundle.py::test_the_service_itself_names_what_is_not_as_the_tree_has_it",
+    ),
+    # ------------------------------------------------------------------ written unusually
+    Fault(
+        "unusual: what is not known yet is counted",
+        "projections/integrity.py",
+        "return [min(position, point.position) for (position,) in rows]",
+        "return [position for (position,) in rows]",
+        _INTEGRITY,
+    ),
+    Fault(
+        "unusual: what holds later is counted",
+        "projections/integrity.py",
+        'AND {EFFECTIVE_ON.format(event="events")} <= %(as_of)s AND {_THEIRS}',
+        'AND {EFFECTIVE_ON.format(event="events")} >= %(as_of)s AND {_THEIRS}',
+        _INTEGRITY,
+    ),
+    Fault(
+        "unusual: other deals are counted, too",
+        "projections/integrity.py",
+        "(%(managers)s::text[] IS NULL OR originator_id IN (",
+        "(%(managers)s::text[] IS NULL OR originator_id NOT IN (",
+        _INTEGRITY,
+    ),
+    Fault(
+        "unusual: the first day is left out",
+        "projections/integrity.py",
+        "_ends(cursor, [first - timedelta(days=1), last], zone, point)",
+        "_ends(cursor, [first, last], zone, point)",
+        _INTEGRITY,
+    ),
+    Fault(
+        "unusual: a confirmation is a late entry",
+        "projections/integrity.py",
+        "WHERE topic NOT IN ('ActionConfirmed', 'ActionRejected', 'ActionWithdrawn') AND",
+        "WHERE topic NOT IN ('ActionRejected', 'ActionWithdrawn') AND",
+        _INTEGRITY,
+    ),
+    Fault(
+        "unusual: late from the threshold on",
+        "projections/integrity.py",
+        "if lag > late_after:",
+        "if lag >= late_after:",
+        "test_integrity.py::test_thresholds_and_the_window_decide",
+    ),
+    Fault(
+        "unusual: weekends are working days",
+        "application/calendar.py",
+        "return self._days.get_working_days_count(first + timedelta(days=1), last)",
+        "return (last - first).days",
+        _INTEGRITY,
+    ),
+    Fault(
+        "unusual: the end of a month is a day longer",
+        "projections/integrity.py",
+        "date_trunc('month', effective_on + %(days)s) >",
+        "date_trunc('month', effective_on + %(days)s + 1) >",
+        _INTEGRITY,
+    ),
+    Fault(
+        "unusual: a value in another currency is added",
+        "projections/integrity.py",
+        "CASE WHEN currency = %(currency)s THEN amount",
+        "CASE WHEN currency IS NOT NULL THEN amount",
+        _INTEGRITY,
+    ),
+    Fault(
+        "unusual: a weight that was lowered is a raise",
+        "projections/integrity.py",
+        "if now > was:",
+        "if now != was:",
+        _INTEGRITY,
+    ),
+    Fault(
+        "unusual: heavy actions beside the window are not seen",
+        "projections/integrity.py",
+        "[window.first - margin - timedelta(days=1), window.last + margin]",
+        "[window.first - timedelta(days=1), window.last]",
+        _INTEGRITY,
+    ),
+    Fault(
+        "unusual: the latest heavy action is the nearest",
+        "projections/integrity.py",
+        "min(near[position], key=",
+        "max(near[position], key=",
+        _INTEGRITY,
+    ),
+    Fault(
+        "unusual: a lighter action is a heavy one",
+        "projections/integrity.py",
+        "if nominal >= weight:",
+        "if nominal <= weight:",
+        _INTEGRITY,
+    ),
+    Fault(
+        "unusual: a confirmed setback counts for whom it harms",
+        "projections/integrity.py",
+        "due_cause = 'ActionConfirmed' AND account = 'claimed' AND amount < 0",
+        "due_cause = 'ActionConfirmed' AND amount <> 0",
+        _INTEGRITY,
+    ),
+    Fault(
+        "unusual: withdrawn actions share evidence",
+        "projections/integrity.py",
+        "not any(isinstance(one.event, ActionRejected | ActionWithdrawn) for one in story)",
+        "not any(isinstance(one.event, ActionRejected) for one in story)",
+        _INTEGRITY,
+    ),
+    Fault(
+        "unusual: evidence in capitals is another",
+        "projections/integrity.py",
+        're.findall(r"\\w+", text.casefold())',
+        're.findall(r"\\w+", text)',
+        _TOLD_UNUSUAL,
+    ),
+    Fault(
+        "unusual: a withdrawal is of the first weight",
+        "projections/integrity.py",
+        "            stood = stood if sets is None else sets\n",
+        "            stood = stood or sets or 0\n",
+        _INTEGRITY,
+    ),
+    Fault(
+        "unusual: a month stays reopened",
+        "projections/integrity.py",
+        '"ended": one.closed_again or window.point.position,',
+        '"ended": window.point.position,',
+        _INTEGRITY,
+    ),
+    Fault(
+        "unusual: the first reopening is not closed",
+        "projections/directory.py",
+        "if one.month == month and one.closed_again is None\n",
+        "if one.month == month\n",
+        _INTEGRITY,
+    ),
+    Fault(
+        "unusual: what is active is unconfirmed",
+        "projections/integrity.py",
+        "        if one.balance.claimed\n",
+        "        if one.balance.active\n",
+        _INTEGRITY,
+    ),
+    Fault(
+        "unusual: a list says its shown length",
+        "api/integrity.py",
+        "withdrawals_number=len(found.withdrawals),",
+        "withdrawals_number=len(found.reopened[:0]),",
+        "test_integrity.py::test_lists_are_cut_and_say_how_long_they_were",
+    ),
+    Fault(
+        "unusual: days out of order are answered",
+        "api/integrity.py",
+        "    if first > last:\n",
+        "    if False:\n",
+        "test_integrity.py::test_days_out_of_order_are_refused",
+    ),
+    Fault(
+        "unusual: a team asks for everybody",
+        "api/integrity.py",
+        "some.append({*at.team(team, point)})",
+        "at.team(team, point)",
+        "test_integrity.py::test_one_manager_or_team_may_be_asked_about",
     ),
 )

@@ -263,7 +263,7 @@ OF_EVERYBODY = (
 FOR_ALL = ("/v1/action-types", "/v1/managers", "/v1/teams", "/v1/periods", "/v1/rules")
 FOR_AUDIT = (
     "/v1/events", "/v1/reads", "/v1/portfolios/restatement?from_known_at=2026-10-01",
-    "/v1/audit/journal?format=hledger", "/v1/audit/certified",
+    "/v1/audit/journal?format=hledger", "/v1/audit/certified", "/v1/audit/integrity",
 )  # fmt: skip
 
 

@@ -308,6 +308,19 @@ QUESTIONS: dict[str, Request] = {
         "/v1/audit/journal", format="beancount", manager_id="{manager}", known_at="2026-10-19"
     ),
     "certified": asking("/v1/audit/certified", known_at="2026-10-19", limit="12", cursor="0"),
+    "integrity": asking(
+        "/v1/audit/integrity",
+        **SPAN,
+        as_of="2026-06-30",
+        manager_id="{manager}",
+        team_id="{team}",
+        currency="RUB",
+        late_after="2",
+        month_end="3",
+        near="7",
+        high_weight="5.00",
+        limit="100",
+    ),
     "certified month": asking("/v1/audit/certified", period="2026-06", position="1"),
     "deals": asking(
         "/v1/deals", status="open", manager_id="{manager}", limit="1000", as_of="2026-06-30"
@@ -991,6 +1004,15 @@ query("journal", "as_of", {"no date": "2026-02-30"})
 query("journal", "as_of", {"tomorrow": "2026-10-21"}, "in-the-future")
 query("journal of one", "manager_id", {"unknown": "nobody"}, "not-found")
 query("journal of one", "position", {"beside known_at": "1"})
+query("integrity", "late_after", {"negative": "-1", "251": "251", "a fraction": "2.5", "empty": ""})
+query("integrity", "month_end", {"zero": "0", "29": "29"})
+query("integrity", "near", {"93": "93", "a word": "week"})
+query(
+    "integrity", "high_weight", {"nothing": "0", "above all": "100.01", "three decimals": "5.001"}
+)
+query("integrity", "from", {"after to": "2026-04-01", "no date": "2026-02-30"})
+query("integrity", "to", {"tomorrow": "2026-10-21"}, "in-the-future")
+query("integrity", "manager_id", {"unknown": "nobody"}, "not-found")
 query("certified", "as_of", {"is of another question": "2026-10-19"})
 query("certified", "known_at", {"tomorrow": "2026-10-21"}, "in-the-future")
 query("certified month", "period", {"no month": "2026-13", "a day": "2026-06-30", "empty": ""})

@@ -40,7 +40,7 @@ SCREENS = {
         "/periods",
         "/periods/2026-08",
     ),
-    Role.AUDITOR: ("/log?late=1", "/restatement"),
+    Role.AUDITOR: ("/log?late=1", "/restatement", "/log/integrity?high_weight=0.01"),
     Role.ADMIN: ("/accounts/system", "/accounts", "/accounts/imports"),
 }
 

@@ -25,7 +25,10 @@ from tests.browser import Browser, page_of
 from tests.over_http import AUTUMN, Company, company
 
 NOBODYS = UUID(int=7)
-PAGES = ("/catalogue", "/periods", "/log", "/log/evidence", "/accounts", "/accounts/system")
+PAGES = (
+    "/catalogue", "/periods", "/log", "/log/evidence", "/log/integrity", "/accounts",
+    "/accounts/system",
+)  # fmt: skip
 _codes = count(1)
 
 

@@ -233,6 +233,7 @@ GIVEN: dict[str, Any] = {
     "le": 1_000,
     "expected": "'open' or 'lost'",
     "weight": "5.00",
+    "least": 0,
     "most": 4_000,
     "needs": "manager_id",
     "size": 12,
