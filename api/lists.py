@@ -31,7 +31,7 @@ from domain.catalogue import ActionType
 from domain.events import instant_text
 from domain.periods import Month
 from domain.values import decimal_text
-from projections.directory import PeriodLine, names
+from projections.directory import PeriodLine, names_of
 from projections.point import Point
 
 router = v1_router(responses=QUESTION_REFUSALS)
@@ -95,8 +95,8 @@ def managers(question: PageDep, request: Request, asking: AskingDep) -> Response
     with asking.desk() as at:
         point = at.point(question.as_of, question.knowledge)
         people = at.directory(point).people
-        called = names(at.cursor)
-    page, links = _page(list(people.managers), question, request, point)
+        page, links = _page(list(people.managers), question, request, point)
+        called = names_of(at.cursor, page)
     lines = [
         ManagerOut(
             manager_id=manager,

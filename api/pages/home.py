@@ -75,13 +75,16 @@ class Portfolio:
 
     @property
     def rest(self) -> Rest | None:
-        """So that the rows sum to the total; None where all are shown."""
+        """What the shown rows lack to the total; None where all are shown."""
         rows = self.rows[len(self.shown) :]
         if not rows:
             return None
-        sums = {one: sum((Decimal(row.line[one]) for row in rows), Decimal()) for one in SUMMED}
+        left = {one: Decimal(self.total[one]) for one in SUMMED}
+        for row in self.shown:
+            for one in SUMMED:
+                left[one] -= Decimal(row.line[one])
         change = sum((row.change for row in rows), Decimal())
-        return Rest(len(rows), {one: f"{held:f}" for one, held in sums.items()}, change)
+        return Rest(len(rows), {one: f"{held:f}" for one, held in left.items()}, change)
 
     @property
     def change(self) -> Decimal:
