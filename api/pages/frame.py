@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import cache, partial
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
@@ -94,7 +94,8 @@ class _Texts(Extension):
     """Texts into which nothing is put are translated once, when a template is compiled."""
 
     def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:  # noqa: ARG002 - a hook's
-        say = gettext(self.environment.globals["language"])
+        language = cast("Language", self.environment.globals["language"])
+        say = gettext(language)
         return _TEXT.sub(lambda found: say(found[2]), source)
 
 
