@@ -64,6 +64,8 @@ app = typer.Typer(
 )
 audit = typer.Typer(help="What auditors take home, and what proves it.", no_args_is_help=True)
 app.add_typer(audit, name="audit")
+WORKERS_START_SECONDS = 60
+"""Within which a worker must answer: with uvicorn's own 5, a busy machine starts them for ever."""
 Host = Annotated[str | None, typer.Option(help="Address to listen on [DEALFOLIO_HOST].")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on [DEALFOLIO_PORT].")]
 Workers = Annotated[int | None, typer.Option(help="Server processes [DEALFOLIO_WORKERS].")]
@@ -441,6 +443,7 @@ def _serve(conninfo: str, settings: Settings) -> None:
         create_app(Service(conninfo, settings)) if alone else "api.app:create_app",
         factory=not alone,
         workers=settings.workers,
+        timeout_worker_healthcheck=WORKERS_START_SECONDS,
         host=settings.host,
         port=settings.port,
         log_level="warning",

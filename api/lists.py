@@ -31,7 +31,7 @@ from domain.catalogue import ActionType
 from domain.events import instant_text
 from domain.periods import Month
 from domain.values import decimal_text
-from projections.directory import PeriodLine, names
+from projections.directory import PeriodLine, names_of
 from projections.point import Point
 
 router = v1_router(responses=QUESTION_REFUSALS)
@@ -58,8 +58,7 @@ def _page(
 )
 def action_types(question: PageDep, request: Request, asking: AskingDep) -> Response:
     """The catalogue: every action type, with the weight in force on `as_of` and all its weights."""
-    with asking.desk() as at:
-        point = at.point(question.as_of, question.knowledge)
+    with asking.desk_at(question.as_of, question.knowledge) as (at, point):
         types = list(at.directory(point).catalogue.types.values())
     page, links = _page(types, question, request, point)
     body = ActionTypesAnswer(**asked(point), action_types=[_type(one, point) for one in page])
@@ -92,11 +91,10 @@ def _type(kind: ActionType, point: Point) -> ActionTypeOut:
 )
 def managers(question: PageDep, request: Request, asking: AskingDep) -> Response:
     """The managers, and the team of each on `as_of`."""
-    with asking.desk() as at:
-        point = at.point(question.as_of, question.knowledge)
+    with asking.desk_at(question.as_of, question.knowledge) as (at, point):
         people = at.directory(point).people
-        called = names(at.cursor)
-    page, links = _page(list(people.managers), question, request, point)
+        page, links = _page(list(people.managers), question, request, point)
+        called = names_of(at.cursor, page)
     lines = [
         ManagerOut(
             manager_id=manager,
@@ -117,8 +115,7 @@ def managers(question: PageDep, request: Request, asking: AskingDep) -> Response
 )
 def teams(question: PageDep, request: Request, asking: AskingDep) -> Response:
     """The teams, and who is in them on `as_of`."""
-    with asking.desk() as at:
-        point = at.point(question.as_of, question.knowledge)
+    with asking.desk_at(question.as_of, question.knowledge) as (at, point):
         people = at.directory(point).people
     page, links = _page(list(people.teams), question, request, point)
     lines = [
@@ -141,8 +138,7 @@ def teams(question: PageDep, request: Request, asking: AskingDep) -> Response:
 )
 def periods(question: PageDep, request: Request, asking: AskingDep) -> Response:
     """Every month that was ever closed: by whom, when, with which totals."""
-    with asking.desk() as at:
-        point = at.point(question.as_of, question.knowledge)
+    with asking.desk_at(question.as_of, question.knowledge) as (at, point):
         lines = at.service.directory.periods(at.cursor, point.position)
         page, links = _page(lines, question, request, point)
         periods = [_period(line, at.sight(Month.parse(line.period).last_day)) for line in page]
@@ -169,8 +165,7 @@ def _period(line: PeriodLine, eyes: Sight) -> PeriodOut:
 @router.get("/rules", tags=["rules"], operation_id="getRules", response_model=RulesAnswer)
 def rules(question: Annotated[PointQuestion, Query()], asking: AskingDep) -> Response:
     """What the director has set: how far back a manager may date an entry."""
-    with asking.desk() as at:
-        point = at.point(question.as_of, question.knowledge)
+    with asking.desk_at(question.as_of, question.knowledge) as (at, point):
         days = at.directory(point).backdating_working_days
     return answer(RulesAnswer(**asked(point), backdating=BackdatingOut(working_days=days)))
 

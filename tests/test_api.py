@@ -1520,6 +1520,10 @@ def test_openapi_has_every_command_and_question_of_the_contract(openapi: dict[st
             assert {"Idempotency-Key", "If-Match"} <= named, path
 
 
+FILES = {"text/plain", "application/octet-stream", "application/jsonl", "text/x-python"}
+"""Notes, tiles, journals, bundles and the verifier: in formats of their own."""
+
+
 def test_openapi_shows_an_example_of_every_body_and_every_answer(openapi: dict[str, Any]) -> None:
     schemas = openapi["components"]["schemas"]
 
@@ -1533,7 +1537,6 @@ def test_openapi_shows_an_example_of_every_body_and_every_answer(openapi: dict[s
         return any(has_example(one) for one in below)
 
     def shown(body: Mapping[str, Any]) -> bool:
-        """Notes, tiles, journals and bundles have formats of others, or files of their own."""
         return all(
             has_example(media["schema"])
             for kind, media in body["content"].items()

@@ -33,6 +33,7 @@ from api.audit_verifier import Report, told, verify
 from api.schema import migrate
 from api.service import Service
 from api.settings import Settings
+from api.storage import TABLES
 from application.orders import Order
 from domain.directory_commands import RegisterManager
 from domain.errors import NotFound

@@ -77,6 +77,21 @@ def test_a_manager_has_one_colour_whoever_looks_and_whatever_is_chosen(
     assert people["boris"] not in rows(pages[-1])
 
 
+def test_a_manager_stands_in_the_team_of_the_day(here: Company, director: Browser) -> None:
+    north = here.director.do("/v1/teams", {"name": "Север"})["team_id"]
+    vera = here.manager("Вера Снег")
+    path = f"/v1/managers/{vera}/team-changes"
+    here.director.do(path, {"team_id": north, "effective_on": "2026-10-12"})
+    for day, team in (("2026-10-11", ""), ("2026-10-12", "Север"), ("2026-10-13", "Север")):
+        page = director.get(f"/?as_of={day}").text
+        assert re.findall(r">Вера Снег</span>.*?c-team\">([^<]*)<", page) == [team]
+
+
+def test_a_page_is_in_the_language_that_is_asked_for(director: Browser) -> None:
+    for asked, heading in (("", "Менеджеры"), ("?lang=en", "Managers"), ("?lang=ru", "Менеджеры")):
+        assert f"<h2>{heading}</h2>" in director.get(f"/{asked}").text
+
+
 def test_it_is_taken_along_in_four_ways(here: Company, director: Browser) -> None:
     (rubles,) = here.director.ask("/v1/portfolios")["currencies"]
     total = sum(Decimal(line["active"]) for line in rubles["managers"])
@@ -172,6 +187,7 @@ def test_the_first_visit_of_a_company_of_three_hundred_is_light(database: str) -
                 "/", "/static/own/dealfolio.css", "/static/own/pages.js", "/portfolio/months",
             )
         )  # fmt: skip
+        everybody = reader.get("/?all=1")
         whole = here.director.ask("/v1/portfolios")["currencies"][0]["total"]["active"]
     assert sum(answer.num_bytes_downloaded for answer in (page, *others)) < 450_000
     assert "ещё 270 менеджеров" in page.text.replace("\N{NO-BREAK SPACE}", " ")
@@ -179,6 +195,10 @@ def test_the_first_visit_of_a_company_of_three_hundred_is_light(database: str) -
     *amounts, total = (number(unescape(one)) for one in cells)
     assert len(amounts) == 31
     assert sum(amounts) == total == Decimal(whole)
+    colours = {who: colour for who, (colour, _) in rows(everybody.text).items()}
+    own = {f"manager-{place}": f"m{place + 1}" for place in range(12)}
+    assert colours == dict.fromkeys(colours, "rest") | own
+    assert len(colours) == 300
 
 
 def test_who_is_not_signed_in_is_led_there_and_comes_back(here: Company) -> None:

@@ -481,4 +481,4 @@ def test_the_state_of_the_system_is_told(pages: dict[str, Browser]) -> None:
     assert "права на журнал добавлять, читать" in said
     english = plain(pages["admin"].get("/accounts/system?lang=en"))
     assert "rights on the log append, read" in english
-    assert "2 of 2" in english
+    assert "refuse every change, and cannot be skipped" in english

@@ -1,12 +1,13 @@
 """What all pages have in common: templates, language, the frame with its sections, errors."""
 
+import re
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache, partial
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
@@ -15,6 +16,7 @@ from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2.ext import Extension
 
 from api.pages import figures
 from api.pages.visit import (
@@ -43,6 +45,7 @@ SECTIONS: tuple[tuple[str, str, Task], ...] = (
     ("/accounts", "Accounts", Task.ADMINISTER),
 )
 """Address, name, and the task of the matrix that whoever opens it has a part in."""
+_TEXT = re.compile(r"""\{\{ _\((["'])([^"']*)\1\) \}\}""")
 _PARTS = (("/restatement", "/movement"), ("/managers/", "/"))
 """Pages of a section whose addresses do not begin as its own."""
 RECORDED: Mapping[str, str] = {
@@ -87,6 +90,15 @@ def _translations(language: Language) -> NullTranslations:
     return Translations(compiled)
 
 
+class _Texts(Extension):
+    """Texts into which nothing is put are translated once, when a template is compiled."""
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:  # noqa: ARG002 - a hook's
+        language = cast("Language", self.environment.globals["language"])
+        say = gettext(language)
+        return _TEXT.sub(lambda found: say(found[2]), source)
+
+
 @cache
 def _environment(language: Language) -> Environment:
     environment = Environment(
@@ -95,8 +107,10 @@ def _environment(language: Language) -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        extensions=["jinja2.ext.i18n"],
+        auto_reload=False,
+        extensions=["jinja2.ext.i18n", _Texts],
     )
+    environment.globals["language"] = language
     environment.filters["month_and_year"] = partial(figures.month_and_year, language=language)
     environment.globals |= {"Task": Task, "day": date.fromisoformat, "KEPT": KEPT}
     environment.install_gettext_translations(_translations(language), newstyle=True)  # type: ignore[attr-defined]
@@ -110,8 +124,8 @@ def _environment(language: Language) -> Environment:
         "moment",
         "symbol",
     ):
-        environment.filters[name] = partial(_in_language, getattr(figures, name), language)
-    environment.globals["money"] = partial(_money, language)
+        environment.filters[name] = partial(getattr(figures, name), language=language)
+    environment.filters["money"] = partial(_money, language=language)
     environment.filters["percent_short"] = partial(figures.one_decimal, language=language)
     environment.filters["parsed"] = date.fromisoformat
     environment.filters["local"] = _local
@@ -123,12 +137,13 @@ def _environment(language: Language) -> Environment:
     return environment
 
 
-def _in_language(written: Callable[..., str], language: Language, *given: Any, **more: Any) -> str:  # noqa: ANN401 - a filter's
-    return written(*given, language=language, **more)
-
-
 def _money(
-    language: Language, amount: str, currency: str, exactly: object = None, signed: object = None
+    amount: str,
+    currency: str,
+    exactly: object = None,
+    signed: object = None,
+    *,
+    language: Language,
 ) -> str:
     """In a table: to the kopeck where that is asked for, else in millions."""
     if exactly:

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from fastapi import APIRouter, Response
 from fastapi.responses import RedirectResponse
@@ -28,22 +29,20 @@ asked for.
 SUMMED = ("active", "claimed", "suspended", "progress", "deals")
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One manager: `line` is what the answer says, `before` what it said of the compared date."""
+class Row(NamedTuple):
+    """One manager: `line` is what the answer says, `change` how much `active` is more than on the
+    compared date.
+    """
 
     line: Mapping[str, Any]
-    before: Mapping[str, Any]
+    active: Decimal
+    change: Decimal
     team: str
     colour: str
 
     @property
     def name(self) -> str:
         return str(self.line["name"] or self.line["manager_id"])
-
-    @property
-    def change(self) -> Decimal:
-        return Decimal(self.line["active"]) - Decimal(self.before.get("active", "0"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +75,16 @@ class Portfolio:
 
     @property
     def rest(self) -> Rest | None:
-        """So that the rows sum to the total; None where all are shown."""
+        """What the shown rows lack to the total; None where all are shown."""
         rows = self.rows[len(self.shown) :]
         if not rows:
             return None
-        sums = {one: sum((Decimal(row.line[one]) for row in rows), Decimal()) for one in SUMMED}
+        left = {one: Decimal(self.total[one]) for one in SUMMED}
+        for row in self.shown:
+            for one in SUMMED:
+                left[one] -= Decimal(row.line[one])
         change = sum((row.change for row in rows), Decimal())
-        return Rest(len(rows), {one: f"{held:f}" for one, held in sums.items()}, change)
+        return Rest(len(rows), {one: f"{held:f}" for one, held in left.items()}, change)
 
     @property
     def change(self) -> Decimal:
@@ -244,24 +246,20 @@ async def _portfolio(visit: Visit) -> Portfolio:
     now, before, teams, people = await gather(
         visit.ask("/portfolios", as_of=visit.asked.get("as_of"), **point),
         visit.ask("/portfolios", as_of=compared, **point),
-        visit.ask("/teams", limit=1_000),
-        visit.ask("/managers", as_of=visit.asked.get("as_of"), limit=1_000),
+        visit.ask("/teams", as_of=visit.asked.get("as_of"), limit=1_000),
+        visit.ask("/managers", limit=charts.SLOTS),  # whoever comes later has no own colour
     )
     company, *others = now["currencies"]
     earlier = before["currencies"][0]
-    lines = {line["manager_id"]: line for line in earlier["managers"]}
-    called = {team["team_id"]: team["name"] for team in teams["teams"]}
-    everybody = People.of(people["managers"])
-    rows = [
-        Row(
-            line,
-            lines.get(line["manager_id"], {}),
-            called.get(everybody.teams.get(line["manager_id"]), ""),
-            everybody.colour(line["manager_id"]),
-        )
-        for line in company["managers"]
-    ]
-    rows.sort(key=lambda row: Decimal(row.line["active"]), reverse=True)
+    held = {line["manager_id"]: Decimal(line["active"]) for line in earlier["managers"]}
+    team_of = {who: team["name"] for team in teams["teams"] for who in team["members"]}
+    first = People.of(people["managers"])
+    rows = []
+    for line in company["managers"]:
+        who, active = line["manager_id"], Decimal(line["active"])
+        change = active - held.get(who, Decimal())
+        rows.append(Row(line, active, change, team_of.get(who, ""), first.colour(who)))
+    rows.sort(key=attrgetter("active"), reverse=True)
     return Portfolio(
         as_of, compared, now, company["currency"], rows, company["total"], earlier["total"],
         others, teams["teams"], visit.asked.get("all") == "1",

@@ -1,6 +1,5 @@
 """Somebody who reads a page: who they are, what they ask for, and what is asked for them."""
 
-import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -9,6 +8,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar, cast
 from urllib.parse import urlencode
 
 from fastapi import Depends, Request
+from pydantic_core import from_json
 from starlette.concurrency import run_in_threadpool
 
 from api.asking import Asking, Desk
@@ -66,7 +66,7 @@ class Visit:
         """What /v1 answers to GET `path`; None and "", as a form sends it, leave a parameter out.
         Raises what is a refusal.
         """
-        return json.loads((await self._ask(path, asked)).body)
+        return from_json((await self._ask(path, asked)).body)
 
     async def pages(self, path: str, **asked: object) -> AsyncIterator[ListPage]:
         """The same of a list: all its pages, as known at the first."""
@@ -75,7 +75,7 @@ class Visit:
             told = await self._ask(path, following)
             following = told.following
             cursor = None if told.following is None else told.following["cursor"]
-            yield ListPage(json.loads(told.body), cursor)
+            yield ListPage(from_json(told.body), cursor)
 
     async def _ask(self, path: str, asked: Mapping[str, object]) -> Told:
         given = {name: str(one) for name, one in asked.items() if one not in (None, "")}
@@ -122,9 +122,8 @@ class Visit:
     async def foresee_all(self, commands: Batch) -> Any:  # noqa: ANN401 - JSON
         """What /v1 answers to their preview, in the language of the page."""
         door: Door = self.request.app.door
-        return json.loads(
-            (await door.foresee_all(self.request.scope, commands, self.language)).body
-        )
+        told = await door.foresee_all(self.request.scope, commands, self.language)
+        return from_json(told.body)
 
     def link(self, path: str, **changed: object) -> str:
         """To another page at the same point; None and "" take a parameter away."""

@@ -44,7 +44,7 @@ CREATE TABLE evidence.rotations (  -- signed by the key before and the key after
 );
 
 CREATE TABLE evidence.cosignatures (  -- C2SP tlog-cosignature
-    size        bigint      NOT NULL REFERENCES evidence.checkpoints,
+    size        bigint      NOT NULL,
     witness     text        NOT NULL,  -- vkey
     line        text        NOT NULL,
     received_at timestamptz NOT NULL DEFAULT now(),
