@@ -222,15 +222,14 @@ class MonthEnd(NamedTuple):
     value_recorded: int
 
 
+# Behind an odd number of ends a position is inside of one of the parts that they bound.
 _MONTH_ENDS: LiteralString = f"""
 WITH posted AS (
     SELECT manager, actions::int AS actions, CASE WHEN currency = %(currency)s THEN amount ELSE 0
                END AS value,
-           date_trunc('month', effective_on + %(days)s) > date_trunc('month', effective_on)
+           extract(month FROM effective_on + %(days)s) <> extract(month FROM effective_on)
                AS dated,
-           EXISTS (
-               SELECT FROM unnest(%(after)s::bigint[], %(up_to)s::bigint[]) AS part (after, up_to)
-               WHERE position > part.after AND position <= part.up_to) AS recorded
+           width_bucket(position - 1, %(ends)s::bigint[]) %% 2 = 1 AS recorded
     FROM ledger.postings
     WHERE {_POSTED} AND due_cause = 'ActionPerformed' AND (actions > 0 OR amount > 0)
 )
@@ -255,7 +254,7 @@ def month_ends(cursor: Cursor[Any], window: Window, days: int) -> list[MonthEnd]
         window.zone,
         window.point,
     )
-    asked = window.asked | {"days": days, "after": ends[::2], "up_to": ends[1::2]}
+    asked = window.asked | {"days": days, "ends": ends}
     rows = cursor.execute(_MONTH_ENDS, asked).fetchall()
     found = (MonthEnd(ManagerId(who), *map(int, sums)) for who, *sums in rows)
     return sorted(
@@ -318,15 +317,19 @@ WITH raised AS MATERIALIZED (
            {_RECORDED_ON.format(event="events")} AS day
     FROM books.events
     WHERE topic IN ('WeightChanged', 'PotentialCheckRevised') AND {_COUNTED}
+), near AS MATERIALIZED (  -- few, so that few weights have to be read
+    SELECT originator_id, raised.originator_version, raised.topic, raised.state,
+           heavy.originator_version AS heavy_version, heavy.topic AS performed,
+           heavy.state AS heavy, {_RECORDED_ON.format(event="heavy")} - raised.day AS apart
+    FROM raised JOIN books.events AS heavy USING (originator_id)
+    WHERE heavy.topic = 'ActionPerformed'
+      AND heavy.notification_id > %(near_begun)s AND heavy.notification_id <= %(near_ended)s
+      AND {EFFECTIVE_ON.format(event="heavy")} <= %(as_of)s
+      AND abs({_RECORDED_ON.format(event="heavy")} - raised.day) <= %(days)s
 )
-SELECT originator_id, raised.originator_version, raised.topic, raised.state,
-       heavy.originator_version, heavy.topic, heavy.state,
-       {_RECORDED_ON.format(event="heavy")} - raised.day
-FROM raised JOIN books.events AS heavy USING (originator_id)
-WHERE heavy.topic = 'ActionPerformed'
-  AND heavy.notification_id > %(near_begun)s AND heavy.notification_id <= %(near_ended)s
-  AND {EFFECTIVE_ON.format(event="heavy")} <= %(as_of)s
-  AND abs({_RECORDED_ON.format(event="heavy")} - raised.day) <= %(days)s
+SELECT * FROM near WHERE %(weight)s <= (
+    SELECT sum((credit ->> 'weight')::numeric) * 100
+    FROM jsonb_array_elements(convert_from(heavy, 'UTF8')::jsonb #> '{{data,credits}}') AS credit)
 """
 
 
@@ -337,7 +340,7 @@ def raises_near_weights(cursor: Cursor[Any], window: Window, days: int, weight: 
     earlier, is told. In the order of recording.
     """
     margin = timedelta(days=days)
-    asked = window.asked | {"days": days}
+    asked = window.asked | {"days": days, "weight": weight}
     asked["near_begun"], asked["near_ended"] = _ends(
         cursor, [window.first - margin - timedelta(days=1), window.last + margin],
         window.zone, window.point,
@@ -345,12 +348,9 @@ def raises_near_weights(cursor: Cursor[Any], window: Window, days: int, weight: 
     near: dict[int, list[tuple[int, int, Fact, int]]] = defaultdict(list)
     raised: dict[int, Fact] = {}
     for stream, version, topic, state, *action, apart in cursor.execute(_RAISES, asked):
-        heavy = _fact(stream, *action)
-        nominal = _nominal(heavy)
-        if nominal >= weight:
-            fact = _fact(stream, version, topic, state)
-            raised[fact.position] = fact
-            near[fact.position].append((abs(apart), heavy.position, heavy, apart))
+        heavy, fact = _fact(stream, *action), _fact(stream, version, topic, state)
+        raised[fact.position] = fact
+        near[fact.position].append((abs(apart), heavy.position, heavy, apart))
     earlier = _before(cursor, window, raised.values())
     found = []
     for position in sorted(raised):

@@ -2714,8 +2714,8 @@ FAULTS = (
     Fault(
         "unusual: the end of a month is a day longer",
         "projections/integrity.py",
-        "date_trunc('month', effective_on + %(days)s) >",
-        "date_trunc('month', effective_on + %(days)s + 1) >",
+        "extract(month FROM effective_on + %(days)s) <>",
+        "extract(month FROM effective_on + %(days)s + 1) <>",
         _INTEGRITY,
     ),
     Fault(
@@ -2749,8 +2749,8 @@ FAULTS = (
     Fault(
         "unusual: a lighter action is a heavy one",
         "projections/integrity.py",
-        "if nominal >= weight:",
-        "if nominal <= weight:",
+        "SELECT * FROM near WHERE %(weight)s <= (",
+        "SELECT * FROM near WHERE %(weight)s >= (",
         _INTEGRITY,
     ),
     Fault(
