@@ -65,6 +65,50 @@ class Asked(Out):
     position: int = Field(examples=[1204])
 
 
+class RefusedCommand(Out):
+    """The problem of one command, as `Problem`, by its number from 0."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    number: int = Field(examples=[0])
+    type: str = Field(examples=["/problems/period-closed"])
+    title: str
+    status: int = Field(examples=[409])
+    detail: str
+
+
+class TouchedDeal(Out):
+    """`version` is the one on which it was decided: what If-Match names."""
+
+    deal_id: Uuid = Field(examples=["0f8c3a52-55a4-4b0c-9c0e-0b7e0a4b6f11"])
+    version: int = Field(examples=[6])
+
+
+class ForeseenManager(Out):
+    manager_id: str = Field(examples=["anna-sokolova"])
+    name: str | None = Field(examples=["Анна Соколова"])
+    before: Values | None
+    change: Values
+    after: Values | None
+
+
+class ForeseenCurrency(Out):
+    """`change` is everybody's."""
+
+    currency: str = Field(examples=["RUB"])
+    managers: list[ForeseenManager]
+    change: Values
+
+
+class BatchPreview(Asked):
+    """`without_effect` are the numbers of commands by which no portfolio changes, on no date."""
+
+    refused: list[RefusedCommand]
+    without_effect: list[int]
+    deals: list[TouchedDeal]
+    currencies: list[ForeseenCurrency]
+
+
 class CheckOut(Out):
     amount: Figure = Field(examples=["400000000.00"])
     currency: str = Field(examples=["RUB"])
@@ -644,24 +688,26 @@ CREATED: dict[str, Any] = COMMAND | {
     "status_code": 201,
     "responses": {201: VERSIONED, **REFUSALS},
 }
+_BATCH_REFUSALS = [
+    "validation",
+    "unauthenticated",
+    "rate-limited",
+    "malformed-json",
+    "payload-too-large",
+    "unsupported-media-type",
+    "batch-refused",
+    *EVERYWHERE,
+]
 BATCH: dict[str, Any] = {
     "status_code": 201,
     "response_model": RecordedBatch,
     "response_model_exclude_none": True,
     "responses": {
         200: {"model": RecordedBatch, "description": "Recorded, and nothing new was made."},
-        **problems(
-            [
-                "validation",
-                "unauthenticated",
-                "rate-limited",
-                "malformed-json",
-                "payload-too-large",
-                "unsupported-media-type",
-                "idempotency-key-reused",
-                "batch-refused",
-                *EVERYWHERE,
-            ]
-        ),
+        **problems([*_BATCH_REFUSALS, "idempotency-key-reused"]),
     },
+}
+PREVIEW: dict[str, Any] = {
+    "response_model": BatchPreview,
+    "responses": {200: {"headers": _LANGUAGE}, **problems([*_BATCH_REFUSALS, "forbidden"])},
 }

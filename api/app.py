@@ -25,6 +25,7 @@ from api import (
     lists,
     log,
     portfolios,
+    previews,
     signin,
     signin_oidc,
 )
@@ -79,6 +80,7 @@ _ROUTERS = tuple(
         admin,
         credentials,
         batches,
+        previews,
     )
 )
 

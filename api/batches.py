@@ -82,7 +82,16 @@ def record_batch(body: BatchBody) -> Batch:
 
     With one refusal nothing is recorded, and all refusals are told.
     """
+    return batch_of(body)
+
+
+def batch_of(body: BatchBody) -> Batch:
     return tuple((command.path, command.body) for command in body.commands)
+
+
+def posted(batch: Batch) -> dict[str, Any]:
+    """As it is sent."""
+    return {"commands": [{"path": path, "body": body} for path, body in batch]}
 
 
 def read_batch(batch: Batch, read: Callable[[str, object], Command]) -> list[Command]:

@@ -8,7 +8,7 @@ questions is one place where it is said who asks, and whether what they send mea
 import asyncio
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from inspect import Parameter, signature
@@ -24,7 +24,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.accounts import Accounts
 from api.answered import answered, answered_all
-from api.batches import MOST_BATCH_BYTES, answers_of, orders_of, read_batch
+from api.batches import (
+    MOST_BATCH_BYTES,
+    BatchBody,
+    answers_of,
+    orders_of,
+    posted,
+    read_batch,
+)
 from api.forgery import require_no_forgery
 from api.inputs import MOST_BYTES, MalformedJson, read_json
 from api.limits import RateLimit, too_often
@@ -36,7 +43,9 @@ from api.routes import Batch, sooner_than
 from api.service import READERS, Service
 from api.sessions import Sessions, session_cookie_of
 from api.unexpected import unexpected
+from api.words import Language
 from application.orders import (
+    LONG_PATIENCE_SECONDS,
     PATIENCE_SECONDS,
     Answer,
     Caller,
@@ -50,6 +59,7 @@ from domain.values import DealId
 
 READ_LOGGED = frozenset({Task.SEE, Task.AUDIT})
 """Questions of these tasks leave a line in the read log."""
+_BATCHES, _PREVIEW = "/v1/batches", "/v1/batches/preview"
 _ALL_SAID: Scope = {}
 """Of a command in a batch: it is all in the path and the body."""
 _NEXT = re.compile(rb'<[^?>]*\?([^>]*)>; rel="next"')
@@ -99,9 +109,11 @@ class Door:
             self._note(called, scope, response.status_code)
         await response(scope, receive, send)
 
-    def admit(self, caller: Caller) -> None:
-        """A request counts as one; a page does, whatever it asks. Raises Problem."""
-        if wait := self._rates.admit(caller.account_id):
+    def admit(self, caller: Caller, count: int = 1) -> None:
+        """A request counts as one, its commands beside it; a page does, whatever it asks. Raises
+        Problem.
+        """
+        if wait := self._rates.admit(caller.account_id, count):
             raise too_often(wait)
 
     async def ask(self, reader: Scope, path: str, asked: Mapping[str, str]) -> Told:
@@ -109,16 +121,32 @@ class Door:
         `caller`. The same rights, and the same lines in the read log. Raises what is told as a
         refusal.
         """
-        called, names = self._find_at("GET", path)
+        return await self._asked(reader, "GET", path, asked)
+
+    async def foresee_all(self, reader: Scope, commands: Batch, language: Language) -> Told:
+        """What POST /v1/batches/preview answers to them, likewise."""
+        wanted = (b"accept-language", language.encode())
+        return await self._asked(reader, "POST", _PREVIEW, {}, posted(commands), wanted)
+
+    async def _asked(
+        self,
+        reader: Scope,
+        method: str,
+        path: str,
+        asked: Mapping[str, str],
+        body: object = None,
+        *headers: tuple[bytes, bytes],
+    ) -> Told:
+        called, names = self._find_at(method, path)
         assert called is not None, path
         scope: Scope = {
-            "type": "http", "method": "GET", "path": path,
-            "query_string": urlencode(asked).encode(), "headers": [],
+            "type": "http", "method": method, "path": path,
+            "query_string": urlencode(asked).encode(), "headers": headers,
             "app": reader["app"], "caller": reader["caller"], "task": called.task,
             "path_params": names, "asked": asked,
         }  # fmt: skip
         try:
-            response = await self._ask(called, called.read(scope, names, asked, None))
+            response = await self._ask(called, called.read(scope, names, asked, body))
         except Exception as error:
             problem = problem_of(error)
             self._note(called, scope, 500 if problem is None else status_of(problem))
@@ -135,6 +163,21 @@ class Door:
         order = order._replace(key=key, request=request)
         return await self._replies.to(order, _service(reader).dealfolio.transactor)
 
+    async def command_all(
+        self, reader: Scope, commands: Batch, key: str, versions: Mapping[int, int]
+    ) -> Sequence[Answer]:
+        """The same of POST /v1/batches: all of it, or nothing. `versions`, by the number of a
+        command, are those of its stream for which it is meant (If-Match).
+        """
+        caller: Caller = reader["caller"]
+        self.admit(caller, len(commands))
+        request = _fingerprint({"method": "POST", "path": _BATCHES}, posted(commands))
+        orders = orders_of(read_batch(commands, self.command_of), caller, key, request)
+        for number, version in versions.items():
+            orders[number] = orders[number]._replace(expected=frozenset({version}))
+        transactor = _service(reader).dealfolio.transactor
+        return answers_of(await reply_to_all(orders, transactor, LONG_PATIENCE_SECONDS))
+
     async def foresee(self, reader: Scope, path: str, body: object, deal_id: DealId) -> Foreseen:
         """What the same would come to, were it sent now; nothing is recorded. `path` is of a
         command on that deal.
@@ -150,7 +193,7 @@ class Door:
         """As one that came by itself: it counts, and has the same bounds."""
         caller: Caller = reader["caller"]
         self.admit(caller)
-        return Order(self._command(path, body), str(caller.account_id), caller=caller)
+        return Order(self.command_of(path, body), str(caller.account_id), caller=caller)
 
     def _find(self, scope: Scope) -> tuple["_Called | None", dict[str, str]]:
         if scope["type"] != "http":
@@ -207,8 +250,7 @@ class Door:
         orders = await loop.run_in_executor(
             self._threads, self._orders, called, scope, headers, caller, body
         )
-        if wait := self._rates.admit(caller.account_id, len(orders)):
-            raise too_often(wait)
+        self.admit(caller, len(orders))
         transactor = _service(scope).dealfolio.transactor
         outcomes = await reply_to_all(orders, transactor)
         return answered_all(answers_of(outcomes))
@@ -221,10 +263,10 @@ class Door:
         batch: Batch = called.call(called.read(scope, {}, {}, given))
         key = _key(headers)
         request = b"" if key is None else _fingerprint(scope, given)
-        commands = read_batch(batch, self._command)
+        commands = read_batch(batch, self.command_of)
         return orders_of(commands, caller, key, request)
 
-    def _command(self, path: str, body: object) -> Command:
+    def command_of(self, path: str, body: object) -> Command:
         """What is posted to `path`. Raises Problem, RequestValidationError."""
         called, names = self._find_at("POST", path)
         if called is None or not called.is_command:
@@ -293,7 +335,7 @@ class _Called:
         returned = hints.pop("return")
         self.is_command = returned is Command
         self.is_batch = returned == Batch
-        self.most_bytes = MOST_BATCH_BYTES if self.is_batch else MOST_BYTES
+        self.most_bytes = MOST_BATCH_BYTES if hints.get("body") is BatchBody else MOST_BYTES
         given = signature(route.endpoint).parameters
         self.body_required = "body" in given and given["body"].default is Parameter.empty
         self._readers = {name: _reader(name, hint) for name, hint in hints.items()}

@@ -68,11 +68,13 @@ class _Reply:
         self._replies.take(self._future, outcome)
 
 
-async def reply_to_all(orders: Iterable[Order], transactor: Transactor) -> list[Outcome]:
+async def reply_to_all(
+    orders: Iterable[Order], transactor: Transactor, patience: float = PATIENCE_SECONDS
+) -> list[Outcome]:
     """The outcomes of a batch. Raises Unavailable."""
     submitted = transactor.submit_all(orders)
     try:
-        return await asyncio.wait_for(asyncio.wrap_future(submitted), PATIENCE_SECONDS)
+        return await asyncio.wait_for(asyncio.wrap_future(submitted), patience)
     except TimeoutError:
         raise Unavailable(_TOO_LATE) from None
 

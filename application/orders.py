@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from domain.deal import Deal
 from domain.decisions import Command
-from domain.errors import VersionConflict
+from domain.errors import Refusal, VersionConflict
 from domain.events import instant_text
 from domain.ledger import Posting
 from domain.values import AccountId, KeyId
@@ -16,6 +16,9 @@ PATIENCE_SECONDS = 1.7
 """An order that is not durable by then is answered as unavailable, before the two seconds that are
 promised.
 """
+
+LONG_PATIENCE_SECONDS = 10
+"""The same of many orders at once, seen or sent by a person who waits for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,18 @@ class Foreseen(NamedTuple):
     before: Deal
     there: Deal
     after: Deal
+    postings: Sequence[Posting]
+
+
+class ForeseenBatch(NamedTuple):
+    """What a batch would come to, were it given now: decided on everything up to `position`.
+
+    There is an Answer or a Refusal for each order. `postings` are what the answered ones post: all
+    that would be recorded, were they given without the refused.
+    """
+
+    position: int
+    outcomes: Sequence[Answer | Refusal]
     postings: Sequence[Posting]
 
 

@@ -13,12 +13,12 @@ from application.calendar import ProductionCalendar
 from application.knowledge import Draft, Knowledge
 from application.log import TAIL, Rows, Stale, StoredRow, Writing
 from application.mapper import FactMapper
-from application.orders import Answer, Foreseen, Order
+from application.orders import Answer, Foreseen, ForeseenBatch, Order
 from domain.access import Grant
 from domain.authority import require_permitted
 from domain.decisions import Books, Decision
 from domain.directory import directory_of
-from domain.errors import IdempotencyKeyReused
+from domain.errors import IdempotencyKeyReused, Refusal
 from domain.events import (
     DealOpened,
     Event,
@@ -30,6 +30,7 @@ from domain.events import (
     is_about_the_directory,
 )
 from domain.history import History, Recording, history_of, on, state_at
+from domain.ledger import Posting
 from domain.values import DealId
 
 Totals = Callable[[Cursor[Any], date, int], tuple[PeriodTotal, ...]]
@@ -118,6 +119,22 @@ class Session:
         there = state_at(known.events, day, self.draft.position)
         assert there is not None, "nothing stands before the opening"
         return Foreseen(known.deal, there, after.deal, self._rows.postings)
+
+    def foresee_all(self, orders: Sequence[Order], now: datetime) -> ForeseenBatch:
+        """Decide all orders of a session that is then dropped, each on what those before it left;
+        one that is refused leaves nothing.
+        """
+        position = self.draft.position
+        outcomes, postings = list[Answer | Refusal](), list[Posting]()
+        for order in orders:
+            rows = self._rows  # a period's closing sends them, posts nothing, and begins new ones
+            known = len(rows.postings)
+            try:
+                outcomes.append(self.decide(order, now))
+            except Refusal as refusal:
+                outcomes.append(refusal)
+            postings += rows.postings[known:]
+        return ForeseenBatch(position, outcomes, postings)
 
     def commit(self) -> None:
         """Raises psycopg.Error when it is not certain that everything is stored."""

@@ -15,17 +15,18 @@ from datetime import datetime
 from itertools import islice
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 from application.calendar import ProductionCalendar
 from application.knowledge import Knowledge
 from application.log import BEYOND, Log, Stale, Writing
-from application.orders import Answer, Foreseen, Order, Unavailable
+from application.orders import Answer, Foreseen, ForeseenBatch, Order, Unavailable
 from application.session import Session, Totals, keys_of
 from domain.errors import Refusal
 from domain.values import DealId
 
+T = TypeVar("T")
 Outcome = Answer | Exception
 
 GROUP = 256
@@ -83,11 +84,11 @@ class _Batch:
 
 @dataclass(slots=True)
 class _Rehearsal:
-    """An order on a deal that is decided and never stored."""
+    """Orders that are decided and never stored; `foresee` says what they come to."""
 
-    order: Order
-    deal_id: DealId
-    future: "Future[Foreseen]" = field(default_factory=Future)
+    orders: Sequence[Order]
+    foresee: Callable[[Session, datetime], Any]
+    future: "Future[Any]" = field(default_factory=Future)
 
 
 class _Stop:
@@ -153,15 +154,24 @@ class Transactor:
         """What `order`, on that deal, would come to in its turn among those that wait; nothing is
         stored. The future raises Refusal or Unavailable.
         """
-        rehearsal = _Rehearsal(order, deal_id)
-        self._put(rehearsal)
-        return rehearsal.future
+        return self._rehearsed([order], lambda session, now: session.foresee(order, deal_id, now))
+
+    def foresee_all(self, orders: Sequence[Order]) -> "Future[ForeseenBatch]":
+        """The same of a batch, also of what it comes to without the orders that are refused."""
+        return self._rehearsed(orders, lambda session, now: session.foresee_all(orders, now))
 
     def close(self) -> None:
         """Decide what waits, then stop; whoever comes after is refused."""
         self._closed = True
         self._queue.put(_Stop())
         self._thread.join()
+
+    def _rehearsed(
+        self, orders: Sequence[Order], foresee: Callable[[Session, datetime], T]
+    ) -> "Future[T]":
+        rehearsal = _Rehearsal(orders, foresee)
+        self._put(rehearsal)
+        return rehearsal.future
 
     def _put(self, item: _Waiting | _Batch | _Rehearsal) -> None:
         if self._closed:
@@ -219,9 +229,9 @@ class Transactor:
         if not rehearsal.future.set_running_or_notify_cancel():
             return
         try:
-            with self._writing([rehearsal.order]) as writing:
-                session = self._session(writing, [rehearsal.order])
-                foreseen = session.foresee(rehearsal.order, rehearsal.deal_id, self._now())
+            with self._writing(rehearsal.orders) as writing:
+                session = self._session(writing, rehearsal.orders)
+                foreseen = rehearsal.foresee(session, self._now())
             rehearsal.future.set_result(foreseen)
         except Refusal as refusal:
             rehearsal.future.set_exception(refusal)

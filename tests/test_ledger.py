@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg import Cursor
 
+from api.previews import changes_of
 from api.service import Service
 from api.settings import Settings
 from application.orders import Answer, Order
@@ -27,7 +28,7 @@ from domain.events import DealEvent, Recorded, is_about_a_deal
 from domain.values import ActionTypeCode, DealId, ManagerId
 from projections.actions import ActionLine, State, Wanted, actions_as_of, actions_from_log
 from projections.deals import deals_as_of, deals_from_ledger
-from projections.ledger import Standing
+from projections.ledger import ZERO, Balance, Standing
 from projections.log import deal_events, published_after
 from projections.movement import movement_between, movement_from_ledger
 from projections.portfolio import (
@@ -167,7 +168,8 @@ def test_every_question_is_answered_from_the_ledger_as_the_definition_and_the_or
 def _record(service: Service, story: Story, ways: list[int], first: int, every: int) -> None:
     """Record `story` behind position `first` in parts, and hear the answers that the domain gave.
 
-    A batch with a refusal in it, or a dry run, is answered the same and leaves nothing.
+    A batch with a refusal in it, or a dry run, is answered the same and leaves nothing; and what is
+    foreseen of a part is what everybody then has more or less.
     """
     transactor = service.dealfolio.transactor
     width = max(1, -(-len(story.tried) // len(ways)))
@@ -180,6 +182,8 @@ def _record(service: Service, story: Story, ways: list[int], first: int, every: 
             for one, order in zip(tried, orders, strict=True):
                 _agree(one, _heard(transactor.submit(order)), first)
             continue
+        foreseen = transactor.foresee_all(orders).result(SECONDS)
+        held = _held(service)
         refused = any(one.refusal for one in tried)
         if way == 5 or refused:
             batch = transactor.submit_all(orders, dry_run=not refused)
@@ -190,8 +194,27 @@ def _record(service: Service, story: Story, ways: list[int], first: int, every: 
             outcomes: list[object] = [_heard(future) for future in futures]
         else:
             outcomes = [*_all(service, orders)]
-        for one, outcome in zip(tried, outcomes, strict=True):
+        for one, outcome, before in zip(tried, outcomes, foreseen.outcomes, strict=True):
             _agree(one, outcome, first)
+            _agree(one, before, first)
+        changes = changes_of(foreseen.postings)
+        assert _held(service) == {
+            (currency, who): held.get((currency, who), ZERO).plus(
+                changes.get(currency, {}).get(who, ZERO)
+            )
+            for currency, who in _held(service) | held
+        }
+
+
+def _held(service: Service) -> dict[tuple[str, ManagerId], Balance]:
+    """What everybody has at the end of the tests' day, from the ledger."""
+    with service.asking() as cursor:
+        found = portfolios_from_ledger(cursor, NOON.date(), 2**40)
+    return {
+        (currency, who): held.balance
+        for currency, managers in found.items()
+        for who, held in managers.items()
+    }
 
 
 def close_cuts(service: Service, every: int) -> None:
