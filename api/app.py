@@ -47,6 +47,7 @@ from api.pages import (
     manager,
     periods,
     record,
+    rerating,
     sign_in,
     why,
 )
@@ -94,6 +95,7 @@ _PAGES = (
     commands,
     why,
     catalogue,
+    rerating,
     periods,
     journal,
     imports,  # before accounts, whose addresses are any

@@ -6,8 +6,9 @@ questions can be asked among all that the others have left.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager, nullcontext
 from datetime import date, timedelta
 from itertools import count
 from typing import Any, NamedTuple
@@ -182,38 +183,46 @@ def _record(service: Service, story: Story, ways: list[int], first: int, every: 
             for one, order in zip(tried, orders, strict=True):
                 _agree(one, _heard(transactor.submit(order)), first)
             continue
-        foreseen = transactor.foresee_all(orders).result(SECONDS)
-        held = _held(service)
         refused = any(one.refusal for one in tried)
         if way == 5 or refused:
             batch = transactor.submit_all(orders, dry_run=not refused)
             for one, rehearsed in zip(tried, batch.result(SECONDS), strict=True):
                 _agree(one, rehearsed, first)
-        if way == 3 or refused:
-            futures = [transactor.submit(order) for order in orders]
-            outcomes: list[object] = [_heard(future) for future in futures]
-        else:
-            outcomes = [*_all(service, orders)]
-        for one, outcome, before in zip(tried, outcomes, foreseen.outcomes, strict=True):
+        with _foreseen(service, tried, orders, first) if way == 5 else nullcontext():
+            if way == 3 or refused:
+                futures = [transactor.submit(order) for order in orders]
+                outcomes: list[object] = [_heard(future) for future in futures]
+            else:
+                outcomes = [*_all(service, orders)]
+        for one, outcome in zip(tried, outcomes, strict=True):
             _agree(one, outcome, first)
-            _agree(one, before, first)
-        changes = changes_of(foreseen.postings)
-        assert _held(service) == {
-            (currency, who): held.get((currency, who), ZERO).plus(
-                changes.get(currency, {}).get(who, ZERO)
-            )
-            for currency, who in _held(service) | held
-        }
+
+
+@contextmanager
+def _foreseen(
+    service: Service, tried: Sequence[Tried], orders: Sequence[Order], first: int
+) -> Iterator[None]:
+    """What is foreseen of `orders` before they are recorded."""
+    foreseen = service.dealfolio.transactor.foresee_all(orders).result(SECONDS)
+    for one, outcome in zip(tried, foreseen.outcomes, strict=True):
+        _agree(one, outcome, first)
+    held = _held(service)
+    for currency, managers in changes_of(foreseen.postings).items():
+        for who, change in managers.items():
+            held[currency, who] = held.get((currency, who), ZERO).plus(change)
+    yield
+    assert _held(service) == {who: own for who, own in held.items() if own != ZERO}
 
 
 def _held(service: Service) -> dict[tuple[str, ManagerId], Balance]:
-    """What everybody has at the end of the tests' day, from the ledger."""
+    """What everybody has at the end of the tests' day, from the ledger; nothing is left out."""
     with service.asking() as cursor:
         found = portfolios_from_ledger(cursor, NOON.date(), 2**40)
     return {
         (currency, who): held.balance
         for currency, managers in found.items()
         for who, held in managers.items()
+        if held.balance != ZERO
     }
 
 

@@ -40,6 +40,7 @@ SCREENS = {
         "/catalogue",
         "/catalogue/new",
         "/catalogue/types/proposal",
+        "/catalogue/types/proposal/rerating?weight=6&effective_on=2026-08-30",
         "/periods",
         "/periods/2026-08",
     ),

@@ -15,6 +15,7 @@ from fastapi import Request
 from api.door import read_body
 from api.forgery import require_no_forgery, require_own_page
 from api.import_csv import Sent
+from api.inputs import MOST_BYTES
 from api.pages.visit import Visit
 from api.problems import Problem, describe, problem_of
 from api.signing_in import headers_of, signing_in
@@ -23,14 +24,14 @@ from domain.errors import SignedOut
 MOST_FIELDS = 200
 
 
-async def read_form(request: Request) -> Mapping[str, str]:
+async def read_form(request: Request, most: int = MOST_BYTES) -> Mapping[str, str]:
     """Before anybody is signed in. Raises Problem."""
     headers = headers_of(request)
     require_own_page(headers, signing_in(request).service.settings)
     media_type = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
     if media_type != b"application/x-www-form-urlencoded":
         raise Problem("unsupported-media-type")
-    body = await read_body(request.receive, headers)
+    body = await read_body(request.receive, headers, most)
     try:
         text = body.decode("ascii")
         fields = parse_qsl(
@@ -44,9 +45,9 @@ async def read_form(request: Request) -> Mapping[str, str]:
     return form
 
 
-async def read_own_form(visit: Visit) -> Mapping[str, str]:
-    """Of somebody who is signed in. Raises Problem."""
-    form = await read_form(visit.request)
+async def read_own_form(visit: Visit, most: int = MOST_BYTES) -> Mapping[str, str]:
+    """Of somebody who is signed in; `most` bytes. Raises Problem."""
+    form = await read_form(visit.request, most)
     require_no_forgery(
         visit.request.scope,
         headers_of(visit.request),

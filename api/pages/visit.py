@@ -1,7 +1,7 @@
 """Somebody who reads a page: who they are, what they ask for, and what is asked for them."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.asking import Asking, Desk
 from api.door import Door, Told, read_query
+from api.routes import Batch
 from api.service import Service
 from api.sessions import Session, session_cookie_of
 from api.signing_in import headers_of, signing_in
@@ -104,6 +105,22 @@ class Visit:
         door = self.request.app.door
         return cast(
             "Foreseen", await door.foresee(self.request.scope, f"/v1{path}", {**body}, deal_id)
+        )
+
+    async def command_all(
+        self, commands: Batch, key: str, versions: Mapping[int, int]
+    ) -> Sequence[Answer]:
+        """All commands or none, likewise; `versions` are of the streams for which some of them are
+        meant, by their numbers.
+        """
+        door: Door = self.request.app.door
+        return await door.command_all(self.request.scope, commands, key, versions)
+
+    async def foresee_all(self, commands: Batch) -> Any:  # noqa: ANN401 - JSON
+        """What /v1 answers to their preview, in the language of the page."""
+        door: Door = self.request.app.door
+        return json.loads(
+            (await door.foresee_all(self.request.scope, commands, self.language)).body
         )
 
     def link(self, path: str, **changed: object) -> str:

@@ -107,7 +107,8 @@ async def restatement(visit: VisitDep) -> Response:
             visit.link(total, as_of=as_of, known_at=answer["from_known_at"]),
         ),
         Bar(
-            say("Known on %(day)s") % {"day": later} if visit.asked.get("known_at")
+            say("Known on %(day)s") % {"day": later}
+            if visit.asked.get("known_at") or asked.get("to_position")
             else say("Known now"), "", answer["later"]["active"],
             visit.link(total, as_of=as_of),
         ),
@@ -145,7 +146,8 @@ def _knowledge(visit: Visit) -> dict[str, str | None]:
     """
     as_of = visit.asked.get("as_of") or str(month_end_before(visit.today))
     if position := visit.asked.get("from_position"):
-        return {"as_of": as_of, "from_position": position}
+        to_position = None if visit.asked.get("known_at") else visit.asked.get("to_position")
+        return {"as_of": as_of, "from_position": position, "to_position": to_position}
     day = parsed_day(as_of, visit.today)
     from_known_at = str(min(day + timedelta(days=1), visit.today))
     return {"as_of": as_of, "from_known_at": visit.asked.get("from_known_at") or from_known_at}
