@@ -145,10 +145,10 @@ def test_every_error_is_named_by_row_and_column_in_the_readers_language(
     action = ACTIONS.format("bad").replace("proposal", "нет такого")
     path, said = checked(admin, {"deals.csv": wrong, "actions.csv": action})
     assert "4 ошибки" in said
-    assert "deals.csv 3 потенциальный чек «много» — не сумма вида 1234567.89." in said
-    assert "deals.csv 4 название Не заполнено, а должно быть." in said
-    assert "deals.csv 4 дата открытия «31.02.2026» — не дата вида" in said
-    assert "actions.csv 2 вид действия" in said
+    assert "deals.csv Строка 3 потенциальный чек «много» — не сумма вида 1234567.89." in said
+    assert "deals.csv Строка 4 название Не заполнено, а должно быть." in said
+    assert "deals.csv Строка 4 дата открытия «31.02.2026» — не дата вида" in said
+    assert "actions.csv Строка 2 вид действия" in said
     assert "Записать всё" not in said
     assert here.position == before
     assert admin.send(f"{path}/recording").status_code == 303
@@ -172,7 +172,7 @@ def test_errors_in_english_for_whoever_reads_english(admin: Browser) -> None:
     http.cookies.clear()
     said = settled(admin, answer.headers["location"])
     assert "1 error." in said
-    assert "d.csv 2 название Is empty, and must not be." in said
+    assert "d.csv Row 2 название Is empty, and must not be." in said
 
 
 def test_a_form_that_is_sent_twice_is_one_import(here: Company, admin: Browser) -> None:
@@ -237,7 +237,7 @@ def test_what_is_too_large_or_no_file_is_refused(
 def test_a_file_that_is_no_table_says_so(admin: Browser) -> None:
     _, said = checked(admin, {"пусто.csv": b"", "deals.xlsx": b"PK\x03\x04\x00\x00"})
     assert "пусто.csv Файл пуст." in said
-    assert "deals.xlsx 1 Нулевой байт: это не текст" in said
+    assert "deals.xlsx Строка 1 Нулевой байт: это не текст" in said
 
 
 def broken_off(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
