@@ -9,6 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Browser
 
+from api.audit_verifier import verify
+from api.settings import Settings
 from domain.values import Role
 from tests.chromium import (
     AA,
@@ -46,9 +48,10 @@ SCREENS = {
 
 
 @pytest.fixture(scope="module")
-def here(shared_database: str) -> Iterator[Company]:
+def here(shared_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
     """Two managers, a late action, and August closed before it was known."""
-    with company(shared_database) as begun:
+    key = tmp_path_factory.mktemp("keys") / "signing.key"
+    with company(shared_database, settings=Settings(signing_key_file=key)) as begun:
         anna, boris = begun.manager(name="Анна Соколова"), begun.manager(name="Борис Крылов")
         begun.kind("5.00", code="proposal", evidence_required=True)
         begun.kind("-3.00", code="setback", max_per_deal=2)
@@ -133,6 +136,19 @@ def test_axe_finds_nothing(
         seen.look(PHONE, "light")
         found += violations(seen.page, f"{path} on a phone", AA)
     assert not found
+
+
+def test_an_auditor_takes_a_bundle_along(
+    browser: Browser, here: Company, people: dict[Role, Person], tmp_path: Path
+) -> None:
+    here.service.proving.catch_up()
+    with window(browser, here, people[Role.AUDITOR]) as seen:
+        seen.open("/log/evidence")
+        with seen.page.expect_download() as told:
+            seen.page.click("button:has-text('Забрать пакет')")
+        told.value.save_as(tmp_path / "bundle.jsonl")
+    with (tmp_path / "bundle.jsonl").open("rb") as lines:
+        assert verify(lines).holds
 
 
 def test_keys_move_the_day_and_open_search_and_help(
