@@ -379,8 +379,8 @@ FAULTS = (
     Fault(
         "actions done on the first day that is asked for are left out",
         "projections/actions.py",
-        '_EFFECTIVE_ON.format(event="events")} >= %(first)s',
-        '_EFFECTIVE_ON.format(event="events")} > %(first)s',
+        '{EFFECTIVE_ON.format(event="events")} >= %(first)s',
+        '{EFFECTIVE_ON.format(event="events")} > %(first)s',
         _LEDGER,
     ),
     Fault(
