@@ -118,7 +118,7 @@ SELECT row ->> 0, row ->> 1, decode(row ->> 2, 'hex'), row -> 3
 FROM locked CROSS JOIN jsonb_array_elements(%s::jsonb) AS row
 """
 """Nearly all that a command adds, in one statement: what is sent and planned for each is a tenth of
-what a command costs. The events go first, and take the writers' lock; nobody waits for a row of
+what a command costs. The writers' lock is held by then: nobody waits for a table or a row of
 somebody who waits for that.
 """
 _INSERT_PEOPLE: LiteralString = """
@@ -162,11 +162,6 @@ class Rows:
     """Who, key, hash of the request in hexadecimal digits, answer."""
     people: list[tuple[str, str]] = field(default_factory=list)
     forgotten: list[str] = field(default_factory=list)
-
-    @property
-    def are_plain(self) -> bool:
-        """Nobody and no deal is new."""
-        return not (self.managers or self.deals or self.people or self.forgotten)
 
 
 class NotDurable(psycopg.OperationalError):
@@ -215,7 +210,7 @@ class Log(PostgresApplicationRecorder):
     @contextmanager
     def appending(self) -> Iterator["Writing"]:
         """The same on the guess that nothing was appended since the last look, and that no key of
-        the orders was used before: nothing is read, and the lock is taken in passing, by the
+        the orders was used before: nothing is read, and the lock is taken on the way to the
         insert. `commit` raises Stale when the guess was wrong. Only while it `is_connected`.
         """
         assert self._connection is not None, "connected"
@@ -348,19 +343,14 @@ class Writing:
         connection = self._connection
         connection.add_notice_handler(self._noticed)
         try:
-            if not self.locked and rows.are_plain:  # a statement is a transaction of its own
-                self._append(rows)
-                status: str | None = "COMMIT"
-            else:
-                with connection.pipeline():
-                    if not self.locked:
-                        connection.execute("BEGIN")
-                        connection.execute(_LOCK)
-                    self._insert(rows)
-                    committed = connection.execute("COMMIT")
-                status = committed.statusmessage
-            if status != "COMMIT" or self._warnings:
-                raise NotDurable(f"{status} {self._warnings}")
+            with connection.pipeline():
+                if not self.locked:  # before the tables: whoever switches ledgers locks them second
+                    connection.execute("BEGIN")
+                    connection.execute(_LOCK)
+                self._insert(rows)
+                committed = connection.execute("COMMIT")
+            if committed.statusmessage != "COMMIT" or self._warnings:
+                raise NotDurable(f"{committed.statusmessage} {self._warnings}")
         except UniqueViolation as error:
             if self.locked:
                 raise

@@ -1049,7 +1049,7 @@ FAULTS = (
     Fault(
         "the lock is not taken before a deal that is new",
         "application/log.py",
-        "                        connection.execute(_LOCK)\n",
+        "                    connection.execute(_LOCK)\n",
         "",
         "test_transactor.py::test_whoever_opens_a_deal_waits_for_the_writers_lock_with_empty_hands",
     ),
