@@ -1003,8 +1003,8 @@ FAULTS = (
     Fault(
         "a warning at the commit is passed over",
         "application/log.py",
-        '            if status != "COMMIT" or self._warnings:\n',
-        '            if status != "COMMIT":\n',
+        '            if committed.statusmessage != "COMMIT" or self._warnings:\n',
+        '            if committed.statusmessage != "COMMIT":\n',
         "test_transactor.py"
         "::test_a_commit_that_warns_is_not_taken_for_done_and_its_key_tells_later",
     ),
