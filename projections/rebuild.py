@@ -115,14 +115,17 @@ def owner(conninfo: str) -> Iterator[Connection[TupleRow]]:
     On tables in the making it waits for autovacuum, which gives way in a second.
     """
     with psycopg.connect(conninfo, autocommit=True, connect_timeout=5) as connection:
-        connection.execute("SET ROLE dealfolio_owner; SET lock_timeout = '30s'")
+        connection.execute("SET ROLE dealfolio_owner; SET lock_timeout = '5s'")
         connection.execute("SET synchronous_commit = off")
-        row = connection.execute("SELECT pg_try_advisory_lock(%s)", [REBUILDERS_LOCK]).fetchone()
-        if row is None or not row[0]:
-            raise Busy("another rebuild or verification of this database is under way")
+        try:  # for a while: a server notices later that somebody was killed
+            connection.execute("SELECT pg_advisory_lock(%s)", [REBUILDERS_LOCK])
+        except psycopg.errors.LockNotAvailable as error:
+            said = "another rebuild or verification of this database is under way"
+            raise Busy(said) from error
+        connection.execute("SET lock_timeout = '30s'")
         try:
             yield connection
-        finally:  # a server notices later that somebody has left
+        finally:  # likewise of whoever has left
             with suppress(psycopg.Error):
                 connection.execute("SELECT pg_advisory_unlock(%s)", [REBUILDERS_LOCK])
 
