@@ -2,11 +2,7 @@
 against what is known now.
 """
 
-import os
-import sys
 from collections.abc import Callable
-from datetime import date
-from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -31,12 +27,11 @@ from api.problems import language_of
 from api.routes import v1_router
 from api.service import Service
 from api.words import NOT_WHAT_WAS_CERTIFIED, Language
-from domain.errors import NotFound
 from domain.events import instant_text
-from domain.values import ManagerId, value_text
+from domain.values import value_text
 from projections.certified import Certified, CertifiedRow, certified_from_ledger
 from projections.journal import Format, Journal, Read
-from projections.point import BEYOND, Knowledge, Point, point_at
+from projections.point import Point
 
 router = v1_router(tags=["audit"], responses=QUESTION_REFUSALS)
 
@@ -152,36 +147,3 @@ def reading(service: Service, point: Point) -> Read[Any]:
             return service.standbys.read(cursor, point.position, question)
 
     return read
-
-
-def write_journal(
-    service: Service,
-    format_: Format,
-    output: Path | None,
-    as_of: date | None,
-    knowledge: Knowledge,
-    manager_id: str | None,
-    progress: Callable[[int, int], None],
-) -> None:
-    """The same into a file, which is there only when it is whole, or to standard output. Raises
-    NotFound, InTheFuture, Invalid.
-    """
-    with service.asking() as cursor:
-        point = point_at(cursor, service.clock, as_of, knowledge)
-        known = service.directory.at(cursor, BEYOND).people.managers
-    if manager_id is not None and manager_id not in known:
-        raise NotFound("manager", manager_id)
-    managers = None if manager_id is None else {ManagerId(manager_id)}
-    made = Journal(reading(service, point), point, managers)
-    total = made.count()
-    pieces = made.text(format_, service.settings.zone, lambda done: progress(done, total))
-    if output is None:
-        sys.stdout.writelines(pieces)
-        return
-    unfinished = output.with_name(f".{output.name}.{os.getpid()}")
-    try:
-        with unfinished.open("w", encoding="utf-8") as file:
-            file.writelines(pieces)
-        unfinished.replace(output)
-    finally:
-        unfinished.unlink(missing_ok=True)
