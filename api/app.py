@@ -30,6 +30,7 @@ from api import (
     log,
     portfolios,
     previews,
+    reports,
     signin,
     signin_oidc,
 )
@@ -61,6 +62,7 @@ from api.pages import (
 from api.pages import deals as deals_page
 from api.pages import evidence as evidence_page
 from api.pages import integrity as integrity_page
+from api.pages import reports as reports_pages
 from api.pages.frame import show_problem, wants_page
 from api.problems import Problem, language_of, problem_of, respond
 from api.service import Service
@@ -95,6 +97,7 @@ _ROUTERS = tuple(
         credentials,
         batches,
         previews,
+        *reports.ROUTERS,
     )
 )
 
@@ -115,6 +118,7 @@ _PAGES = (
     imports,  # before accounts, whose addresses are any
     evidence_page,
     integrity_page,
+    *reports_pages.PAGES,
     accounts,
     sign_in,
 )

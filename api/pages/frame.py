@@ -39,6 +39,7 @@ SECTIONS: tuple[tuple[str, str, Task], ...] = (
     ("/deals", "Deals", Task.SEE),
     ("/confirmations", "Claims", Task.JUDGE),
     ("/movement", "Movement", Task.SEE),
+    ("/reports", "Reports", Task.SEE),
     ("/catalogue", "Catalogue", Task.LOOK_UP),
     ("/periods", "Periods", Task.LOOK_UP),
     ("/log", "Log", Task.AUDIT),

@@ -3,20 +3,18 @@ along, every row with the way to its event, deal or manager.
 """
 
 from asyncio import gather
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from fastapi import APIRouter, Response
 
 from api.pages import figures
-from api.pages.frame import Page, gettext, show
+from api.pages.blocks import Block, Cell, Cells, block_file
+from api.pages.frame import Page, show
 from api.pages.journal import TYPES
 from api.pages.people import People, called
-from api.pages.periods import local
-from api.pages.sheets import Column, Sheet, sheet
+from api.pages.sheets import Column
 from api.pages.visit import Visit, VisitDep
-from api.problems import Problem
 
 router = APIRouter(route_class=Page, include_in_schema=False)
 
@@ -31,29 +29,6 @@ UNSAID: Mapping[str, str] = {
     "late_after": "2", "month_end": "3", "near": "7", "high_weight": "5.00",
 }  # fmt: skip
 """Thresholds as they are when nobody says otherwise."""
-
-
-class Cell(NamedTuple):
-    """`value` as it is taken along, `shown` as it is read; `link` leads to what it is about."""
-
-    value: Any
-    shown: str
-    link: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """One question: what it counts, which reasons there are that harm nobody, and what was found.
-    `number` is how many rows there are in all.
-    """
-
-    name: str
-    title: str
-    counts: str
-    innocent: str
-    columns: Sequence[Column]
-    rows: Sequence[Sequence[Cell]]
-    number: int
 
 
 @router.get("/log/integrity")
@@ -75,15 +50,9 @@ async def integrity(visit: VisitDep) -> Response:
 @router.get("/log/integrity/{file}")
 async def taken_along(file: str, visit: VisitDep) -> Response:
     """One block, as `late.excel.csv`."""
-    name, _, kind = file.partition(".")
     answer, _, _, blocks = await _found(visit)
-    for block in blocks:
-        if block.name == name:
-            rows = [[cell.value for cell in row] for row in block.rows]
-            point = {**answer, "from": answer["first_day"]}
-            made = Sheet(f"integrity-{name}", block.columns, rows, point, answer["currency"])
-            return sheet(visit, kind, made)
-    raise Problem("not-found", what="address")
+    point = {**answer, "from": answer["first_day"]}
+    return block_file(visit, file, blocks, "integrity", point, answer["currency"])
 
 
 Found = tuple[Mapping[str, Any], People, Sequence[Mapping[str, Any]], Sequence[Block]]
@@ -117,19 +86,8 @@ def _actors(told: object) -> set[str]:
             return set()
 
 
-@dataclass(frozen=True, slots=True)
-class Teller:
-    """Tells the answer in the language of the visit."""
-
-    visit: Visit
-    people: People
-    authors: Mapping[str, str]
-    kinds: Mapping[str, str]
-    currency: str
-
-    @property
-    def say(self) -> Callable[[str], str]:
-        return gettext(self.visit.language)
+class Teller(Cells):
+    """Tells the answer, block by block."""
 
     def blocks(self, answer: Mapping[str, Any]) -> Sequence[Block]:
         return (
@@ -144,8 +102,6 @@ class Teller:
             self._unconfirmed(answer["unconfirmed"]),
         )
 
-    # ------------------------------------------------------------------ the blocks
-
     def _late(self, lines: Sequence[Mapping[str, Any]]) -> Block:
         say = self.say
         lags = ("the same day", "1–2 days", "3–5 days", "6–20 days", "over 20 days")
@@ -158,9 +114,9 @@ class Teller:
         ]
         rows = [
             (
-                self._author(one["actor"]), self._count(one["entries"]), self._count(one["late"]),
-                *map(self._count, one["lags"]), self._percent(one["share"]),
-                self._count(one["median"]), self._count(one["most"], at=one["position"]),
+                self.author(one["actor"]), self.count(one["entries"]), self.count(one["late"]),
+                *map(self.count, one["lags"]), self.percent(one["share"]),
+                self.count(one["median"]), self.count(one["most"], at=one["position"]),
             )
             for one in lines
         ]  # fmt: skip
@@ -182,11 +138,11 @@ class Teller:
         ]
         rows = [
             (
-                self._manager(one["manager_id"]), self._count(one["actions"]),
-                self._count(one["actions_dated"]), self._count(one["actions_recorded"]),
-                self._percent(one["dated_share"]), self._percent(one["recorded_share"]),
-                self._money(one["value"]), self._money(one["value_dated"]),
-                self._money(one["value_recorded"]),
+                self.manager(one["manager_id"]), self.count(one["actions"]),
+                self.count(one["actions_dated"]), self.count(one["actions_recorded"]),
+                self.percent(one["dated_share"]), self.percent(one["recorded_share"]),
+                self.money(one["value"]), self.money(one["value_dated"]),
+                self.money(one["value_recorded"]),
             )
             for one in told["managers"]
         ]  # fmt: skip
@@ -212,12 +168,12 @@ class Teller:
         ]
         rows = [
             (
-                self._when(one["recorded_at"], one["position"]), self._deal(one),
-                self._text(types[one["event"]]), self._author(one["actor"]),
-                self._raised(one, "before"), self._raised(one, "after"),
-                self._text(self.kinds.get(one["action_type"], one["action_type"])),
-                self._percent(one["weight"], at=one["action_position"]),
-                self._count(one["days"]), self._count(one["heavy"]),
+                self.when(one["recorded_at"], one["position"]), self.deal(one),
+                self.text(types[one["event"]]), self.author(one["actor"]),
+                self.raised(one, "before"), self.raised(one, "after"),
+                self.text(self.kinds.get(one["action_type"], one["action_type"])),
+                self.percent(one["weight"], at=one["action_position"]),
+                self.count(one["days"]), self.count(one["heavy"]),
             )
             for one in lines
         ]  # fmt: skip
@@ -239,10 +195,10 @@ class Teller:
         ]
         rows = [
             (
-                self._author(one["actor"]), self._manager(one["manager_id"]),
-                self._count(one["confirmed"]), self._percent(one["author_share"]),
-                self._percent(one["manager_share"]),
-                self._count(one["position"], at=one["position"]),
+                self.author(one["actor"]), self.manager(one["manager_id"]),
+                self.count(one["confirmed"]), self.percent(one["author_share"]),
+                self.percent(one["manager_share"]),
+                self.count(one["position"], at=one["position"]),
             )
             for one in lines
         ]  # fmt: skip
@@ -264,12 +220,12 @@ class Teller:
         ]
         rows = [
             (
-                self._text(one["text"]), self._count(one["number"]), self._count(one["deals"]),
-                self._deal(use),
-                self._text(self.kinds.get(use["action_type"], use["action_type"])),
-                self._text(", ".join(map(self.people.name, use["managers"]))),
-                self._author(use["actor"]), self._date(use["effective_on"]),
-                self._when(use["recorded_at"], use["position"]),
+                self.text(one["text"]), self.count(one["number"]), self.count(one["deals"]),
+                self.deal(use),
+                self.text(self.kinds.get(use["action_type"], use["action_type"])),
+                self.text(", ".join(map(self.people.name, use["managers"]))),
+                self.author(use["actor"]), self.date(use["effective_on"]),
+                self.when(use["recorded_at"], use["position"]),
             )
             for one in lines
             for use in one["uses"]
@@ -292,9 +248,9 @@ class Teller:
         ]
         rows = [
             (
-                self._author(one["actor"]), self._count(one["withdrawals"], "#withdrawals"),
-                self._percent(one["weight"]), self._count(one["median"]),
-                self._count(one["most"]),
+                self.author(one["actor"]), self.count(one["withdrawals"], "#withdrawals"),
+                self.percent(one["weight"]), self.count(one["median"]),
+                self.count(one["most"]),
             )
             for one in lines
         ]  # fmt: skip
@@ -315,10 +271,10 @@ class Teller:
         ]
         rows = [
             (
-                self._when(one["recorded_at"], one["position"]), self._deal(one),
-                self._text(self.kinds.get(one["action_type"], one["action_type"])),
-                self._author(one["actor"]), self._text(one["reason"]),
-                self._percent(one["weight"]), self._count(one["days"], at=one["action_position"]),
+                self.when(one["recorded_at"], one["position"]), self.deal(one),
+                self.text(self.kinds.get(one["action_type"], one["action_type"])),
+                self.author(one["actor"]), self.text(one["reason"]),
+                self.percent(one["weight"]), self.count(one["days"], at=one["action_position"]),
             )
             for one in lines
         ]  # fmt: skip
@@ -341,11 +297,11 @@ class Teller:
             (
                 Cell(one["period"], one["period"],
                      self.visit.link(f"/periods/{one['period']}/certified")),
-                self._when(one["recorded_at"], one["position"]), self._author(one["actor"]),
-                self._text(one["reason"]),
-                self._count(one["closed_again"], at=one["closed_again"]),
-                self._count(one["entries"], at=one["first"]),
-                self._text(", ".join(
+                self.when(one["recorded_at"], one["position"]), self.author(one["actor"]),
+                self.text(one["reason"]),
+                self.count(one["closed_again"], at=one["closed_again"]),
+                self.count(one["entries"], at=one["first"]),
+                self.text(", ".join(
                     f"{self.authors.get(by['actor'], by['actor'])}: {by['entries']}"
                     for by in one["authors"]
                 )),
@@ -368,8 +324,8 @@ class Teller:
         ]
         rows = [
             (
-                self._manager(one["manager_id"]), self._money(one["active"]),
-                self._money(one["claimed"]), self._percent(one["share"]),
+                self.manager(one["manager_id"]), self.money(one["active"]),
+                self.money(one["claimed"]), self.percent(one["share"]),
             )
             for one in lines
         ]  # fmt: skip
@@ -379,47 +335,3 @@ class Teller:
             say("The head is away, or the claims are of this week."),
             columns, rows, len(rows),
         )  # fmt: skip
-
-    # ------------------------------------------------------------------ the cells
-
-    def _text(self, text: str) -> Cell:
-        return Cell(text, text)
-
-    def _author(self, account: str) -> Cell:
-        return self._text(self.authors.get(account, account))
-
-    def _manager(self, manager_id: str) -> Cell:
-        name = self.people.name(manager_id)
-        return Cell(name, name, self.visit.link(f"/managers/{manager_id}"))
-
-    def _deal(self, one: Mapping[str, Any]) -> Cell:
-        return Cell(one["deal_id"], one["title"], self.visit.link(f"/deals/{one['deal_id']}"))
-
-    def _count(self, number: int | None, link: str | None = None, *, at: int | None = None) -> Cell:
-        shown = "" if number is None else figures.count(number, self.visit.language)
-        return Cell(number, shown, link if at is None else self._event(at))
-
-    def _percent(self, text: str, *, at: int | None = None) -> Cell:
-        shown = f"{figures.percent(text, self.visit.language)}{figures.SPACE}%"
-        return Cell(text, shown, None if at is None else self._event(at))
-
-    def _money(self, text: str) -> Cell:
-        return Cell(text, figures.exact(text, self.currency, self.visit.language))
-
-    def _raised(self, one: Mapping[str, Any], name: str) -> Cell:
-        language, text = self.visit.language, one[name]
-        if one["event"] == "WeightChanged":
-            return Cell(text, f"{figures.percent(text, language)}{figures.SPACE}%")
-        return Cell(text, figures.exact(text, one["currency"], language))
-
-    def _date(self, text: str) -> Cell:
-        day = local(self.visit, f"{text}T12:00:00+00:00").date()
-        return Cell(text, figures.short_date(day, self.visit.language, self.visit.today))
-
-    def _when(self, text: str, position: int) -> Cell:
-        day = local(self.visit, text).date()
-        shown = figures.short_date(day, self.visit.language, self.visit.today)
-        return Cell(text, shown, self._event(position))
-
-    def _event(self, position: int) -> str:
-        return f"{self.visit.link('/log', after=position - 1)}#p{position}"

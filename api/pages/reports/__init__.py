@@ -1,0 +1,7 @@
+"""The reports as pages, one for each question of `/v1/reports`."""
+
+from types import ModuleType
+
+from api.pages.reports import index
+
+PAGES: tuple[ModuleType, ...] = (index,)

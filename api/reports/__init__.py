@@ -1,0 +1,5 @@
+"""`/v1/reports/…`: each report is one question, at a day and a knowledge as every other."""
+
+from types import ModuleType
+
+ROUTERS: tuple[ModuleType, ...] = ()
