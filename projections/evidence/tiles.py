@@ -4,7 +4,9 @@ Tile (L, N) holds the nodes of level 8 L from index 256 N on; the last one of ea
 yet. A leaf's hash is in the tile (0, index / 256). Whoever appends is alone (`follower`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, LiteralString
 
 from psycopg import Cursor
@@ -15,6 +17,8 @@ HEIGHT = 8
 WIDTH = 1 << HEIGHT
 HASH = 32
 """Bytes."""
+AT_ONCE = 256
+"""Tiles that are read at once, of 8 KB each."""
 
 _SIZE: LiteralString = """
 SELECT index * 256 + octet_length(hashes) / 32 FROM evidence.tiles
@@ -28,10 +32,9 @@ INSERT INTO evidence.tiles (level, index, hashes)
 SELECT * FROM unnest(%s::smallint[], %s::bigint[], %s::bytea[])
 ON CONFLICT (level, index) DO UPDATE SET hashes = excluded.hashes
 """
-_READ: LiteralString = """
-SELECT substr(hashes, first * 32 + 1, many * 32)
-FROM unnest(%s::smallint[], %s::bigint[], %s::int[], %s::int[])
-    WITH ORDINALITY AS asked (level, index, first, many, number)
+_TILES: LiteralString = """
+SELECT hashes FROM unnest(%s::smallint[], %s::bigint[])
+    WITH ORDINALITY AS asked (level, index, number)
 LEFT JOIN evidence.tiles USING (level, index)
 ORDER BY number
 """
@@ -80,29 +83,47 @@ def tile(cursor: Cursor[Any], level: int, index: int, width: int) -> bytes | Non
 
 
 def reader(cursor: Cursor[Any]) -> Read:
-    """All nodes that are asked for at once, with one look. Raises LookupError for one that is not
-    there: whoever asks knows how many leaves there are.
+    """All nodes that are asked for at once, each tile looked at once. Raises LookupError for one
+    that is not there: whoever asks knows how many leaves there are.
     """
 
     def read(nodes: Sequence[Node]) -> list[bytes]:
-        if not nodes:
-            return []
-        places = [_place(node) for node in nodes]
-        found = [row[0] for row in cursor.execute(_READ, [*map(list, zip(*places, strict=True))])]
-        if any(
-            len(one or b"") != many * HASH for one, (*_, many) in zip(found, places, strict=True)
-        ):
-            raise LookupError("the tiles lack nodes of the tree")
-        return [folded([one[at : at + HASH] for at in range(0, len(one), HASH)]) for one in found]
+        wanted: dict[tuple[int, int], list[tuple[Node, slice]]] = defaultdict(list)
+        for node in nodes:
+            place, part = _place(node)
+            wanted[place].append((node, part))
+        found: dict[Node, bytes] = {}
+        places = list(wanted)
+        for first in range(0, len(places), AT_ONCE):
+            for place, hashes in _tiles(cursor, places[first : first + AT_ONCE]):
+                for node, part in wanted[place]:
+                    if len(beneath := hashes[part]) != part.stop - part.start:
+                        raise LookupError("the tiles lack nodes of the tree")
+                    found[node] = _folded(beneath)
+        return [found[node] for node in nodes]
 
     return read
 
 
-def _place(node: Node) -> tuple[int, int, int, int]:
-    """Level and index of the tile, where in it the node's hashes begin, and how many there are."""
+def _tiles(
+    cursor: Cursor[Any], places: Sequence[tuple[int, int]]
+) -> Iterator[tuple[tuple[int, int], bytes]]:
+    """What there is of them, by level and index."""
+    rows = cursor.execute(_TILES, [*map(list, zip(*places, strict=True))]).fetchall()
+    return zip(places, (row[0] or b"" for row in rows), strict=True)
+
+
+def _place(node: Node) -> tuple[tuple[int, int], slice]:
+    """Level and index of the tile, and where in it the hashes below the node are."""
     level, height = divmod(node.level, HEIGHT)
     index, first = divmod(node.at << height, WIDTH)
-    return level, index, first, 1 << height
+    return (level, index), slice(first * HASH, (first + (1 << height)) * HASH)
+
+
+@lru_cache(maxsize=2_048)
+def _folded(hashes: bytes) -> bytes:
+    """Neighbours' proofs need the same nodes, which never change."""
+    return folded([hashes[at : at + HASH] for at in range(0, len(hashes), HASH)])
 
 
 def leaf_hashes(cursor: Cursor[Any], positions: Sequence[int]) -> list[bytes]:
