@@ -2,8 +2,7 @@
 against what is known now.
 """
 
-from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
@@ -25,13 +24,11 @@ from api.asking import AskingDep, KnowledgeQuestion, PointQuestion
 from api.inputs import Limit, MonthName, Position
 from api.problems import language_of
 from api.routes import v1_router
-from api.service import Service
 from api.words import NOT_WHAT_WAS_CERTIFIED, Language
 from domain.events import instant_text
 from domain.values import value_text
 from projections.certified import Certified, CertifiedRow, certified_from_ledger
-from projections.journal import Format, Journal, Read
-from projections.point import Point
+from projections.journal import Format, Journal
 
 router = v1_router(tags=["audit"], responses=QUESTION_REFUSALS)
 
@@ -51,7 +48,7 @@ def journal(question: Annotated[JournalQuestion, Query()], asking: AskingDep) ->
         who = question.manager_id
         managers = None if who is None else {at.require_manager(who, point.as_of)}
     service = asking.service
-    text = Journal(reading(service, point), point, managers).text(
+    text = Journal(service.reading(point), point, managers).text(
         question.format, service.settings.zone
     )
     name = f"dealfolio-{point.as_of}-{point.position}.{question.format}"
@@ -137,13 +134,3 @@ def _row(row: CertifiedRow) -> CertifiedRowOut:
         now=value_text(row.now),
         difference=value_text(row.now - row.certified),
     )
-
-
-def reading(service: Service, point: Point) -> Read[Any]:
-    """Each question has a connection of its own, so that a slow reader holds none."""
-
-    def read(question: Callable[[Any], Any]) -> Any:  # noqa: ANN401 - what the question gives
-        with service.asking() as cursor:
-            return service.standbys.read(cursor, point.position, question)
-
-    return read

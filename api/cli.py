@@ -13,7 +13,6 @@ import uvicorn
 
 from api import cli_audit, embedded
 from api.accounts import Accounts, new_token
-from api.app import create_app
 from api.demo import NotEmpty, grant_in_the_demo, load_demo
 from api.doctor import examine, examine_standbys
 from api.doctor_evidence import examine_evidence
@@ -265,6 +264,7 @@ def _serve(conninfo: str, settings: Settings) -> None:
     if settings.signing_key_file is not None:
         os.environ["DEALFOLIO_SIGNING_KEY_FILE"] = str(settings.signing_key_file)
     alone = settings.workers == 1
+    create_app = import_module("api.app").create_app  # half of what there is to load
     uvicorn.run(
         create_app(Service(conninfo, settings)) if alone else "api.app:create_app",
         factory=not alone,

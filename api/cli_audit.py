@@ -11,7 +11,6 @@ from typing import Annotated, Any, BinaryIO
 import typer
 from psycopg import Cursor
 
-from api.audit import reading
 from api.audit_bundle import bundle_lines
 from api.audit_verifier import check_file
 from api.service import Service
@@ -123,7 +122,7 @@ def write_journal(
     with service.asking() as cursor:
         point = point_at(cursor, service.clock, as_of, knowledge)
         who = _known(service, cursor, manager, BEYOND)
-    made = Journal(reading(service, point), point, None if who is None else {who})
+    made = Journal(service.reading(point), point, None if who is None else {who})
     total = made.count()
     pieces = made.text(format_, service.settings.zone, lambda done: progress(done, total))
     if output is None:

@@ -30,8 +30,9 @@ from application.orders import Unavailable
 from domain.values import ManagerId
 from projections.directory import DirectoryView
 from projections.evidence.completeness import RowTrees
+from projections.journal import Read
 from projections.memory import OPENING, Memory
-from projections.point import Clock
+from projections.point import Clock, Point
 from projections.portfolio import totals_at
 from projections.snapshots import close_next_cut
 
@@ -96,6 +97,17 @@ class Service:
         except psycopg.OperationalError as error:
             self._pool.drain()  # the others are as likely to be dead, and may not even say so
             raise Unavailable(str(error)) from error
+
+    def reading(self, point: Point) -> Read[Any]:
+        """Many questions about one point, each by a connection of its own, so that a slow reader
+        holds none.
+        """
+
+        def read(question: Callable[[Any], Any]) -> Any:  # noqa: ANN401 - what the question gives
+            with self.asking() as cursor:
+                return self.standbys.read(cursor, point.position, question)
+
+        return read
 
     def learn(self, manager: ManagerId) -> None:
         """Learn a manager's deals by heart; one manager at a time, others when they come again."""

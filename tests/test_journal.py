@@ -21,7 +21,6 @@ from beancount.ops import summarize
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.audit import reading
 from api.cli_audit import write_journal
 from api.service import Service
 from api.settings import Settings
@@ -127,7 +126,7 @@ def recorded(service: Service, plot: Plot) -> Chapter:
 def written(service: Service, chapter: Chapter, format_: Format, as_of: date, position: int) -> str:
     with service.asking() as cursor:
         point = point_at(cursor, service.clock, as_of, Knowledge(position=position))
-    return "".join(Journal(reading(service, point), point, chapter.people).text(format_, ZONE))
+    return "".join(Journal(service.reading(point), point, chapter.people).text(format_, ZONE))
 
 
 def _name(manager: str, deal_id: UUID | str, account: str) -> str:
