@@ -11,6 +11,7 @@ QUESTIONS: Mapping[str, Task] = {
     "getSeries": Task.SEE,
     "getMovement": Task.SEE,
     "getRestatement": Task.AUDIT,
+    "getActivity": Task.SEE,
     "previewBatch": Task.SEE,
     "listDeals": Task.SEE,
     "listActions": Task.SEE,

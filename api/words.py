@@ -613,6 +613,8 @@ FIELDS: Mapping[str, tuple[str, str]] = {
         " {why}",
     ),
     "from-after-to": ("начало позже конца", "the beginning is after the end"),
+    "after-as-of": ("позже, чем as_of", "is after as_of"),
+    "too-many-days": ("слишком много дней: не больше {most}", "too many days: {most} at most"),
     "too-many-points": ("слишком много точек: не больше {most}", "too many points: {most} at most"),
     "too-many-events": (
         "слишком много событий: не больше {most}",

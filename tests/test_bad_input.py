@@ -293,6 +293,9 @@ QUESTIONS: dict[str, Request] = {
     ),
     "team's series": asking("/v1/portfolios/series", **SPAN, team_id="{team}"),
     "movement": asking("/v1/portfolios/movement", **SPAN, manager_id="{manager}", currency="RUB"),
+    "activity": asking(
+        "/v1/reports/activity", **SPAN, as_of="2026-06-30", team_id="{team}", currency="RUB"
+    ),
     "restatement": asking(
         "/v1/portfolios/restatement",
         as_of="2026-06-30",
