@@ -129,9 +129,10 @@ def activity(question: Annotated[ActivityQuestion, Query()], asking: AskingDep) 
         earlier = {one for one in shown if at.sees(one, span.before.eve)}
         now, before = at.read(
             point.position,
-            lambda cursor: activities_from_ledger(
-                cursor, span, point.as_of, point.position, currency, who
-            ),
+            lambda cursor: [
+                activities_from_ledger(cursor, one, point.as_of, point.position, currency, who)
+                for one in (span, span.before)
+            ],
         )
         called = names(at.cursor)
     lines = _lines(shown, earlier, now, before, called)

@@ -18,7 +18,7 @@ from pydantic_core import from_json
 
 from domain.history import known, state_at, steps
 from domain.ledger import holdings
-from domain.values import Account, DealId, ManagerId, split
+from domain.values import Account, ManagerId, split
 from projections.actions import EFFECTIVE_ON
 from projections.ledger import EVERYBODY, SOME, THEIRS_BY_DAY, managers_asked, whose
 from projections.portfolio import Log
@@ -120,7 +120,6 @@ class _Done(NamedTuple):
     """A live positive action: the nominal weight of each who performed it."""
 
     deal_id: UUID
-    effective_on: date
     claimed: bool
     weights: Mapping[ManagerId, int]
 
@@ -196,7 +195,7 @@ def activity_of(
             if action.live and not action.is_setback and span.has(action.effective_on):
                 parts = zip(action.performers, action.entries, strict=True)
                 weights = {performer: entry.weight for performer, entry in parts}
-                counting.do(_Done(deal_id, action.effective_on, action.claimed, weights))
+                counting.do(_Done(deal_id, action.claimed, weights))
         days = [span.eve, *{fact.effective_on for fact in facts if span.has(fact.effective_on)}]
         theirs = {
             manager
@@ -218,31 +217,28 @@ AND position + 0 <= %(position)s AND currency = %(currency)s
 _MOVED: dict[LiteralString, LiteralString] = {
     who: f"""
 WITH who AS MATERIALIZED ({who})
-SELECT manager_id, effective_on >= %(middle)s, due_cause,
-       coalesce(sum(amount) FILTER (WHERE account = 'active'), 0), sum(progress)
+SELECT manager_id, due_cause, coalesce(sum(amount) FILTER (WHERE account = 'active'), 0),
+       sum(progress)
 FROM ledger.postings JOIN who USING (manager)
 WHERE {THEIRS_BY_DAY[who]} AND {_IN_THE_SPAN}
-GROUP BY 1, 2, 3
+GROUP BY 1, 2
 """
     for who in (EVERYBODY, SOME)
 }
 _ENTERED: dict[LiteralString, LiteralString] = {
     who: f"""
-WITH who AS MATERIALIZED ({who}), changed AS (
-    SELECT manager, deal, effective_on, sum(deals) AS change FROM ledger.postings
+WITH who AS MATERIALIZED ({who})
+SELECT manager_id, count(*) FROM (
+    SELECT DISTINCT ON (manager, deal) manager, sum(deals) AS change FROM ledger.postings
     WHERE {THEIRS_BY_DAY[who]} AND {_IN_THE_SPAN} AND deals <> 0
     GROUP BY manager, deal, effective_on HAVING sum(deals) <> 0
-)
-SELECT manager_id, is_now, count(*) FROM (
-    SELECT DISTINCT ON (manager, deal, effective_on >= %(middle)s)
-           manager, change, effective_on >= %(middle)s AS is_now
-    FROM changed ORDER BY manager, deal, effective_on >= %(middle)s, effective_on
+    ORDER BY manager, deal, effective_on
 ) AS first_change JOIN who USING (manager)
-WHERE change > 0 GROUP BY 1, 2
+WHERE change > 0 GROUP BY 1
 """
     for who in (EVERYBODY, SOME)
 }
-"""Deals that were not somebody's on the eve of a span, and then were: by their first change."""
+"""Deals that were not somebody's on the eve of the span, and then were: by their first change."""
 _PERFORMED: dict[LiteralString, LiteralString] = {
     who: f"""
 WITH who AS MATERIALIZED ({who}), done AS MATERIALIZED (
@@ -277,28 +273,24 @@ def activities_from_ledger(
     position: int,
     currency: str,
     managers: Collection[ManagerId] | None,
-) -> tuple[dict[ManagerId, Activity], dict[ManagerId, Activity]]:
-    """The same of the span and of the span before it: sums of the ledger, and from the log the
-    actions of both with what amended them.
-    """
-    spans = span, span.before
-    now, before = _Counting(managers), _Counting(managers)
+) -> dict[ManagerId, Activity]:
+    """The same: sums of the ledger, and from the log the span's actions with what amended them."""
+    counting = _Counting(managers)
     asked = {
-        "first": span.before.first, "middle": span.first, "last": span.last,
-        "position": position, "currency": currency, "managers": managers_asked(managers),
+        "first": span.first, "last": span.last, "position": position, "currency": currency,
+        "managers": managers_asked(managers),
     }  # fmt: skip
     who = whose(managers)
-    for manager, is_now, cause, amount, points in cursor.execute(_MOVED[who], asked):
-        (now if is_now else before).move(ManagerId(manager), cause, int(amount), int(points))
-    for manager, is_now, number in cursor.execute(_ENTERED[who], asked):
-        (now if is_now else before).deals[ManagerId(manager)] += number
-    for one, counting in zip(spans, (now, before), strict=True):
-        for held_in, manager, held in standings(cursor, one.eve, position, managers):
-            if held_in == currency:
-                counting.deals[manager] += held.deals
+    for manager, cause, amount, points in cursor.execute(_MOVED[who], asked):
+        counting.move(ManagerId(manager), cause, int(amount), int(points))
+    for manager, number in cursor.execute(_ENTERED[who], asked):
+        counting.deals[ManagerId(manager)] += number
+    for held_in, manager, held in standings(cursor, span.eve, position, managers):
+        if held_in == currency:
+            counting.deals[manager] += held.deals
     for action in _done(cursor, cursor.execute(_PERFORMED[who], asked).fetchall(), as_of, asked):
-        (now if span.has(action.effective_on) else before).do(action)
-    return now.activities(), before.activities()
+        counting.do(action)
+    return counting.activities()
 
 
 def _done(
@@ -311,8 +303,7 @@ def _done(
     amended = _amendments(cursor, {deal for deal, _ in rows}, as_of, asked)
     found = []
     for deal, state in rows:
-        told = from_json(state)
-        data = told["data"]
+        data = from_json(state)["data"]
         weights = [_basis_points(one["weight"]) for one in data["credits"]]
         claimed, live = data["needs_confirmation"], True
         for topic, weight in amended.get(data["action_id"], ()):
@@ -325,9 +316,8 @@ def _done(
                     live = False
         if live:
             performers = [ManagerId(one["manager_id"]) for one in data["credits"]]
-            day = date.fromisoformat(told["effective_on"])
             by_manager = dict(zip(performers, weights, strict=True))
-            found.append(_Done(DealId(deal), day, claimed, by_manager))
+            found.append(_Done(deal, claimed, by_manager))
     return found
 
 
