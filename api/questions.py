@@ -12,6 +12,7 @@ QUESTIONS: Mapping[str, Task] = {
     "getMovement": Task.SEE,
     "getRestatement": Task.AUDIT,
     "getActivity": Task.SEE,
+    "listTargets": Task.SEE,
     "previewBatch": Task.SEE,
     "listDeals": Task.SEE,
     "listActions": Task.SEE,

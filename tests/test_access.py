@@ -212,6 +212,13 @@ OTHERS: Mapping[tuple[str, str], tuple[Callable[[], dict[str, Any]], set[str]]] 
         lambda: {"effective_from": "2027-01-01"}, {"director"},
     ),
     ("POST", "/v1/rules/backdating"): (lambda: {"working_days": 5, **WHY}, {"director"}),
+    ("POST", "/v1/targets"): (
+        lambda: {
+            "manager_id": "vera", "measure": "actions", "number": 9, "first_day": TODAY,
+            "last_day": TODAY, **WHY,
+        },
+        {"director"},
+    ),
     ("POST", "/v1/accounts"): (lambda: {"name": "Пётр", "role": "auditor"}, {"admin"}),
 }  # fmt: skip
 
@@ -259,7 +266,7 @@ OF_A_MANAGER = ("/portfolio", "/portfolio/series?from=2026-01-01&to=2026-10-20&s
 OF_EVERYBODY = (
     "/v1/portfolios", "/v1/portfolios/series?from=2026-01-01&to=2026-10-20&step=month",
     "/v1/portfolios/movement?from=2026-01-01&to=2026-10-20", "/v1/deals", "/v1/actions",
-    "/v1/reports/activity?from=2026-01-01",
+    "/v1/reports/activity?from=2026-01-01", "/v1/targets",
 )  # fmt: skip
 FOR_ALL = ("/v1/action-types", "/v1/managers", "/v1/teams", "/v1/periods", "/v1/rules")
 FOR_AUDIT = (

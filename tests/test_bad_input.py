@@ -296,6 +296,7 @@ QUESTIONS: dict[str, Request] = {
     "activity": asking(
         "/v1/reports/activity", **SPAN, as_of="2026-06-30", team_id="{team}", currency="RUB"
     ),
+    "targets": asking("/v1/targets", as_of="2026-06-30", known_at="2026-10-19", limit="10"),
     "restatement": asking(
         "/v1/portfolios/restatement",
         as_of="2026-06-30",

@@ -13,8 +13,9 @@ from api.asking import AskingDep, PointQuestion
 from api.inputs import Currency, Day, Id
 from api.portfolios import counted
 from api.routes import v1_router
+from api.targets import AttainmentOut, attained
 from domain.errors import Invalid
-from domain.values import ManagerId, decimal_text, value_text
+from domain.values import ManagerId, TeamId, decimal_text, value_text
 from projections.directory import names
 from projections.integrity import share
 from projections.reports.activity import (
@@ -100,7 +101,8 @@ class ActivityMedian(Out):
 
 class ActivityAnswer(Asked):
     """The span and the one of as many days before it, all days inclusive. `total` is the sum of the
-    lines: what two did together counts for both.
+    lines: what two did together counts for both. `targets` are those that have the last day among
+    theirs.
     """
 
     first_day: date = Field(examples=["2026-06-01"])
@@ -111,6 +113,7 @@ class ActivityAnswer(Asked):
     managers: list[ActivityLine]
     total: ActivitySum
     median: ActivityMedian | None
+    targets: list[AttainmentOut]
 
 
 @router.get("/reports/activity", operation_id="getActivity", response_model=ActivityAnswer)
@@ -134,6 +137,8 @@ def activity(question: Annotated[ActivityQuestion, Query()], asking: AskingDep) 
                 for one in (span, span.before)
             ],
         )
+        team = None if question.team_id is None else TeamId(question.team_id)
+        targets = attained(at, point, span.last, {*shown}, team)
         called = names(at.cursor)
     lines = _lines(shown, earlier, now, before, called)
     return answer(
@@ -150,6 +155,7 @@ def activity(question: Annotated[ActivityQuestion, Query()], asking: AskingDep) 
                 before=_activity(summed(before.get(one, Activity()) for one in earlier)),
             ),
             median=_median([now.get(one, Activity()) for one in shown], earlier, before),
+            targets=targets,
         )
     )
 

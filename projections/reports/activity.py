@@ -116,7 +116,7 @@ def ranks(values: Mapping[ManagerId, int]) -> dict[ManagerId, int]:
     return {who: places.index(value) + 1 for who, value in values.items()}
 
 
-class _Done(NamedTuple):
+class Done(NamedTuple):
     """A live positive action: the nominal weight of each who performed it."""
 
     deal_id: UUID
@@ -142,7 +142,7 @@ class _Counting:
             self.gained[manager][GAINS[cause]] += amount
             self.points[manager][GAINS[cause]] += points
 
-    def do(self, action: _Done) -> None:
+    def do(self, action: Done) -> None:
         for manager, weight in action.weights.items():
             if self.counts(manager):
                 self._done[manager].append((action.deal_id, weight, action.claimed))
@@ -195,7 +195,7 @@ def activity_of(
             if action.live and not action.is_setback and span.has(action.effective_on):
                 parts = zip(action.performers, action.entries, strict=True)
                 weights = {performer: entry.weight for performer, entry in parts}
-                counting.do(_Done(deal_id, action.claimed, weights))
+                counting.do(Done(deal_id, action.claimed, weights))
         days = [span.eve, *{fact.effective_on for fact in facts if span.has(fact.effective_on)}]
         theirs = {
             manager
@@ -212,7 +212,8 @@ def activity_of(
 
 _IN_THE_SPAN: LiteralString = """
 effective_on >= %(first)s AND effective_on <= %(last)s
-AND position + 0 <= %(position)s AND currency = %(currency)s
+AND position + 0 <= %(position)s
+AND (%(currency)s::text IS NULL OR currency = %(currency)s)
 """
 _MOVED: dict[LiteralString, LiteralString] = {
     who: f"""
@@ -276,30 +277,47 @@ def activities_from_ledger(
 ) -> dict[ManagerId, Activity]:
     """The same: sums of the ledger, and from the log the span's actions with what amended them."""
     counting = _Counting(managers)
-    asked = {
-        "first": span.first, "last": span.last, "position": position, "currency": currency,
-        "managers": managers_asked(managers),
-    }  # fmt: skip
-    who = whose(managers)
-    for manager, cause, amount, points in cursor.execute(_MOVED[who], asked):
-        counting.move(ManagerId(manager), cause, int(amount), int(points))
-    for manager, number in cursor.execute(_ENTERED[who], asked):
+    for manager, cause, amount, points in moved(cursor, span, position, currency, managers):
+        counting.move(manager, cause, amount, points)
+    asked = _asked(span, position, currency, managers)
+    for manager, number in cursor.execute(_ENTERED[whose(managers)], asked):
         counting.deals[ManagerId(manager)] += number
     for held_in, manager, held in standings(cursor, span.eve, position, managers):
         if held_in == currency:
             counting.deals[manager] += held.deals
-    for action in _done(cursor, cursor.execute(_PERFORMED[who], asked).fetchall(), as_of, asked):
+    for action in performed(cursor, span, as_of, position, currency, managers):
         counting.do(action)
     return counting.activities()
 
 
-def _done(
+def moved(
     cursor: Cursor[Any],
-    rows: Sequence[tuple[UUID, bytes]],
+    span: Span,
+    position: int,
+    currency: str,
+    managers: Collection[ManagerId] | None,
+) -> list[tuple[ManagerId, str, int, int]]:
+    """By manager and type of event: what the portfolio and the points gained in the span."""
+    asked = _asked(span, position, currency, managers)
+    return [
+        (ManagerId(manager), cause, int(amount), int(points))
+        for manager, cause, amount, points in cursor.execute(_MOVED[whose(managers)], asked)
+    ]
+
+
+def performed(
+    cursor: Cursor[Any],
+    span: Span,
     as_of: date,
-    asked: Mapping[str, Any],
-) -> list[_Done]:
-    """The actions that are live at the point, each by its own event and its amendments."""
+    position: int,
+    currency: str | None,
+    managers: Collection[ManagerId] | None,
+) -> list[Done]:
+    """The positive actions dated in the span that are live at the point, by their own events and
+    what amended them; with a part of one of `managers`. `currency` None: of deals in any.
+    """
+    asked = _asked(span, position, currency, managers)
+    rows = cursor.execute(_PERFORMED[whose(managers)], asked).fetchall()
     amended = _amendments(cursor, {deal for deal, _ in rows}, as_of, asked)
     found = []
     for deal, state in rows:
@@ -316,9 +334,17 @@ def _done(
                     live = False
         if live:
             performers = [ManagerId(one["manager_id"]) for one in data["credits"]]
-            by_manager = dict(zip(performers, weights, strict=True))
-            found.append(_Done(deal, claimed, by_manager))
+            found.append(Done(deal, claimed, dict(zip(performers, weights, strict=True))))
     return found
+
+
+def _asked(
+    span: Span, position: int, currency: str | None, managers: Collection[ManagerId] | None
+) -> dict[str, Any]:
+    return {
+        "first": span.first, "last": span.last, "position": position, "currency": currency,
+        "managers": managers_asked(managers),
+    }  # fmt: skip
 
 
 def _amendments(
