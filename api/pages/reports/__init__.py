@@ -2,6 +2,6 @@
 
 from types import ModuleType
 
-from api.pages.reports import activity, comparison, index
+from api.pages.reports import activity, comparison, index, targets
 
-PAGES: tuple[ModuleType, ...] = (index, activity, comparison)
+PAGES: tuple[ModuleType, ...] = (index, activity, comparison, targets)

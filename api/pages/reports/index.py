@@ -31,6 +31,11 @@ REPORTS: tuple[Report, ...] = (
         "Managers side by side",
         "The portfolios of several managers on one chart: in all, for each deal, or from one beginning.",  # noqa: E501
     ),
+    Report(
+        "/reports/targets",
+        "Targets",
+        "What managers and teams are to reach, by when, and how far they have come.",
+    ),
 )
 
 
