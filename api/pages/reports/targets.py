@@ -207,7 +207,8 @@ class Teller(Cells):
 
     def _measure(self, one: Mapping[str, Any]) -> str:
         """With the unit in which the figures of the row are."""
-        title = self.say(MEASURES[one["measure"]])
+        measure = MEASURES[one["measure"]]
+        title = self.say(measure)
         if one["amount"] is None:
             return title
         unit = figures.symbol(one["amount"]["currency"], self.visit.language)
