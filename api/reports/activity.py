@@ -1,6 +1,6 @@
 """Who moves: what was done and gained in a span of days, beside the span before it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from statistics import median_low
 from typing import Annotated
@@ -8,16 +8,18 @@ from typing import Annotated
 from fastapi import Query, Response
 from pydantic import Field
 
-from api.answers import QUESTION_REFUSALS, Asked, Figure, Out, answer, asked
-from api.asking import AskingDep, PointQuestion
+from api.answers import QUESTION_REFUSALS, Asked, Figure, Out, asked
+from api.asking import AskingDep, Desk, PointQuestion
 from api.inputs import Currency, Day, Id
 from api.portfolios import counted
+from api.reports.kept import kept
 from api.routes import v1_router
 from api.targets import AttainmentOut, attained
 from domain.errors import Invalid
 from domain.values import ManagerId, TeamId, decimal_text, value_text
 from projections.directory import names
 from projections.integrity import share
+from projections.point import Point
 from projections.reports.activity import (
     Activity,
     Gain,
@@ -125,38 +127,49 @@ def activity(question: Annotated[ActivityQuestion, Query()], asking: AskingDep) 
     with asking.desk() as at:
         point = at.point(question.as_of, question.knowledge)
         span = _span(question, point.as_of)
-        currency = at.currency(question.currency)
         who = counted(at, point, None, question.team_id, span.eve, span.last)
-        known = at.directory(point).people.managers
-        shown = [one for one in known if who is None or one in who]
-        earlier = {one for one in shown if at.sees(one, span.before.eve)}
-        now, before = at.read(
-            point.position,
-            lambda cursor: [
-                activities_from_ledger(cursor, one, point.as_of, point.position, currency, who)
-                for one in (span, span.before)
-            ],
-        )
-        team = None if question.team_id is None else TeamId(question.team_id)
-        targets = attained(at, point, span.last, {*shown}, team)
         called = names(at.cursor)
-    lines = _lines(shown, earlier, now, before, called)
-    return answer(
-        ActivityAnswer(
-            **asked(point),
-            first_day=span.first,
-            last_day=span.last,
-            before_first_day=span.before.first,
-            before_last_day=span.before.last,
-            currency=currency,
-            managers=lines,
-            total=ActivitySum(
-                now=_activity(summed(now.get(one, Activity()) for one in shown)),
-                before=_activity(summed(before.get(one, Activity()) for one in earlier)),
-            ),
-            median=_median([now.get(one, Activity()) for one in shown], earlier, before),
-            targets=targets,
-        )
+        asked_for = (
+            "activity", span, at.currency(question.currency), question.team_id,
+            frozenset(called.items()),
+        )  # fmt: skip
+        return kept(at, point, asked_for, lambda: _answer(at, point, question, span, who, called))
+
+
+def _answer(
+    at: Desk,
+    point: Point,
+    question: ActivityQuestion,
+    span: Span,
+    who: Collection[ManagerId] | None,
+    called: Mapping[ManagerId, str],
+) -> ActivityAnswer:
+    currency = at.currency(question.currency)
+    known = at.directory(point).people.managers
+    shown = [one for one in known if who is None or one in who]
+    earlier = {one for one in shown if at.sees(one, span.before.eve)}
+    now, before = at.read(
+        point.position,
+        lambda cursor: [
+            activities_from_ledger(cursor, one, point.as_of, point.position, currency, who)
+            for one in (span, span.before)
+        ],
+    )
+    team = None if question.team_id is None else TeamId(question.team_id)
+    return ActivityAnswer(
+        **asked(point),
+        first_day=span.first,
+        last_day=span.last,
+        before_first_day=span.before.first,
+        before_last_day=span.before.last,
+        currency=currency,
+        managers=_lines(shown, earlier, now, before, called),
+        total=ActivitySum(
+            now=_activity(summed(now.get(one, Activity()) for one in shown)),
+            before=_activity(summed(before.get(one, Activity()) for one in earlier)),
+        ),
+        median=_median([now.get(one, Activity()) for one in shown], earlier, before),
+        targets=attained(at, point, span.last, {*shown}, team),
     )
 
 
