@@ -74,12 +74,7 @@ def main(arguments: Sequence[str]) -> None:
     given = options.parse_args(arguments)
     only = given.only.split(",")
     if given.database:
-        if "reads" in only:
-            reads(given.database, given.rounds)
-        if "pages" in only:
-            pages(given.database, given.rounds)
-        if "reports" in only:
-            reports(given.database, given.rounds)
+        questions(given.database, given.rounds, only)
         return
     with tempfile.TemporaryDirectory() as directory:
         Path(directory).chmod(0o755)
@@ -362,6 +357,10 @@ def books(server: str, deals: int, rounds: int, only: list[str]) -> None:
     print(f"  memory of the largest of its processes: {memory:.0f} MB")
     report("rebuild, of a raw COPY of the same rows out and in", [raw / wall], ">= 0.10")
     print(f"bytes a posting, with indexes and snapshots: {size / postings:.0f}; must be <= 180")
+    questions(conninfo, rounds, only)
+
+
+def questions(conninfo: str, rounds: int, only: Sequence[str]) -> None:
     if "reads" in only:
         reads(conninfo, rounds)
     if "pages" in only:
