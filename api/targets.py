@@ -2,10 +2,10 @@
 
 from collections.abc import Collection
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import Path, Query, Request, Response
-from pydantic import Field, StrictInt, model_validator
+from pydantic import Field, JsonValue, StrictInt, model_validator
 from pydantic_core import PydanticCustomError
 
 from api.answers import (
@@ -50,7 +50,7 @@ from projections.reports.attainment import Attainment, attainments
 router = v1_router(tags=["targets"])
 
 MOST_ACTIONS = 100_000
-_WHOM = (
+_WHOM: tuple[JsonValue, ...] = (
     {"required": ["manager_id"], "properties": {"manager_id": {"type": "string"}}},
     {"required": ["team_id"], "properties": {"team_id": {"type": "string"}}},
 )
@@ -85,7 +85,7 @@ class TargetBody(Body):
     def _fits(self) -> "TargetBody":
         if (self.manager_id is None) == (self.team_id is None):
             raise PydanticCustomError("manager-or-team", "give either")
-        is_counted = self.measure == Measure.ACTIONS
+        is_counted = self.measure == "actions"
         if (self.number is None) == is_counted or (self.amount is None) != is_counted:
             raise PydanticCustomError("amount-or-number", "give either")
         return self
@@ -198,10 +198,11 @@ def attained(
     for target in at.directory(point).targets.on(last):
         promise = target.promise
         days = point.as_of, Span(promise.first_day, last).eve, last
-        if promise.manager_id in shown and at.sees(promise.manager_id, *days):
-            wanted.append((target, [promise.manager_id]))
-        is_asked_for = team in (None, promise.team_id) and _concerns(at, target, point.as_of)
-        if promise.team_id is not None and is_asked_for:
+        if promise.team_id is None:
+            assert promise.manager_id is not None, "it is somebody's"
+            if promise.manager_id in shown and at.sees(promise.manager_id, *days):
+                wanted.append((target, [promise.manager_id]))
+        elif team in (None, promise.team_id) and _concerns(at, target, point.as_of):
             wanted.append((target, at.team(promise.team_id, point, *days)))
     found = at.read(
         point.position,
@@ -218,7 +219,7 @@ def _concerns(at: Desk, target: Target, day: date) -> bool:
     return at.reach is Reach.ALL or (at.reach is Reach.TEAM and at.grant.leads(promise.team_id))
 
 
-def _target(one: Target) -> dict[str, object]:
+def _target(one: Target) -> dict[str, Any]:
     promise, amount = one.promise, one.promise.amount
     return {
         "target_id": str(promise.target_id),

@@ -78,7 +78,7 @@ def test_each_role_opens_what_the_matrix_gives_it(
     if path.startswith("/accounts"):
         only = {"admin"}
     if path.startswith("/reports/"):
-        only = set(Role) - {"admin"}
+        only = {"manager", "head", "director", "auditor"}
     status = pages[role].get(path).status_code
     assert status == (200 if only is None or role in only else 403)
 

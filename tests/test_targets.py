@@ -22,9 +22,9 @@ WHY = {"reason": "План квартала"}
 # ---------------------------------------------------------------------------- the rules
 
 
-def promise(number: int, **more: Any) -> TargetSet:
-    said = {
-        "target_id": TargetId(UUID(int=number)),
+def promise(place: int, **more: Any) -> TargetSet:
+    said: dict[str, Any] = {
+        "target_id": TargetId(UUID(int=place)),
         "measure": Measure.ACTIONS,
         "first_day": date(2026, 10, 1),
         "last_day": date(2026, 10, 10),

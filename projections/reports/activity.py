@@ -16,7 +16,7 @@ from uuid import UUID
 from psycopg import Cursor
 from pydantic_core import from_json
 
-from domain.history import known, state_at, steps
+from domain.history import known, on, state_at, steps
 from domain.ledger import holdings
 from domain.values import Account, ManagerId, split
 from projections.actions import EFFECTIVE_ON
@@ -186,7 +186,7 @@ def activity_of(
         if deal is None or deal.currency != currency:
             continue
         for step in steps(facts):
-            if span.has(step.recorded.effective_on or date.min):
+            if span.has(on(step.recorded)):
                 for (manager, account), held in step.change.items():
                     amount = held.amount if account is Account.ACTIVE else 0
                     if counting.counts(manager):
@@ -196,7 +196,7 @@ def activity_of(
                 parts = zip(action.performers, action.entries, strict=True)
                 weights = {performer: entry.weight for performer, entry in parts}
                 counting.do(Done(deal_id, action.claimed, weights))
-        days = [span.eve, *{fact.effective_on for fact in facts if span.has(fact.effective_on)}]
+        days = [span.eve, *{day for day in map(on, facts) if span.has(day)}]
         theirs = {
             manager
             for day in days

@@ -132,7 +132,7 @@ async def _found(visit: Visit) -> Comparison:
     days = sorted({day for points in held.values() for day in points})
     measure = visit.asked.get("measure", "")
     measure = measure if measure in MEASURES else "absolute"
-    deals = {}
+    deals: Mapping[tuple[str, date], int] = {}
     if measure == "per-deal":
         deals = await visit.look(lambda at: _deals(at, days, answer["position"], chosen))
     values = {one: _measured(measure, days, held[one], one, deals) for one in chosen}
@@ -147,14 +147,12 @@ def _deals(
 ) -> Mapping[tuple[str, date], int]:
     """How many deals each had; used of the days only that a series was told of."""
     currency, who = at.currency(None), [ManagerId(one) for one in managers]
-    return {
-        (manager, day): held.deals
-        for day in days
-        for held_in, manager, held in at.read(
-            position, lambda cursor, day=day: [*standings(cursor, day, position, who)]
-        )
-        if held_in == currency
-    }
+    found: dict[tuple[str, date], int] = {}
+    for day in days:
+        for held_in, manager, held in standings(at.cursor, day, position, who):
+            if held_in == currency:
+                found[manager, day] = held.deals
+    return found
 
 
 def _measured(
