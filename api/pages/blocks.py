@@ -20,7 +20,8 @@ from api.problems import Problem
 
 class Cell(NamedTuple):
     """`value` as it is taken along, `shown` as it is read; `link` leads to what it is about,
-    `title` says it exactly, and `sign` is "pos" or "neg" where that matters.
+    `title` says it exactly, `sign` is "pos" or "neg" where that matters, and `picture` is drawn
+    beside it.
     """
 
     value: Any
@@ -28,6 +29,7 @@ class Cell(NamedTuple):
     link: str | None = None
     title: str = ""
     sign: str = ""
+    picture: str = ""
 
 
 @dataclass(frozen=True, slots=True)

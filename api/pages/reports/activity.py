@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from api.pages import figures
+from api.pages import charts, figures
 from api.pages.blocks import Block, Cell, Cells, block_file
 from api.pages.frame import Page, show
 from api.pages.people import People
@@ -85,14 +85,16 @@ class Teller(Cells):
             *(Column(say(one), "money") for one in ("By effort", "Before", "Change")),
             Column(f"{say('Change')}, %", "percent"),
         ]
+        changes = [abs(float(one["change"] or 0)) for one in answer["managers"]]
+        widest = max([*changes, 0.0])
         rows = [
             (
                 self.manager(one["manager_id"]),
                 self._place(one["rank"], one["rank_before"]),
                 self.count(one["rank_before"]),
                 *self._done(one["now"], self._movement(answer, one["manager_id"], "actions")),
-                self._maybe_millions(one["before"] and one["before"]["gained"]["effort"]),
-                self._maybe_millions(one["change"], signed=True),
+                self._before(one["before"]),
+                self._change(one["change"], widest),
                 self._share(one["change_share"]),
             )
             for one in answer["managers"]
@@ -155,8 +157,14 @@ class Teller(Cells):
         shown = "" if text is None else figures.percent(text, self.visit.language)
         return Cell(text, shown)
 
-    def _maybe_millions(self, text: str | None, *, signed: bool = False) -> Cell:
-        return Cell(None, "") if text is None else self.millions(text, signed=signed)
+    def _before(self, before: Mapping[str, Any] | None) -> Cell:
+        return Cell(None, "") if before is None else self.millions(before["gained"]["effort"])
+
+    def _change(self, text: str | None, widest: float) -> Cell:
+        if text is None:
+            return Cell(None, "")
+        bar = charts.change_bar(float(text), widest)
+        return self.millions(text, signed=True)._replace(picture=bar)
 
     def _movement(self, answer: Mapping[str, Any], manager: str | None, part: str = "") -> str:
         """To the events that made it up."""
