@@ -27,7 +27,9 @@ from projections.reports.activity import (
     ranks,
     summed,
 )
+from projections.reports.kept import Kept
 from projections.snapshots import close_next_cut
+from tests.browser import page_of
 from tests.histories import (
     DAYS,
     NOON,
@@ -300,3 +302,75 @@ def test_a_head_is_told_nothing_of_a_time_in_another_team(here: Company) -> None
     assert (told["new"]["before"], told["new"]["rank_before"], told["new"]["change"]) == (
         None, None, None,
     )  # fmt: skip
+
+
+def test_whoever_was_forgotten_has_no_name_in_a_report_that_is_kept(here: Company) -> None:
+    here.director.do("/v1/managers", {"name": "Ушедший", "manager_id": "gone"})
+    point = {"as_of": "2026-03-31", "position": here.position}
+    assert "Ушедший" in here.director.get(ACTIVITY, **point).text
+    with here.service.asking() as cursor:
+        cursor.execute("DELETE FROM books.people WHERE person_id = 'gone'")
+    assert "Ушедший" not in here.director.get(ACTIVITY, **point).text
+
+
+# ---------------------------------------------------------------------------- pages
+
+
+def test_each_figure_of_the_page_leads_to_what_made_it(here: Company) -> None:
+    page = page_of(here, here.director).get("/reports/activity?from=2026-03-01&to=2026-03-31").text
+    assert "+40,0" in page
+    assert "/movement?from=2026-02-28&amp;to=2026-03-31&amp;manager_id=anna#actions" in page
+    moved = page_of(here, here.director).get("/movement?from=2026-02-28&to=2026-03-31").text
+    assert 'id="actions"' in moved
+
+
+def test_a_page_says_what_to_do_where_nothing_was_done(here: Company) -> None:
+    page = page_of(here, here.director).get("/reports/activity?from=2026-01-01&to=2026-01-02").text
+    assert "никто не сделал" in page
+
+
+@pytest.mark.parametrize(
+    ("measure", "shown"),
+    [
+        ("absolute", {"anna": ["40000000.00", "50000000.00"], "vera": ["0.00", "0.00"]}),
+        ("per-deal", {"anna": ["20000000.00", "50000000.00"], "vera": ["0.00", "0.00"]}),
+        ("indexed", {"anna": ["100.00", "125.00"], "vera": [None, None]}),
+    ],
+)
+def test_managers_are_compared_in_all_for_a_deal_and_from_one_beginning(
+    here: Company, measure: str, shown: dict[str, list[str | None]]
+) -> None:
+    """Week by week, from the first Sunday on."""
+    asked = f"from=2026-02-28&to=2026-03-31&measure={measure}&m1=anna&m2=vera&m3=nobody"
+    director = page_of(here, here.director)
+    table = director.get(f"/reports/comparison/points.json?{asked}").json()
+    columns = [{**row} for row in table["rows"]]
+    names = [name for name in columns[0] if name != "Дата"]
+    assert len(names) == 2, "whoever is not there is left out"
+    for name, values in zip(names, shown.values(), strict=True):
+        assert [columns[-1][name], columns[0][name]] == values
+    page = director.get(f"/reports/comparison?{asked}").text
+    assert page.count('class="sl ') == (4 if measure != "indexed" else 2), "wide, and for a phone"
+
+
+def test_a_manager_is_compared_with_nobody_whom_they_may_not_see(here: Company) -> None:
+    anna = page_of(here, here.hire("manager", manager_id="anna"))
+    page = anna.get("/reports/comparison?m1=vera&m2=anna").text
+    assert "Вера" not in page.partition("<main")[2]
+    assert 'value="vera"' not in page
+
+
+# ---------------------------------------------------------------------------- what is kept
+
+
+def test_what_was_wanted_longest_ago_is_forgotten_first() -> None:
+    kept = Kept(most_bytes=5)
+    for name in ("a", "b"):
+        kept.keep(name, b"22")
+    kept.find("a")
+    kept.keep("c", b"22")
+    assert [kept.find(name) for name in "abc"] == [b"22", None, b"22"]
+    kept.keep("c", b"333")
+    assert [kept.find(name) for name in "ac"] == [b"22", b"333"]
+    kept.keep("d", b"666666")
+    assert [kept.find(name) for name in "acd"] == [None, None, None]
