@@ -36,6 +36,7 @@ class Recorded(Out):
     deal_id: Uuid | None = Field(default=None, examples=["0f8c3a52-55a4-4b0c-9c0e-0b7e0a4b6f11"])
     action_id: Uuid | None = None
     team_id: Uuid | None = None
+    target_id: Uuid | None = None
     manager_id: str | None = None
     code: str | None = None
     period: str | None = None

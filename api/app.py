@@ -33,6 +33,7 @@ from api import (
     reports,
     signin,
     signin_oidc,
+    targets,
 )
 from api.accounts import Accounts
 from api.answers import EDGE_REFUSALS
@@ -97,6 +98,7 @@ _ROUTERS = tuple(
         credentials,
         batches,
         previews,
+        targets,
         *reports.ROUTERS,
     )
 )

@@ -17,6 +17,7 @@ from domain.deal_commands import OpenDeal, PerformAction
 from domain.decisions import Command
 from domain.directory_commands import CreateTeam, DefineActionType, RegisterManager
 from domain.errors import IdempotencyKeyReused, Refusal, SignedOut
+from domain.target_commands import SetTarget
 
 MOST_COMMANDS = 1_000
 MOST_BATCH_BYTES = 2**20
@@ -27,6 +28,7 @@ _MADE: Mapping[type, str] = {
     CreateTeam: "team_id",
     RegisterManager: "manager_id",
     DefineActionType: "code",
+    SetTarget: "target_id",
 }
 """The id that each command makes."""
 _OF_ALL = IdempotencyKeyReused, SignedOut

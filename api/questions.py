@@ -11,6 +11,8 @@ QUESTIONS: Mapping[str, Task] = {
     "getSeries": Task.SEE,
     "getMovement": Task.SEE,
     "getRestatement": Task.AUDIT,
+    "getActivity": Task.SEE,
+    "listTargets": Task.SEE,
     "previewBatch": Task.SEE,
     "listDeals": Task.SEE,
     "listActions": Task.SEE,

@@ -34,6 +34,7 @@ from projections.journal import Read
 from projections.memory import OPENING, Memory
 from projections.point import Clock, Point
 from projections.portfolio import totals_at
+from projections.reports.kept import Kept
 from projections.snapshots import close_next_cut
 
 CUTS_EVERY_SECONDS = 5.0
@@ -59,6 +60,7 @@ class Service:
             portfolio_deals,
             lambda lines: portfolio_figures(lines, settings.currency),
         )
+        self.kept = Kept()
         self.reads = ReadLog(self.asking)
         self._learning = Lock()
         self._now = now

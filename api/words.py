@@ -429,6 +429,12 @@ WHY: Mapping[Obstacle, tuple[str, str]] = {
         "это последняя учётная запись администратора.",
         "this is the last administrator's account.",
     ),
+    Obstacle.TARGET_OVER: (
+        "дни этой цели прошли {last_day}: что было обещано, больше не меняется. Поставьте цель на"
+        " другие дни.",
+        "the days of this target were over on {last_day}: what was promised changes no more. Set"
+        " one for other days.",
+    ),
     Obstacle.ALREADY_FORGOTTEN: (
         "{name} уже забыт: имени и почты здесь нет, ничего не изменилось.",
         "{name} was forgotten before: no name and no e-mail is here, and nothing was changed.",
@@ -502,6 +508,7 @@ THINGS: Mapping[str, tuple[str, str]] = {
     "person": ("менеджера или учётной записи", "manager or account"),
     "import": ("загрузки", "import"),
     "issuer": ("службы входа", "issuer of identities"),
+    "target": ("цели", "target"),
     "checkpoint": ("контрольной точки", "checkpoint"),
     "tile": ("части дерева", "tile of the tree"),
 }
@@ -613,6 +620,16 @@ FIELDS: Mapping[str, tuple[str, str]] = {
         " {why}",
     ),
     "from-after-to": ("начало позже конца", "the beginning is after the end"),
+    "after-as-of": ("позже, чем as_of", "is after as_of"),
+    "too-many-days": ("слишком много дней: не больше {most}", "too many days: {most} at most"),
+    "manager-or-team": (
+        "укажите либо manager_id, либо team_id",
+        "give either manager_id or team_id",
+    ),
+    "amount-or-number": (
+        "для portfolio и gained укажите amount, для actions — number",
+        "give amount for portfolio and gained, and number for actions",
+    ),
     "too-many-points": ("слишком много точек: не больше {most}", "too many points: {most} at most"),
     "too-many-events": (
         "слишком много событий: не больше {most}",

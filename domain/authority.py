@@ -48,6 +48,7 @@ from domain.directory_commands import (
     RetireActionType,
 )
 from domain.errors import Forbidden, NotFound, Restriction
+from domain.target_commands import SetTarget, WithdrawTarget
 from domain.values import DealId, ManagerId
 
 TASKS: Mapping[type[Command], Task] = {
@@ -74,6 +75,8 @@ TASKS: Mapping[type[Command], Task] = {
     ClosePeriod: Task.REGULATE,
     ReopenPeriod: Task.REGULATE,
     SetBackdatingLimit: Task.REGULATE,
+    SetTarget: Task.REGULATE,
+    WithdrawTarget: Task.REGULATE,
     GrantRole: Task.ADMINISTER,
     RevokeRole: Task.ADMINISTER,
     IssueKey: Task.ADMINISTER,

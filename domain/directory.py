@@ -1,5 +1,5 @@
 """What every decision and every question must know beside a deal: catalogue, people, periods, who
-may do what, and how far back entries may be dated.
+may do what, what is to be reached, and how far back entries may be dated.
 """
 
 from collections.abc import Iterable
@@ -16,12 +16,14 @@ from domain.events import (
     PeopleEvent,
     PeriodEvent,
     Recorded,
+    TargetEvent,
 )
 from domain.people import People
 from domain.periods import Periods
+from domain.targets import Targets
 
 CATALOGUE, PEOPLE, PERIODS = get_args(CatalogueEvent), get_args(PeopleEvent), get_args(PeriodEvent)
-ACCESS = get_args(AccessEvent)
+ACCESS, TARGETS = get_args(AccessEvent), get_args(TargetEvent)
 BACKDATING_WORKING_DAYS = 5
 """How far a manager may date back until another limit is set."""
 
@@ -32,6 +34,7 @@ class Directory:
     people: People = field(default_factory=People)
     periods: Periods = field(default_factory=Periods)
     access: Access = field(default_factory=Access)
+    targets: Targets = field(default_factory=Targets)
     backdating_working_days: int | None = BACKDATING_WORKING_DAYS
 
     def evolve(self, recorded: Recorded[DirectoryEvent]) -> "Directory":
@@ -44,6 +47,8 @@ class Directory:
             return replace(self, periods=self.periods.evolve(event))
         if isinstance(event, ACCESS):
             return replace(self, access=self.access.evolve(event))
+        if isinstance(event, TARGETS):
+            return replace(self, targets=self.targets.evolve(event, recorded.position))
         assert isinstance(event, BackdatingLimitSet)
         return replace(self, backdating_working_days=event.working_days)
 

@@ -30,6 +30,7 @@ class Obstacle(StrEnum):
     LATER_PERIOD_CLOSED = "later-period-closed"
     LAST_ADMIN = "last-admin"
     ALREADY_FORGOTTEN = "already-forgotten"
+    TARGET_OVER = "target-over"
 
 
 class Restriction(StrEnum):

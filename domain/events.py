@@ -19,9 +19,11 @@ from domain.values import (
     ActionTypeCode,
     KeyId,
     ManagerId,
+    Measure,
     Money,
     Role,
     SignInMeans,
+    TargetId,
     TeamId,
     Weight,
 )
@@ -245,6 +247,28 @@ class PersonForgotten(Fact):
     account_ids: tuple[AccountId, ...] | None = None
 
 
+class TargetSet(Fact):
+    """What a manager or a team (one of them) is to reach from `first_day` to `last_day`, both
+    inclusive, mostly in the future: `amount` of money or, of the measure `actions`, a `number`. It
+    takes the place of an earlier one of the same whom, measure, currency and days.
+    """
+
+    target_id: TargetId
+    measure: Measure
+    first_day: date
+    last_day: date
+    reason: str
+    manager_id: ManagerId | None = None
+    team_id: TeamId | None = None
+    amount: Money | None = None
+    number: int | None = None
+
+
+class TargetWithdrawn(Fact):
+    target_id: TargetId
+    reason: str
+
+
 Amendment = ActionConfirmed | ActionRejected | WeightChanged | ActionWithdrawn
 """What happens to an action after it was performed; stands beside it in book order."""
 
@@ -265,7 +289,10 @@ CatalogueEvent = ActionTypeDefined | ActionTypeWeightChanged | ActionTypeRetired
 PeopleEvent = TeamCreated | ManagerRegistered | ManagerTeamChanged
 PeriodEvent = PeriodClosed | PeriodReopened
 AccessEvent = RoleGranted | RoleRevoked | KeyIssued | KeyRevoked | SignInSet | PersonForgotten
-DirectoryEvent = CatalogueEvent | PeopleEvent | PeriodEvent | AccessEvent | BackdatingLimitSet
+TargetEvent = TargetSet | TargetWithdrawn
+DirectoryEvent = (
+    CatalogueEvent | PeopleEvent | PeriodEvent | AccessEvent | TargetEvent | BackdatingLimitSet
+)
 """Everything that is not about one deal: few, and known to every decision."""
 Event = DealEvent | DirectoryEvent
 

@@ -22,6 +22,7 @@ ActionId = NewType("ActionId", UUID)
 TeamId = NewType("TeamId", UUID)
 AccountId = NewType("AccountId", UUID)
 KeyId = NewType("KeyId", UUID)
+TargetId = NewType("TargetId", UUID)
 ManagerId = NewType("ManagerId", str)
 """A slug or a UUID as text: people may arrive with an id of their own (design, section 6)."""
 ActionTypeCode = NewType("ActionTypeCode", str)
@@ -64,6 +65,16 @@ class Role(StrEnum):
     DIRECTOR = "director"
     AUDITOR = "auditor"
     ADMIN = "admin"
+
+
+class Measure(StrEnum):
+    """What a target is a figure of: the portfolio at the end of its last day, what the portfolio
+    gains by effort over its days, or the positive actions dated in them.
+    """
+
+    PORTFOLIO = "portfolio"
+    GAINED = "gained"
+    ACTIONS = "actions"
 
 
 class SignInMeans(StrEnum):

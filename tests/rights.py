@@ -58,6 +58,7 @@ class Wish:
             "team-changes": f"/v1/managers/{self.name}/team-changes",
             "weights": f"/v1/action-types/{self.name}/weights",
             "backdating": "/v1/rules/backdating",
+            "target-withdrawal": f"/v1/targets/{self.name}/withdrawal",
             "closing": f"/v1/periods/{self.name}/closing",
             "reopening": f"/v1/periods/{self.name}/reopening",
             "role": f"/v1/accounts/{self.name}/role",
@@ -101,6 +102,26 @@ def team_of(log: Log, manager: str, day: str) -> str | None:
         if event["type"] == "ManagerTeamChanged" and event["effective_on"] <= day:
             changes.append((event["effective_on"], event["position"], event["data"]["team_id"]))
     return max(changes)[2] if changes else team
+
+
+def targets(log: Log) -> dict[str, dict[str, Any]]:
+    """Those that stand, by id: one that was set anew, or withdrawn, does not."""
+    standing = dict[str, dict[str, Any]]()
+    for event in log:
+        data = event["data"]
+        if event["type"] == "TargetWithdrawn":
+            del standing[data["target_id"]]
+        if event["type"] == "TargetSet":
+            same = [who for who, one in standing.items() if _is_for(one) == _is_for(data)]
+            for who in same:
+                del standing[who]
+            standing[data["target_id"]] = data
+    return standing
+
+
+def _is_for(target: dict[str, Any]) -> list[Any]:
+    names = ("manager_id", "team_id", "measure", "first_day", "last_day")
+    return [*map(target.get, names), target.get("amount", {}).get("currency")]
 
 
 def deal_of(log: Log, deal_id: str, as_of: str = LATEST[0], position: int = LATEST[1]) -> Any:
@@ -181,6 +202,8 @@ BESIDE_THE_DEALS = {
     "closing": {"director"},
     "reopening": {"director"},
     "backdating": {"director"},
+    "targets": {"director"},
+    "target-withdrawal": {"director"},
     "role": {"admin"},
     "keys": {"admin"},
 }

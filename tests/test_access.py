@@ -212,6 +212,13 @@ OTHERS: Mapping[tuple[str, str], tuple[Callable[[], dict[str, Any]], set[str]]] 
         lambda: {"effective_from": "2027-01-01"}, {"director"},
     ),
     ("POST", "/v1/rules/backdating"): (lambda: {"working_days": 5, **WHY}, {"director"}),
+    ("POST", "/v1/targets"): (
+        lambda: {
+            "manager_id": "vera", "measure": "actions", "number": 9, "first_day": TODAY,
+            "last_day": TODAY, **WHY,
+        },
+        {"director"},
+    ),
     ("POST", "/v1/accounts"): (lambda: {"name": "Пётр", "role": "auditor"}, {"admin"}),
 }  # fmt: skip
 
@@ -259,6 +266,7 @@ OF_A_MANAGER = ("/portfolio", "/portfolio/series?from=2026-01-01&to=2026-10-20&s
 OF_EVERYBODY = (
     "/v1/portfolios", "/v1/portfolios/series?from=2026-01-01&to=2026-10-20&step=month",
     "/v1/portfolios/movement?from=2026-01-01&to=2026-10-20", "/v1/deals", "/v1/actions",
+    "/v1/reports/activity?from=2026-01-01", "/v1/targets",
 )  # fmt: skip
 FOR_ALL = ("/v1/action-types", "/v1/managers", "/v1/teams", "/v1/periods", "/v1/rules")
 FOR_AUDIT = (
@@ -302,7 +310,8 @@ def test_what_is_for_audits(cast: Cast, role: str, path: str) -> None:
 def test_a_filter_shows_nobody_more(cast: Cast, role: str, name: str, path: str) -> None:
     foreign = {"manager_id": "vera", "team_id": cast.teams["south"]}[name]
     takes_a_manager = "movement" in path or path in ("/v1/deals", "/v1/actions")
-    if (name == "manager_id" and not takes_a_manager) or (name, path) == ("team_id", "/v1/deals"):
+    takes_a_team = path not in ("/v1/deals", "/v1/targets")
+    if not {"manager_id": takes_a_manager, "team_id": takes_a_team}[name]:
         return
     between = "&" if "?" in path else "?"
     status = 200 if role in ("director", "auditor") else 403 if role == "admin" else 404
@@ -698,7 +707,7 @@ def test_every_endpoint_is_in_one_of_the_tables() -> None:
 def test_every_command_has_its_task() -> None:
     commands = {
         cls
-        for module in ("deal_commands", "directory_commands", "access_commands")
+        for module in ("deal_commands", "directory_commands", "access_commands", "target_commands")
         for cls in vars(__import__(f"domain.{module}", fromlist=["*"])).values()
         if isinstance(cls, type) and hasattr(cls, "decide") and cls is not Command
     }

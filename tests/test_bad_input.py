@@ -147,6 +147,11 @@ class Ground(dict[str, str]):
         self._here.director.do(f"/v1/deals/{deal}/{command}", body)
         return deal
 
+    def _target(self) -> str:
+        body = {"manager_id": self["manager"], "measure": "actions", "number": 9, "reason": "План"}
+        days = {"first_day": "2026-10-01", "last_day": "2026-12-31"}
+        return str(self._here.director.do("/v1/targets", body | days)["target_id"])
+
     def _month(self) -> str:
         """Later than every month that was closed, and long before anything happened."""
         number = next(_months)
@@ -265,6 +270,29 @@ CONTROLS: dict[str, Request] = {
     ),
     "closing of a month": Request("/v1/periods/{month}/closing", {}),
     "reopening of a month": Request("/v1/periods/{closed}/reopening", {"reason": "Пропущено"}),
+    "target": Request(
+        "/v1/targets",
+        {
+            "manager_id": "{manager}",
+            "measure": "gained",
+            "amount": {"amount": "50000000.00", "currency": "RUB"},
+            "first_day": "2026-10-01",
+            "last_day": "2026-12-31",
+            "reason": "План",
+        },
+    ),
+    "target of actions": Request(
+        "/v1/targets",
+        {
+            "team_id": "{team}",
+            "measure": "actions",
+            "number": 12,
+            "first_day": "2026-10-01",
+            "last_day": "2026-12-31",
+            "reason": "План",
+        },
+    ),
+    "withdrawal of a target": Request("/v1/targets/{target}/withdrawal", {"reason": "Отпуск"}),
     "account": Request(
         "/v1/accounts",
         {"name": "Анна Соколова", "role": "manager", "manager_id": "{manager}", "team_id": None},
@@ -293,6 +321,10 @@ QUESTIONS: dict[str, Request] = {
     ),
     "team's series": asking("/v1/portfolios/series", **SPAN, team_id="{team}"),
     "movement": asking("/v1/portfolios/movement", **SPAN, manager_id="{manager}", currency="RUB"),
+    "activity": asking(
+        "/v1/reports/activity", **SPAN, as_of="2026-06-30", team_id="{team}", currency="RUB"
+    ),
+    "targets": asking("/v1/targets", as_of="2026-06-30", known_at="2026-10-19", limit="10"),
     "restatement": asking(
         "/v1/portfolios/restatement",
         as_of="2026-06-30",
@@ -687,6 +719,24 @@ fields("check", "amount", {"missing": MISSING, "zero": 0, "true": True, "too lar
 fields("check", "currency", BAD_CURRENCY)
 fields("win", "contract_amount", {"missing": MISSING, "zero": 0, "false": False, "minus": "-1"})
 fields("win", "currency", {"in lower case": "rub", "a number": 643})
+fields("target", "amount.amount", {"missing": MISSING, "zero": 0, "true": True, "minus": "-1"})
+fields("target", "amount.currency", {"missing": MISSING, "in lower case": "rub"})
+fields("target", "measure", ABSENT | {"unknown": "calls", "a number": 1})
+fields("target", "first_day", {"missing": MISSING, "a word": "today", "1999": "1999-12-31"})
+fields("target", "first_day", {"behind the last": "2027-01-01"})
+fields("target", "last_day", {"null": None, "after 2100": "2101-01-01"})
+fields("target", "reason", ABSENT | {"blank": " ", "with NUL": "a\x00"})
+fields("withdrawal of a target", "reason", ABSENT | {"blank": " "})
+fields("target of actions", "number", {"zero": 0, "a fraction": 1.5, "true": True, "text": "12"})
+for name, changed in {
+    "a number of money": {"measure": "portfolio", "amount": None, "number": 5},
+    "both": {"number": 5},
+    "neither": {"amount": None},
+    "an amount of actions": {"measure": "actions"},
+    "of nobody": {"manager_id": None},
+    "of two": {"team_id": "{team}"},
+}.items():
+    add("target", name, replace(CONTROLS["target"], body=CONTROLS["target"].body | changed))
 fields("kind", "weight", BAD_NUMBER | {"above the whole": "100.01", "below": -100.5, "a lot": 1e3})
 for control in ("re-weighting", "kind's weight"):
     fields(control, "weight", {"missing": MISSING, "zero": 0, "true": True, "above": "100.01"})

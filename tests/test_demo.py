@@ -236,9 +236,11 @@ STORY_EVENTS = (
     - {
         "BackdatingLimitSet",
         "PersonForgotten",
+        "TargetSet",
+        "TargetWithdrawn",
     }
 )
-"""All but what concerns accounts, the rule on backdating, and the law on personal data."""
+"""All but what concerns accounts, targets, the rule on backdating, and the law on personal data."""
 
 
 def test_every_event_of_the_rules_occurs(books: Books) -> None:

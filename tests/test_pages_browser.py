@@ -39,10 +39,18 @@ SCREENS = {
         "/catalogue/new",
         "/catalogue/types/proposal",
         "/catalogue/types/proposal/rerating?weight=6&effective_on=2026-08-30",
+        "/reports",
+        "/reports/comparison?measure=indexed",
+        "/reports/targets",
         "/periods",
         "/periods/2026-08",
     ),
-    Role.AUDITOR: ("/log?late=1", "/restatement", "/log/integrity?high_weight=0.01"),
+    Role.AUDITOR: (
+        "/log?late=1",
+        "/restatement",
+        "/reports/activity?from=2026-03-01&to=2026-09-30",
+        "/log/integrity?high_weight=0.01",
+    ),
     Role.ADMIN: ("/accounts/system", "/accounts", "/accounts/imports"),
 }
 

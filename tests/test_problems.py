@@ -190,7 +190,9 @@ def test_the_slugs_are_those_of_the_contract() -> None:
 @in_both
 @pytest.mark.parametrize("obstacle", Obstacle)
 def test_every_obstacle_has_its_words(obstacle: Obstacle, language: Language) -> None:
-    facts = {"name": "proposal", "period": "2026-06", "later": "2026-07"}
+    facts = {
+        "name": "proposal", "period": "2026-06", "later": "2026-07", "last_day": "2026-06-30",
+    }  # fmt: skip
     _, detail = explain(NotAllowedNow(obstacle, **facts), language)
     complete(detail, language)
     assert detail[0].isupper()

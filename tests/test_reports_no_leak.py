@@ -9,7 +9,12 @@ import pytest
 from tests.over_http import Company, company
 
 AS_OF = "2026-09-30"
-QUESTIONS: tuple[tuple[str, Mapping[str, str]], ...] = (("/v1/portfolios", {}),)
+QUESTIONS: tuple[tuple[str, Mapping[str, str]], ...] = (
+    ("/v1/portfolios", {}),
+    ("/v1/targets", {}),
+    ("/v1/reports/activity", {"from": "2026-01-01"}),
+    ("/v1/reports/activity", {"from": "2026-07-15", "to": "2026-08-31"}),
+)
 """Address and what is asked beside the point; `as_of` and `position` are added."""
 CHECKS = ("400000000.00", "90000000.00", "250000000.50", "700000000.00", "310000000.00", "5.00")
 
@@ -32,12 +37,27 @@ def asked_twice(shared_database: str) -> Iterator[Mapping[str, tuple[bytes, byte
             begun.act(deal, who, "call", f"2026-{3 + number % 6:02}-10")
             begun.act(deal, who, "proposal", f"2026-{4 + number % 6:02}-21")
         _outcomes(begun, deals[:4], "2026-08-14")
+        begun.director.do(
+            "/v1/targets",
+            {
+                "team_id": team, "measure": "gained", "reason": "План",
+                "amount": {"amount": "90000000.00", "currency": "RUB"},
+                "first_day": "2026-09-01", "last_day": "2026-12-31",
+            },
+        )  # fmt: skip
         position = begun.director.ask("/v1/portfolios")["position"]
         before = _answers(begun, position)
         _outcomes(begun, deals[4:8], "2026-09-29")
         _outcomes(begun, deals[8:], "2026-10-05")
         begun.act(deals[-1], boris, "contract", "2026-09-01")
         begun.kind("7.00", code="visit")
+        begun.director.do(
+            "/v1/targets",
+            {
+                "manager_id": anna, "measure": "actions", "number": 9, "reason": "План",
+                "first_day": "2026-09-01", "last_day": "2026-12-31",
+            },
+        )  # fmt: skip
         begun.director.do(
             "/v1/action-types/call/weights",
             {"weight": "3.00", "effective_from": "2026-01-01", "reason": "Пересмотр"},

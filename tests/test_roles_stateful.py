@@ -38,6 +38,7 @@ from tests.rights import (
     managers,
     not_permitted,
     sees_deal,
+    targets,
     teams,
 )
 from tests.told import Asked
@@ -326,7 +327,8 @@ class AtWork(RuleBasedStateMachine):
             self._tell(who, Wish("team-changes", body, name=name), key)
 
     @step(2, who=COMMANDERS, key=KEY, size=SMALL, what=st.sampled_from(
-        ("closing", "closing", "reopening", "reopening", "weights", "backdating")
+        ("closing", "closing", "reopening", "reopening", "weights", "backdating", "targets",
+         "target-withdrawal")
     ))  # fmt: skip
     def regulates(self, who: str, key: int, size: int, what: str) -> None:
         month = _of(("2026-09", "2026-08", "2026-10", "2026-11"), size)
@@ -337,8 +339,19 @@ class AtWork(RuleBasedStateMachine):
             "reopening": (month, WHY),
             "weights": (_of(("spare", "plain", "none"), size), WHY | new),
             "backdating": ("", WHY | {"working_days": days}),
+            "targets": ("", WHY | self._target(size)),
+            "target-withdrawal": (_of([UNKNOWN, *targets(self.log)], -1 - size % 2), WHY),
         }[what]
         self._tell(who, Wish(what, body, name=name), key)
+
+    def _target(self, size: int) -> dict[str, Any]:
+        """Of somebody, some team, or nobody; some of them over already."""
+        name = _of(("anna", "vera", "nobody"), size)
+        whom = {"team_id": _of(teams(self.log)[:2], size)} if size % 2 else {"manager_id": name}
+        days = {"first_day": "2026-10-01", "last_day": _of(("2026-12-31", "2026-10-19"), size)}
+        money = {"amount": "9000.00", "currency": "RUB"}
+        figure = {"amount": money} if size % 3 else {"number": 9}
+        return {**whom, **days, **figure, "measure": "gained" if size % 3 else "actions"}
 
     @step(2,
         who=st.sampled_from(("ivan", "ivan", "ivan", "dina", "gleb", "anna", "olga")), key=KEY,
@@ -533,7 +546,7 @@ class AtWork(RuleBasedStateMachine):
             self._refused(response, foretold)
             assert news == [], "what is refused leaves nothing"
             return None
-        made = wish.what in {"deals", "actions", "teams", "managers", "keys"}
+        made = wish.what in {"deals", "actions", "teams", "managers", "keys", "targets"}
         assert response.status_code == (201 if made else 200), response.text
         (event,) = news
         answer: dict[str, Any] = response.json()
@@ -549,7 +562,7 @@ class AtWork(RuleBasedStateMachine):
     def _is_recorded(
         self, event: dict[str, Any], foretold: dict[str, Any], answer: dict[str, Any], actor: str
     ) -> None:
-        names = ("deal_id", "action_id", "team_id", "manager_id", "key_id")
+        names = ("deal_id", "action_id", "team_id", "manager_id", "key_id", "target_id")
         data = {
             name: answer[name] if value == NEW and name in names else value
             for name, value in foretold["data"].items()

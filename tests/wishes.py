@@ -19,6 +19,7 @@ from tests.rights import (
     grant_of,
     last_day,
     managers,
+    targets,
     teams,
 )
 
@@ -156,6 +157,14 @@ def _beside_the_deals(log: Log, today: str, wish: Wish) -> Refused | dict[str, A
             return changed if wish.name in kinds(log) else NOT_FOUND
         case "backdating":
             return _event("BackdatingLimitSet", wish.body)
+        case "targets":
+            return _target(log, today, wish.body)
+        case "target-withdrawal":
+            target = targets(log).get(wish.name)
+            if target is None:
+                return NOT_FOUND
+            told = _event("TargetWithdrawn", wish.body | {"target_id": wish.name})
+            return conflict("not-allowed-now") if target["last_day"] < today else told
         case "closing" | "reopening":
             return _month(log, today, wish)
         case _:
@@ -166,6 +175,15 @@ def _registered(log: Log, body: dict[str, Any]) -> Refused | dict[str, Any]:
     if body["manager_id"] in managers(log):
         return conflict("not-allowed-now")
     return _event("ManagerRegistered", {k: v for k, v in body.items() if k != "name"})
+
+
+def _target(log: Log, today: str, body: dict[str, Any]) -> Refused | dict[str, Any]:
+    if body.get("manager_id") not in [None, *managers(log)]:
+        return conflict("unknown-manager")
+    if body.get("team_id") not in [None, *teams(log)]:
+        return NOT_FOUND
+    told = _event("TargetSet", body | {"target_id": NEW})
+    return conflict("not-allowed-now") if body["last_day"] < today else told
 
 
 def _month(log: Log, today: str, wish: Wish) -> Refused | dict[str, Any]:

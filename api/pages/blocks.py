@@ -4,6 +4,7 @@ and with the way to what makes it up.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from fastapi import Response
@@ -18,17 +19,23 @@ from api.problems import Problem
 
 
 class Cell(NamedTuple):
-    """`value` as it is taken along, `shown` as it is read; `link` leads to what it is about."""
+    """`value` as it is taken along, `shown` as it is read; `link` leads to what it is about,
+    `title` says it exactly, `sign` is "pos" or "neg" where that matters, and `picture` is drawn
+    beside it.
+    """
 
     value: Any
     shown: str
     link: str | None = None
+    title: str = ""
+    sign: str = ""
+    picture: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
     """One question: what it counts, which reasons there are that harm nobody, and what was found.
-    `number` is how many rows there are in all.
+    `number` is how many rows there are in all; `total` the line under them.
     """
 
     name: str
@@ -38,6 +45,7 @@ class Block:
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
     number: int
+    total: Sequence[Cell] = ()
 
 
 def block_file(
@@ -97,6 +105,18 @@ class Cells:
 
     def money(self, text: str) -> Cell:
         return Cell(text, figures.exact(text, self.currency, self.visit.language))
+
+    def millions(self, text: str, link: str | None = None, *, signed: bool = False) -> Cell:
+        """As a table has amounts: in millions, and exactly in its title."""
+        language, value = self.visit.language, Decimal(text)
+        sign = "neg" if value < 0 else "pos" if value > 0 else ""
+        return Cell(
+            text,
+            figures.millions(text, language, signed=signed),
+            link,
+            figures.exact(text, self.currency, language, signed=signed),
+            sign if signed else "",
+        )
 
     def raised(self, one: Mapping[str, Any], name: str) -> Cell:
         language, text = self.visit.language, one[name]

@@ -6,8 +6,9 @@ pixels, and floats; figures are exact and are written by `api.pages.figures`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from itertools import pairwise
+from math import isnan
 
 from markupsafe import Markup, escape
 
@@ -138,6 +139,57 @@ def stack(
     if not narrow:
         drawn += _named(ends, right, top, bottom, scale)
     drawn += [_marker(one, xs[one.place], bottom) for one in markers]
+    size = "narrow" if narrow else "wide"
+    return picture(
+        f'<svg class="chart {size}" viewBox="0 0 {width} {height}" role="img"'
+        f' aria-label="{escape(label)}">{"".join(drawn)}</svg>'
+    )
+
+
+def lines(
+    days: Sequence[date],
+    bands: Sequence[Band],
+    *,
+    label: str,
+    unit: str,
+    language: Language,
+    narrow: bool = False,
+) -> Markup:
+    """Each on its own from zero, named at its right end; NaN where a day has no value. Days may be
+    weeks apart.
+    """
+    left, right, top, bottom = (34.0, 350.0, 18.0, 178.0) if narrow else (LEFT, RIGHT, 22.0, 268.0)
+    width, height = (358, 200) if narrow else (1360, 292)
+    there = [one for band in bands for one in band.values if not isnan(one)]
+    end, parts = nice_top(max([*there, 0]))
+    scale = (bottom - top) / end
+    span = max(1, (days[-1] - days[0]).days) if days else 1
+
+    def across(day: date) -> float:
+        return left + (right - left) * (day - days[0]).days / span
+
+    firsts = [
+        day for number in range(span + 1 if days else 0)
+        if (day := days[0] + timedelta(days=number)).day == 1
+    ]  # fmt: skip
+    names = [figures.month_name(day, language) for day in firsts]
+    drawn = [
+        _axis(end, parts, left, right, bottom, scale, language),
+        f'<text class="ax" x="0" y="10">{escape(unit)}</text>',
+        *_months(firsts, [*map(across, firsts)], names, bottom, every=3 if narrow else 1),
+    ]
+    ends = []
+    for band in bands:
+        told = [
+            (across(day), one) for day, one in zip(days, band.values, strict=True) if not isnan(one)
+        ]
+        if told:
+            path = steps([one for _, one in told], [x for x, _ in told], scale, bottom)
+            title = f"<title>{escape(band.name)}</title>"
+            drawn.append(f'<path class="sl {band.colour}" d="{path}">{title}</path>')
+            ends.append((band, told[-1][1], told[-1][1]))
+    if not narrow:
+        drawn += _named(sorted(ends, key=lambda one: one[1]), right, top, bottom, scale)
     size = "narrow" if narrow else "wide"
     return picture(
         f'<svg class="chart {size}" viewBox="0 0 {width} {height}" role="img"'

@@ -66,6 +66,8 @@ RECORDED: Mapping[str, str] = {
     "action-types": "The action type is in the catalogue",
     "weights": "The weight is changed",
     "retirement": "The action type is retired",
+    "targets": "The target is set",
+    "target-withdrawal": "The target is withdrawn",
     "month-closing": "The month is closed",
     "month-reopening": "The month is open again",
 }

@@ -58,6 +58,8 @@ TYPES: Mapping[str, str] = {
     "SignInSet": "Way of signing in set",
     "BackdatingLimitSet": "Limit of backdating set",
     "PersonForgotten": "Person forgotten",
+    "TargetSet": "Target set",
+    "TargetWithdrawn": "Target withdrawn",
 }
 """What each type of event is called, as a msgid."""
 

@@ -2,4 +2,6 @@
 
 from types import ModuleType
 
-ROUTERS: tuple[ModuleType, ...] = ()
+from api.reports import activity
+
+ROUTERS: tuple[ModuleType, ...] = (activity,)

@@ -1,8 +1,8 @@
 """The speeds that are promised, each as a ratio to its limit, measured in the same run.
 
     .venv/bin/dealfolio bench [--deals 14000] [--rounds 5]
-        [--only commands,batches,bundles,reads,rebuild,pages,evidence]
-    .venv/bin/dealfolio bench --database CONNINFO  # reads and pages, of books made before
+        [--only commands,batches,bundles,reads,rebuild,pages,reports,evidence]
+    .venv/bin/dealfolio bench --database CONNINFO  # reads, pages, reports, of books made before
 
 A durable embedded PostgreSQL in a temporary directory, a server process as `dealfolio serve` starts
 it, and this process as the client; all on one machine, which should have nothing else to do.
@@ -67,15 +67,14 @@ def main(arguments: Sequence[str]) -> None:
     options = argparse.ArgumentParser("dealfolio bench", description=__doc__)
     options.add_argument("--deals", type=int, default=14_000, help="70 actions each")
     options.add_argument("--rounds", type=int, default=5)
-    options.add_argument("--only", default="commands,batches,bundles,reads,rebuild,pages,evidence")
+    options.add_argument(
+        "--only", default="commands,batches,bundles,reads,rebuild,pages,reports,evidence"
+    )
     options.add_argument("--database", help="of an earlier run, with the token of one")
     given = options.parse_args(arguments)
     only = given.only.split(",")
     if given.database:
-        if "reads" in only:
-            reads(given.database, given.rounds)
-        if "pages" in only:
-            pages(given.database, given.rounds)
+        questions(given.database, given.rounds, only)
         return
     with tempfile.TemporaryDirectory() as directory:
         Path(directory).chmod(0o755)
@@ -87,7 +86,7 @@ def main(arguments: Sequence[str]) -> None:
                 imports(server, given.rounds)
             if "bundles" in only:
                 bundles(server, given.rounds)
-            if {"reads", "rebuild", "pages"} & {*only}:
+            if {"reads", "rebuild", "pages", "reports"} & {*only}:
                 books(server, given.deals, given.rounds, only)
             os.environ["DEALFOLIO_SIGNING_KEY_FILE"] = str(Path(directory) / "signing.key")
             if "evidence" in only:
@@ -359,10 +358,16 @@ def books(server: str, deals: int, rounds: int, only: list[str]) -> None:
     print(f"  memory of the largest of its processes: {memory:.0f} MB")
     report("rebuild, of a raw COPY of the same rows out and in", [raw / wall], ">= 0.10")
     print(f"bytes a posting, with indexes and snapshots: {size / postings:.0f}; must be <= 180")
+    questions(conninfo, rounds, only)
+
+
+def questions(conninfo: str, rounds: int, only: Sequence[str]) -> None:
     if "reads" in only:
         reads(conninfo, rounds)
     if "pages" in only:
         pages(conninfo, rounds)
+    if "reports" in only:
+        reports(conninfo, rounds)
 
 
 def reads(conninfo: str, rounds: int) -> None:
@@ -404,6 +409,35 @@ def reads(conninfo: str, rounds: int) -> None:
         ]
         report(f"the portfolios of all {MANAGERS}, of an empty endpoint", ratios, "<= 25")
         print(f"memory of the server: {memory_mb(pid):.0f} MB; must be < 400")
+
+
+REPORTS: tuple[tuple[str, str], ...] = (
+    ("who moved in a month", "/v1/reports/activity?from=2025-06-01&as_of=2025-06-30"),
+    ("who moved in a quarter", "/v1/reports/activity?from=2025-04-01&as_of=2025-06-30"),
+    ("who moved in a month long ago", "/v1/reports/activity?from=2018-06-01&as_of=2018-06-30"),
+)
+"""What each asks, and its address; a position is added."""
+
+
+def reports(conninfo: str, rounds: int) -> None:
+    """Each of the whole company, of an endpoint that does nothing but know its caller: at points
+    that nobody has asked about, and at one point again and again.
+    """
+    with psycopg.connect(conninfo) as database:
+        row = database.execute("SELECT max(notification_id) FROM books.events").fetchone()
+    assert row is not None
+    points = iter(range(int(row[0]), 0, -7))
+    with serving(conninfo) as (port, _):
+        for what, path in REPORTS:
+            new, again = list[float](), list[float]()
+            for _ in range(rounds):
+                asked = [
+                    request("GET", f"{path}&position={next(points)}", TOKEN) for _ in range(10)
+                ]
+                new.append(ratio(port, asked, what))
+                again.append(ratio(port, asked[-1:] * 100, what))
+            report(f"{what}, never asked before, of an empty endpoint", new)
+            report(f"{what}, asked again, of an empty endpoint", again, "<= 20")
 
 
 def pages(conninfo: str, rounds: int) -> None:

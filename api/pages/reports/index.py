@@ -20,7 +20,23 @@ class Report(NamedTuple):
     task: Task = Task.SEE
 
 
-REPORTS: tuple[Report, ...] = ()
+REPORTS: tuple[Report, ...] = (
+    Report(
+        "/reports/activity",
+        "Who moves",
+        "What each manager did in some days, what the portfolio gained by it, and how that compares with the days before.",  # noqa: E501
+    ),
+    Report(
+        "/reports/comparison",
+        "Managers side by side",
+        "The portfolios of several managers on one chart: in all, for each deal, or from one beginning.",  # noqa: E501
+    ),
+    Report(
+        "/reports/targets",
+        "Targets",
+        "What managers and teams are to reach, by when, and how far they have come.",
+    ),
+)
 
 
 @router.get("/reports")

@@ -1,0 +1,248 @@
+"""Who moves: what was done and gained in a span of days, beside the span before it."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date
+from statistics import median_low
+from typing import Annotated
+
+from fastapi import Query, Response
+from pydantic import Field
+
+from api.answers import QUESTION_REFUSALS, Asked, Figure, Out, asked
+from api.asking import AskingDep, Desk, PointQuestion
+from api.inputs import Currency, Day, Id
+from api.portfolios import counted
+from api.reports.kept import kept
+from api.routes import v1_router
+from api.targets import AttainmentOut, attained
+from domain.errors import Invalid
+from domain.values import ManagerId, TeamId, decimal_text, value_text
+from projections.directory import names
+from projections.integrity import share
+from projections.point import Point
+from projections.reports.activity import (
+    Activity,
+    Gain,
+    Span,
+    activities_from_ledger,
+    ranks,
+    summed,
+)
+
+router = v1_router(tags=["reports"], responses=QUESTION_REFUSALS)
+
+MOST_DAYS = 366
+"""Of a span: a year."""
+
+
+class ActivityQuestion(PointQuestion):
+    from_: Day | None = Field(default=None, alias="from")
+    """The span's first day; left out: the first of the month of `to`."""
+    to: Day | None = None
+    """The span's last day; `as_of` when left out."""
+    team_id: Id | None = None
+    """Of the members of this team on `as_of` alone."""
+    currency: Currency | None = None
+
+
+class Gains(Out):
+    """By cause, and in all: what the movement of `active` over the span comes to."""
+
+    effort: Figure = Field(examples=["20000000.00"])
+    check_revisions: Figure = Field(examples=["0.00"])
+    handovers: Figure = Field(examples=["0.00"])
+    suspensions: Figure = Field(examples=["0.00"])
+    closings: Figure = Field(examples=["0.00"])
+    total: Figure = Field(examples=["20000000.00"])
+
+
+class ActivityOut(Out):
+    """Positive actions dated in the span that are neither withdrawn nor rejected by `as_of`, their
+    nominal weight, and which share of it, in percent, waits for no confirmation (null: there is
+    none); in how many deals they were done, and how many deals were the manager's on some day of
+    the span; what the portfolio gained, and the percent points of open deals that it gained.
+    """
+
+    actions: int = Field(examples=[4])
+    weight: Figure = Field(examples=["14.00"])
+    confirmed_share: Figure | None = Field(examples=["85.71"])
+    deals_touched: int = Field(examples=[3])
+    deals: int = Field(examples=[7])
+    gained: Gains
+    points: Gains
+
+
+class ActivityLine(Out):
+    """`rank` is by the effort gained, equal ones have the same; `change` is by how much it is more
+    than in the span before, `change_share` in percent of that where there was some. Of a time in
+    which whoever asks may not see the manager there is nothing before.
+    """
+
+    manager_id: str = Field(examples=["anna-sokolova"])
+    name: str | None = Field(examples=["Анна Соколова"])
+    rank: int = Field(examples=[1])
+    rank_before: int | None = Field(examples=[3])
+    now: ActivityOut
+    before: ActivityOut | None
+    change: Figure | None = Field(examples=["5000000.00"])
+    change_share: Figure | None = Field(examples=["33.33"])
+
+
+class ActivitySum(Out):
+    now: ActivityOut
+    before: ActivityOut
+
+
+class ActivityMedian(Out):
+    """Half of the managers have as much or more; of two in the middle, the lower."""
+
+    actions: int = Field(examples=[3])
+    effort: Figure = Field(examples=["12000000.00"])
+    effort_before: Figure | None = Field(examples=["9000000.00"])
+
+
+class ActivityAnswer(Asked):
+    """The span and the one of as many days before it, all days inclusive. `total` is the sum of the
+    lines: what two did together counts for both. `targets` are those that have the last day among
+    theirs.
+    """
+
+    first_day: date = Field(examples=["2026-06-01"])
+    last_day: date = Field(examples=["2026-06-30"])
+    before_first_day: date = Field(examples=["2026-05-02"])
+    before_last_day: date = Field(examples=["2026-05-31"])
+    currency: str = Field(examples=["RUB"])
+    managers: list[ActivityLine]
+    total: ActivitySum
+    median: ActivityMedian | None
+    targets: list[AttainmentOut]
+
+
+@router.get("/reports/activity", operation_id="getActivity", response_model=ActivityAnswer)
+def activity(question: Annotated[ActivityQuestion, Query()], asking: AskingDep) -> Response:
+    """Who moves, though nothing closes: actions and what they gained by manager, most first.
+    Whoever stands still is there with zeros. A head is told of those who were in the team on the
+    eve of the span and on its last day, and are today.
+    """
+    with asking.desk() as at:
+        point = at.point(question.as_of, question.knowledge)
+        span = _span(question, point.as_of)
+        who = counted(at, point, None, question.team_id, span.eve, span.last)
+        called = names(at.cursor)
+        asked_for = (
+            "activity", span, at.currency(question.currency), question.team_id,
+            frozenset(called.items()),
+        )  # fmt: skip
+        return kept(at, point, asked_for, lambda: _answer(at, point, question, span, who, called))
+
+
+def _answer(
+    at: Desk,
+    point: Point,
+    question: ActivityQuestion,
+    span: Span,
+    who: Collection[ManagerId] | None,
+    called: Mapping[ManagerId, str],
+) -> ActivityAnswer:
+    currency = at.currency(question.currency)
+    known = at.directory(point).people.managers
+    shown = [one for one in known if who is None or one in who]
+    earlier = {one for one in shown if at.sees(one, span.before.eve)}
+    now, before = at.read(
+        point.position,
+        lambda cursor: [
+            activities_from_ledger(cursor, one, point.as_of, point.position, currency, who)
+            for one in (span, span.before)
+        ],
+    )
+    team = None if question.team_id is None else TeamId(question.team_id)
+    return ActivityAnswer(
+        **asked(point),
+        first_day=span.first,
+        last_day=span.last,
+        before_first_day=span.before.first,
+        before_last_day=span.before.last,
+        currency=currency,
+        managers=_lines(shown, earlier, now, before, called),
+        total=ActivitySum(
+            now=_activity(summed(now.get(one, Activity()) for one in shown)),
+            before=_activity(summed(before.get(one, Activity()) for one in earlier)),
+        ),
+        median=_median([now.get(one, Activity()) for one in shown], earlier, before),
+        targets=attained(at, point, span.last, {*shown}, team),
+    )
+
+
+def _span(question: ActivityQuestion, as_of: date) -> Span:
+    """Raises Invalid."""
+    last = as_of if question.to is None else question.to
+    first = last.replace(day=1) if question.from_ is None else question.from_
+    if first > last:
+        raise Invalid("from", "from-after-to")
+    if last > as_of:
+        raise Invalid("to", "after-as-of")
+    if (last - first).days >= MOST_DAYS:
+        raise Invalid("from", "too-many-days", most=MOST_DAYS)
+    return Span(first, last)
+
+
+def _lines(
+    shown: Sequence[ManagerId],
+    earlier: set[ManagerId],
+    now: Mapping[ManagerId, Activity],
+    before: Mapping[ManagerId, Activity],
+    called: Mapping[ManagerId, str],
+) -> list[ActivityLine]:
+    rank = ranks({one: now.get(one, Activity()).effort for one in shown})
+    rank_before = ranks({one: before.get(one, Activity()).effort for one in earlier})
+    lines = []
+    for one in sorted(shown, key=rank.__getitem__):
+        own, was = now.get(one, Activity()), before.get(one, Activity())
+        is_told = one in earlier
+        change = own.effort - was.effort
+        is_more = is_told and was.effort > 0
+        lines.append(
+            ActivityLine(
+                manager_id=one,
+                name=called.get(one),
+                rank=rank[one],
+                rank_before=rank_before.get(one),
+                now=_activity(own),
+                before=_activity(was) if is_told else None,
+                change=value_text(change) if is_told else None,
+                change_share=decimal_text(share(change, was.effort)) if is_more else None,
+            )
+        )
+    return lines
+
+
+def _activity(one: Activity) -> ActivityOut:
+    return ActivityOut(
+        actions=one.actions,
+        weight=decimal_text(one.weight),
+        confirmed_share=decimal_text(share(one.confirmed, one.weight)) if one.weight else None,
+        deals_touched=one.touched,
+        deals=one.deals,
+        gained=Gains(
+            **{gain: value_text(one.gained.get(gain, 0)) for gain in Gain},
+            total=value_text(sum(one.gained.values())),
+        ),
+        points=Gains(
+            **{gain: decimal_text(one.points.get(gain, 0)) for gain in Gain},
+            total=decimal_text(sum(one.points.values())),
+        ),
+    )
+
+
+def _median(
+    now: Sequence[Activity], earlier: set[ManagerId], before: Mapping[ManagerId, Activity]
+) -> ActivityMedian | None:
+    """None of nobody."""
+    if not now:
+        return None
+    was = [before.get(one, Activity()).effort for one in earlier]
+    return ActivityMedian(
+        actions=median_low(one.actions for one in now),
+        effort=value_text(median_low(one.effort for one in now)),
+        effort_before=value_text(median_low(was)) if was else None,
+    )
