@@ -534,6 +534,10 @@ FIELDS: Mapping[str, tuple[str, str]] = {
         "число дней — целое, от {least} до {most}",
         "a number of days is an integer from {least} to {most}",
     ),
+    "times": (
+        "сколько раз — целое число от {least} до {most}",
+        "how many times is an integer from {least} to {most}",
+    ),
     "no-command": (
         "по этому адресу нет команды, которую можно дать в пакете",
         "is not the address of a command that a batch may have",
@@ -613,6 +617,8 @@ FIELDS: Mapping[str, tuple[str, str]] = {
         " {why}",
     ),
     "from-after-to": ("начало позже конца", "the beginning is after the end"),
+    "after-as-of": ("позже, чем as_of", "is after as_of"),
+    "too-many-days": ("слишком много дней: не больше {most}", "too many days: {most} at most"),
     "too-many-points": ("слишком много точек: не больше {most}", "too many points: {most} at most"),
     "too-many-events": (
         "слишком много событий: не больше {most}",

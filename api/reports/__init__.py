@@ -2,4 +2,6 @@
 
 from types import ModuleType
 
-ROUTERS: tuple[ModuleType, ...] = ()
+from api.reports import concentration, digest, months, stalled
+
+ROUTERS: tuple[ModuleType, ...] = (months, stalled, concentration, digest)
