@@ -39,7 +39,8 @@ WHY = {"reason": "проверка"}
 HOMES = {
     ("get", "deals"): "auditor", ("get", "log"): "auditor", ("get", "portfolios"): "head",
     ("get", "people"): "manager", ("get", "catalogue"): "manager", ("get", "periods"): "manager",
-    ("get", "rules"): "manager", ("get", "audit"): "auditor", ("post", "deals"): "director",
+    ("get", "rules"): "manager", ("get", "reports"): "head", ("get", "audit"): "auditor",
+    ("post", "deals"): "director",
     ("post", "people"): "director",
     ("post", "catalogue"): "director", ("post", "periods"): "director",
     ("post", "rules"): "director", ("get", "accounts"): "admin", ("post", "accounts"): "admin",
@@ -222,7 +223,7 @@ def asked(ground: Ground, document: dict[str, Any]) -> BaseSchema:
 
 
 RULES = (
-    "known-at-or-position", "from-after-to", "too-many-points", "cursor", "same-manager-twice",
+    "known-at-or-position", "from-after-to", "after-as-of", "too-many-days", "too-many-points", "cursor", "same-manager-twice",
     "one-reports-a-setback", "sum-differs", "sign-differs", "password-common", "password-is-name",
     "login", "illegible", "int_type", "manager-or-credits", "not-in-the-tree", "cosignature",
 )  # fmt: skip

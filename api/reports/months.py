@@ -47,10 +47,10 @@ class MonthsQuestion(PointQuestion):
 
 class MonthOut(Out):
     """`closed`: a deal was won or lost in it, and not reopened before its end; `progress`:
-    something was done in it all the same. Closings, `actions` (positive ones, less those withdrawn
-    or rejected) and `credit` (percent points by effort) are of all currencies. `gained` is what
-    actions, their confirmation and weights added to the portfolio, `won` and `lost` are the changes
-    of these accounts: they are lines of the movement.
+    something was done in it all the same. Closings, `actions` (positive ones dated in it that are
+    neither withdrawn nor rejected) and `credit` (percent points by effort) are of all currencies.
+    `gained` is what actions, their confirmation and weights added to the portfolio, `won` and
+    `lost` are the changes of these accounts: they are lines of the movement.
     """
 
     month: str = Field(examples=["2026-06"])
@@ -100,7 +100,7 @@ def months(question: Annotated[MonthsQuestion, Query()], asking: AskingDep) -> R
         found = at.read(
             point.position,
             lambda cursor: months_from_ledger(
-                cursor, first, last, point.position, currency, _ever(who)
+                cursor, first, last, point.as_of, point.position, currency, _ever(who)
             ),
         )
         known = at.directory(point).people.managers

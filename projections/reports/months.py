@@ -13,10 +13,11 @@ from typing import Any, LiteralString, NamedTuple
 
 from psycopg import Cursor
 
-from domain.deal import Status
+from domain.deal import Deal, Status, fold
 from domain.history import Step, known, on, steps
 from domain.periods import Month
 from domain.values import Account, ManagerId
+from projections.actions import ACTION_ID, EFFECTIVE_ON
 from projections.ledger import EVERYBODY, SOME, THEIRS_BY_DAY, managers_asked, whose
 from projections.portfolio import Log
 
@@ -36,9 +37,9 @@ class MonthState(StrEnum):
 
 
 class Done(NamedTuple):
-    """What one manager did in one month. `actions` and `credit` (basis points) by effort and the
-    closings are of all currencies; `gained` (active, by effort), `won` and `lost` are the changes
-    of these accounts in the currency asked for, in 1/10 000 of a kopeck.
+    """What one manager did in one month. The closings, the positive `actions` and the `credit`
+    (basis points) by effort are of all currencies; `gained` (active, by effort), `won` and `lost`
+    are the changes of these accounts in the currency asked for, in 1/10 000 of a kopeck.
     """
 
     deals_won: int = 0
@@ -51,10 +52,10 @@ class Done(NamedTuple):
 
     @property
     def state(self) -> MonthState:
-        """A month in which something was withdrawn and nothing done is empty, too."""
+        """A month in which only weights were changed or claims confirmed is empty, too."""
         if self.deals_won or self.deals_lost:
             return MonthState.CLOSED
-        return MonthState.PROGRESS if self.actions > 0 or self.credit > 0 else MonthState.NOTHING
+        return MonthState.PROGRESS if self.actions else MonthState.NOTHING
 
 
 NOTHING = Done()
@@ -77,12 +78,15 @@ class Closing:
     amount: int
 
 
+def month_of(day: date) -> Month:
+    return Month(day.year, day.month)
+
+
 def months_between(first: date, last: date) -> list[Month]:
     """From that of `first` to that of `last`, both inclusive."""
-    months = [Month(first.year, first.month)]
+    months = [month_of(first)]
     while months[-1].last_day < last:
-        following = months[-1].last_day + timedelta(days=1)
-        months.append(Month(following.year, following.month))
+        months.append(month_of(months[-1].last_day + timedelta(days=1)))
     return months
 
 
@@ -90,12 +94,14 @@ def months_as_of(
     log: Log,
     first: date,
     last: date,
+    as_of: date,
     position: int,
     currency: str,
     managers: Collection[ManagerId] | None,
 ) -> Months:
-    """The definition: every step effective from `first` to `last`, both inclusive, that changed
-    something of the manager's.
+    """The definition, at (as_of, position), `as_of` not before `last`: every step effective from
+    `first` to `last`, both inclusive, that changed something of the manager's; and the actions of
+    these days that they performed and that are neither withdrawn nor rejected by `as_of`.
 
     Of one deal in one month the last of winning, losing and reopening counts: what was reopened
     before the month's end was not closed in it. It is a manager's closing whose value or whose
@@ -104,20 +110,34 @@ def months_as_of(
     """
     found: dict[tuple[ManagerId, Month], Done] = defaultdict(Done)
     for events in log.values():
+        facts = known(events, as_of, position)
         outcomes: dict[tuple[ManagerId, Month], Status] = {}
-        for step in steps(known(events, last, position)):
+        for step in steps(facts):
             day, cause = on(step.recorded), step.recorded.type
-            if day < first:
-                continue
-            month = Month(day.year, day.month)
-            for manager, done in _of_step(step, currency):
-                if managers is None or manager in managers:
-                    found[manager, month] = _sum(found[manager, month], done)
+            if first <= day <= last:
+                for manager, done in _of_step(step, currency):
+                    place = manager, month_of(day)
+                    found[place] = _sum(found[place], done)
                     if cause in _OUTCOMES:
-                        outcomes[manager, month] = _OUTCOMES[cause]
+                        outcomes[place] = _OUTCOMES[cause]
         for place, status in outcomes.items():
             found[place] = _closed(found[place], status)
-    return {place: done for place, done in found.items() if done != NOTHING}
+        for manager, day in _performed(fold(facts)):
+            if first <= day <= last:
+                place = manager, month_of(day)
+                found[place] = _sum(found[place], Done(actions=1))
+    return {
+        (manager, month): done
+        for (manager, month), done in found.items()
+        if done != NOTHING and (managers is None or manager in managers)
+    }
+
+
+def _performed(deal: Deal | None) -> Iterator[tuple[ManagerId, date]]:
+    for action in deal.actions.values() if deal else ():
+        if action.live and not action.is_setback:
+            for manager in action.performers:
+                yield manager, action.effective_on
 
 
 def _of_step(step: Step, currency: str) -> Iterator[tuple[ManagerId, Done]]:
@@ -128,7 +148,6 @@ def _of_step(step: Step, currency: str) -> Iterator[tuple[ManagerId, Done]]:
         yield (
             manager,
             Done(
-                actions=held.actions,
                 credit=held.credit if by_effort else 0,
                 gained=amounts[Account.ACTIVE] if by_effort else 0,
                 won=amounts[Account.WON],
@@ -154,7 +173,8 @@ WITH who AS MATERIALIZED ({who})
 SELECT manager_id, extract(year FROM month)::int, extract(month FROM month)::int,
        actions, credit, gained, won, lost
 FROM (
-    SELECT manager, date_trunc('month', effective_on) AS month, sum(actions) AS actions,
+    SELECT manager, date_trunc('month', effective_on) AS month,
+           coalesce(sum(actions) FILTER (WHERE due_cause = 'ActionPerformed'), 0) AS actions,
            coalesce(sum(credit) FILTER (WHERE due_cause = ANY (%(effort)s::books.cause[])), 0)
                AS credit,
            coalesce(sum(amount) FILTER (
@@ -172,6 +192,30 @@ FROM (
 """
     for who in (EVERYBODY, SOME)
 }
+_TAKEN_BACK: dict[LiteralString, LiteralString] = {
+    who: f"""
+WITH who AS MATERIALIZED ({who}), taken AS MATERIALIZED (
+    SELECT manager, due_position AS place, sum(actions) AS actions
+    FROM ledger.postings
+    WHERE {THEIRS_BY_DAY[who]} AND effective_on >= %(first)s AND effective_on <= %(as_of)s
+      AND position + 0 <= %(position)s AND due_cause IN ('ActionRejected', 'ActionWithdrawn')
+    GROUP BY manager, due_position HAVING sum(actions) <> 0
+)
+SELECT manager_id, actions,
+       convert_from({EFFECTIVE_ON.format(event="performed")}, 'UTF8')::date
+FROM taken JOIN who USING (manager)
+CROSS JOIN LATERAL (
+    SELECT * FROM books.events WHERE notification_id = place OFFSET 0  -- by its key
+) AS amending
+CROSS JOIN LATERAL (
+    SELECT * FROM books.events WHERE originator_id = amending.originator_id OFFSET 0
+) AS performed
+WHERE performed.topic = 'ActionPerformed'
+  AND {ACTION_ID.format(event="performed")} = {ACTION_ID.format(event="amending")}
+"""
+    for who in (EVERYBODY, SOME)
+}
+"""An action counts no more from the day on which it was withdrawn; here, not on its own day."""
 _CLOSINGS: dict[LiteralString, LiteralString] = {
     who: f"""
 WITH who AS MATERIALIZED ({who}), held AS (
@@ -205,12 +249,14 @@ def months_from_ledger(
     cursor: Cursor[Any],
     first: date,
     last: date,
+    as_of: date,
     position: int,
     currency: str,
     managers: Collection[ManagerId] | None,
 ) -> Months:
-    """The same as sums of postings."""
+    """The same as sums of postings, and what was taken back by its own day."""
     asked = _asked(first, last, position, managers) | {
+        "as_of": as_of,
         "currency": currency,
         "effort": list(EFFORT),
     }
@@ -218,8 +264,12 @@ def months_from_ledger(
     for manager, year, month, *sums in cursor.execute(_MONTHS[whose(managers)], asked):
         found[manager, Month(year, month)] = Done(0, 0, *map(int, sums))
     for closing in closings_from_ledger(cursor, first, last, position, managers):
-        place = closing.manager_id, Month(closing.effective_on.year, closing.effective_on.month)
+        place = closing.manager_id, month_of(closing.effective_on)
         found[place] = _closed(found[place], closing.status)
+    for manager, actions, day in cursor.execute(_TAKEN_BACK[whose(managers)], asked):
+        if first <= day <= last:
+            place = manager, month_of(day)
+            found[place] = _sum(found[place], Done(actions=int(actions)))
     return {place: done for place, done in found.items() if done != NOTHING}
 
 
