@@ -16,6 +16,7 @@ from api.inputs import Currency, Day, Id, Limit
 from api.portfolios import counted
 from api.reports.stalled import FACTOR, MINIMUM_DAYS, StalledDeal, stalled_deal
 from api.routes import v1_router
+from api.service import Service
 from domain.catalogue import Catalogue
 from domain.deal import Status
 from domain.errors import Invalid
@@ -161,18 +162,34 @@ def digest(question: Annotated[DigestQuestion, Query()], asking: AskingDep) -> R
         point = Point(week.last, now.known_at, now.position)
         currency = at.currency(question.currency)
         who = counted(at, point, question.manager_id, question.team_id, week.eve)
-        recorded = recorded_in(at.cursor, at.service.clock, week, point)
+        recorded = _recorded_in(at.cursor, at.service.clock, week, point)
         found = at.read(
             point.position,
             lambda cursor: digest_from_ledger(
                 cursor, point, week, recorded, currency, who, PACE, question.limit
             ),
         )
-        teller = Teller(
-            point, week, currency, at.directory(point).catalogue, names(at.cursor),
-            at.service.settings.zone, question.limit,
-        )  # fmt: skip
+        teller = _teller(at.service, at.cursor, point, week, currency, question.limit)
     return answer(teller.answer(found))
+
+
+def company_digest(
+    service: Service, cursor: Cursor[Any], week: Week, position: int
+) -> DigestAnswer:
+    """The same of everybody in the company's currency, as known at `position`."""
+    clock, currency = service.clock, service.settings.currency
+    point = point_at(cursor, clock, week.last, Knowledge(position=position))
+    recorded = _recorded_in(cursor, clock, week, point)
+    found = digest_from_ledger(cursor, point, week, recorded, currency, None, PACE, MOST)
+    return _teller(service, cursor, point, week, currency, MOST).answer(found)
+
+
+def _teller(
+    service: Service, cursor: Cursor[Any], point: Point, week: Week, currency: str, most: int
+) -> "Teller":
+    catalogue = service.directory.at(cursor, point.position).catalogue
+    zone = service.settings.zone
+    return Teller(point, week, currency, catalogue, names(cursor), zone, most)
 
 
 def _week(question: DigestQuestion, as_of: date) -> Week:
@@ -184,7 +201,7 @@ def _week(question: DigestQuestion, as_of: date) -> Week:
     return week.up_to(as_of)
 
 
-def recorded_in(cursor: Cursor[Any], clock: Clock, week: Week, point: Point) -> Recorded:
+def _recorded_in(cursor: Cursor[Any], clock: Clock, week: Week, point: Point) -> Recorded:
     """What of the log was recorded in the week and is known at the point."""
     begun, ended = (
         point_at(cursor, clock, day, Knowledge(day)).position for day in (week.eve, week.last)
