@@ -13,8 +13,8 @@ import logging
 import smtplib
 import ssl
 from base64 import b64encode
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from email.message import EmailMessage
@@ -97,9 +97,9 @@ class Target(Protocol):
 class Delivering:
     """One for a process."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, targets: Sequence[Target]) -> None:
         self._service = service
-        self._targets = targets(service.settings)
+        self._targets = targets
         self._regularly = Regularly("digest", EVERY_SECONDS, self.step)
 
     def step(self) -> None:
@@ -145,10 +145,11 @@ class Delivering:
 
 def delivering(service: Service) -> Delivering | None:
     """None where nobody wants it."""
-    return Delivering(service) if targets(service.settings) else None
+    targets = targets_of(service.settings)
+    return Delivering(service, targets) if targets else None
 
 
-def targets(settings: Settings) -> list[Target]:
+def targets_of(settings: Settings) -> list[Target]:
     """Each address of a letter is one of its own: none is told of the others or waits for them."""
     found: list[Target] = []
     if settings.digest_webhook is not None:
@@ -233,33 +234,41 @@ class Mailbox:
         """What is refused, or breaks off before the letter itself is sent, has not arrived."""
         message = self._message(parcel, now)
         try:
-            server = self._signed_in()
-            _accepted(server.mail(message["From"]))
-            _accepted(server.rcpt(self.to))
+            server = self._connected()
         except (OSError, smtplib.SMTPException) as error:
             raise NotBrought(repr(error)) from error
-        with server:
+        with closing(server):
+            try:
+                self._sign_in(server)
+                _accepted(server.mail(message["From"]))
+                _accepted(server.rcpt(self.to))
+            except (OSError, smtplib.SMTPException) as error:
+                raise NotBrought(repr(error)) from error
             try:
                 _accepted(server.data(message.as_bytes(policy=SMTP)))
             except smtplib.SMTPResponseException as error:
                 raise NotBrought(repr(error)) from error
+            with suppress(OSError, smtplib.SMTPException):
+                server.quit()
 
-    def _signed_in(self) -> smtplib.SMTP:
-        parts, trusted = urlsplit(self.url), ssl.create_default_context()
+    def _connected(self) -> smtplib.SMTP:
+        parts = urlsplit(self.url)
         assert parts.hostname, "the settings see to that"
-        server: smtplib.SMTP
         if parts.scheme == "smtps":
-            server = smtplib.SMTP_SSL(
+            trusted = ssl.create_default_context()
+            return smtplib.SMTP_SSL(
                 parts.hostname, parts.port or 465, timeout=TIMEOUT_SECONDS, context=trusted
             )
-        else:
-            server = smtplib.SMTP(parts.hostname, parts.port or 587, timeout=TIMEOUT_SECONDS)
-            server.ehlo()
-            if server.has_extn("starttls") or not is_private(f"http://{parts.netloc}"):
-                server.starttls(context=trusted)
+        return smtplib.SMTP(parts.hostname, parts.port or 587, timeout=TIMEOUT_SECONDS)
+
+    def _sign_in(self, server: smtplib.SMTP) -> None:
+        parts = urlsplit(self.url)
+        server.ehlo()
+        is_here = is_private(f"http://{parts.hostname}")
+        if parts.scheme == "smtp" and (server.has_extn("starttls") or not is_here):
+            server.starttls(context=ssl.create_default_context())
         if parts.username:
             server.login(unquote(parts.username), unquote(parts.password or ""))
-        return server
 
     def _message(self, parcel: Parcel, now: datetime) -> EmailMessage:
         host, settings = self.settings.log_host, self.settings

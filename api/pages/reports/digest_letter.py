@@ -27,7 +27,7 @@ def letter(answer: Mapping[str, Any], language: Language, address: str | None) -
     lines = [*_lines(answer, language)]
     if address is not None:
         lines += ["", f"{address}/reports/digest?week={answer['first_day']}"]
-    return subject.replace(figures.SPACE, " "), "\n".join([subject, "", *lines, ""])
+    return " ".join(subject.split()), "\n".join([subject, "", *lines, ""])
 
 
 def _lines(answer: Mapping[str, Any], language: Language) -> Iterator[str]:
