@@ -82,9 +82,9 @@ class Parcel:
 
 
 class Target(Protocol):
-    """`repeatable`: what it gets a second time it knows for the same."""
-
-    repeatable: bool
+    @property
+    def repeatable(self) -> bool:
+        """Whether it knows what it gets a second time for the same."""
 
     @property
     def key(self) -> bytes:

@@ -223,7 +223,8 @@ def asked(ground: Ground, document: dict[str, Any]) -> BaseSchema:
 
 
 RULES = (
-    "known-at-or-position", "from-after-to", "after-as-of", "too-many-days", "too-many-points", "cursor", "same-manager-twice",
+    "known-at-or-position", "from-after-to", "after-as-of", "too-many-days", "too-many-points",
+    "cursor", "same-manager-twice",
     "one-reports-a-setback", "sum-differs", "sign-differs", "password-common", "password-is-name",
     "login", "illegible", "int_type", "manager-or-credits", "not-in-the-tree", "cosignature",
 )  # fmt: skip

@@ -218,7 +218,7 @@ class _Session(socketserver.StreamRequestHandler):
             self.server.refused -= 1
             self._say("451 later")
             return True
-        self.server.letters.append((to, letter))  # type: ignore[arg-type]
+        self.server.letters.append((to, letter))
         if self.server.broken:
             self.server.broken -= 1
             return False

@@ -2,8 +2,10 @@
 any history, and one company whose figures are worked out by hand.
 """
 
+import re
 from collections.abc import Iterator
 from datetime import date
+from html import unescape
 from itertools import count
 from typing import Any
 from uuid import UUID
@@ -27,6 +29,7 @@ from projections.reports.concentration import (
 )
 from projections.reports.months import months_as_of, months_between, months_from_ledger
 from projections.reports.stalled import Pace, stalled_as_of, stalled_from_log
+from tests.browser import Browser, page_of
 from tests.conftest import new_database
 from tests.histories import (
     DAYS,
@@ -360,3 +363,57 @@ def test_a_span_ends_at_the_day_asked_about(here: Company) -> None:
     asked = {"as_of": "2026-07-31"}
     for more in ({"to": "2026-08-01"}, {"from_": "2026-08-01"}, {"from_": "2000-01-01"}):
         refused(here.director.get("/v1/reports/months", **asked, **more), 422, "validation")
+
+
+# ---------------------------------------------------------------------------- pages
+
+
+@pytest.fixture(scope="module")
+def page(here: Company) -> Browser:
+    return page_of(here, here.director)
+
+
+FILES = (
+    "months/managers", "months/months", "stalled/deals", "stalled/managers",
+    "concentration/managers", "concentration/deals", "digest/managers", "digest/gains",
+    "digest/losses", "digest/closings", "digest/stalled", "digest/waiting", "digest/late",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_each_table_is_taken_along_as_it_is_shown(page: Browser, file: str) -> None:
+    at = f"/reports/{file}"
+    told = page.get(f"{at}.json?as_of=2026-06-23").json()
+    lines = page.get(f"{at}.csv?as_of=2026-06-23").text.splitlines()
+    assert len(lines) == 1 + len(told["rows"]) + len(told) - 1
+    assert page.get(f"{at}.xlsx?as_of=2026-06-23").status_code == 200
+    assert page.get(f"{at}.pdf").status_code == 404
+    assert page.get(f"{at}s.csv").status_code == 404
+
+
+def test_a_month_leads_to_what_moved_the_portfolio_in_it(page: Browser) -> None:
+    shown = unescape(page.get("/reports/months?from=2026-01-01&as_of=2026-07-31").text)
+    assert "/movement?from=2026-03-31&to=2026-04-30&manager_id=anna" in shown
+    assert "закрыто\N{NO-BREAK SPACE}1" in shown
+    assert "Пустых: 15 из 21 месяцев" in shown
+
+
+def test_a_stalled_deal_leads_to_recording_what_comes_next(page: Browser) -> None:
+    shown = unescape(page.get("/reports/stalled?as_of=2026-06-23").text)
+    assert re.search(r"/record\?deal_id=[0-9a-f-]+&action_type=contract", shown)
+    nothing = page.get("/reports/stalled?as_of=2026-06-23&minimum_days=3000").text
+    assert "ни одна открытая сделка не стоит" in nothing
+
+
+def test_concentration_says_what_remains(page: Browser) -> None:
+    shown = page.get("/reports/concentration?as_of=2026-07-31").text
+    assert "6\N{NO-BREAK SPACE}млн\N{NO-BREAK SPACE}₽" in shown
+    assert (
+        "ни у кого ничего нет в работе" in page.get("/reports/concentration?as_of=2020-01-01").text
+    )
+
+
+def test_the_index_names_them(page: Browser) -> None:
+    shown = page.get("/reports").text
+    for report in ("months", "stalled", "concentration", "digest"):
+        assert f'href="/reports/{report}"' in shown

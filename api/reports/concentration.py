@@ -1,7 +1,7 @@
 """Concentration: on how few deals the portfolios stand, and what remains without the largest."""
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Query, Response
@@ -116,7 +116,7 @@ def concentration(
     )
 
 
-def _told(one: Concentration, about: Mapping[UUID, About], most: int) -> dict[str, object]:
+def _told(one: Concentration, about: Mapping[UUID, About], most: int) -> dict[str, Any]:
     return {
         "active": value_text(one.total),
         "deals": len(one.deals),

@@ -18,13 +18,14 @@ from domain.access import Task
 router = APIRouter(route_class=Page, include_in_schema=False)
 
 ASKED = ("week",)
-SHOWN = 10
+SHOWN, ASKED_FOR = 10, 100
+"""Rows of each list on the page, and that are asked for, so that it says whether there are more."""
 WEEK = timedelta(days=7)
 
 
 @router.get("/reports/digest")
 async def digest(visit: VisitDep) -> Response:
-    found = await chosen(visit, "digest", ASKED, limit=SHOWN)
+    found = await chosen(visit, "digest", ASKED, limit=ASKED_FOR)
     answer = found.answer
     first = date.fromisoformat(answer["first_day"])
     return show(

@@ -20,7 +20,7 @@ from domain.periods import Month
 router = APIRouter(route_class=Page, include_in_schema=False)
 
 ASKED = ("from", "to")
-SHOWN = 40
+SHOWN = 20
 """Managers in the picture, and rows of a table; those with the most empty months."""
 STATES = ("closed", "progress", "nothing")
 SHADES = 4

@@ -55,8 +55,8 @@ def deals_block(cells: Cells, deals: Sequence[Mapping[str, Any]], number: int) -
         *(Column(say(one), "money") for one in ("In work", "Claimed")),
         Column(say("Last done"), "date"),
         Column(say("Silent, days"), "count"),
-        Column(say("Usual gap, days"), "count"),
-        *(Column(say(one), "text") for one in ("Rule", "Last action", "What adds most")),
+        Column(say("Usually, days"), "count"),
+        *(Column(say(one), "text") for one in ("Rule", "Last action", "What next")),
         Column(say("Would add"), "money"),
     ]
     rows = [
@@ -90,7 +90,7 @@ def _managers(cells: Cells, answer: Mapping[str, Any]) -> Block:
 
 
 def _rule(cells: Cells, one: Mapping[str, Any]) -> str:
-    own, few = cells.say("own pace"), cells.say("too few actions for a pace")
+    own, few = cells.say("own pace"), cells.say("few actions")
     return own if one["rule"] == "own" else few
 
 
