@@ -39,6 +39,7 @@ from api.accounts import Accounts
 from api.answers import EDGE_REFUSALS
 from api.background import Regularly
 from api.compressing import Compressing
+from api.digests import delivering
 from api.documentation import document
 from api.door import Door
 from api.garbage import SELDOM_SECONDS, collect_all, collect_young
@@ -213,6 +214,7 @@ def _lifespan(
         given = service or _from_environment(settings)
         collect_young()
         collecting = Regularly("garbage", SELDOM_SECONDS, collect_all)
+        bringing = delivering(given)
         _put_at_hand(app, given)
         try:
             yield {
@@ -222,6 +224,8 @@ def _lifespan(
             }
         finally:
             collecting.close()
+            if bringing is not None:
+                bringing.close()
             given.close()
 
     return lifespan

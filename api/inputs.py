@@ -12,7 +12,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, LiteralString, NoReturn
 from uuid import UUID
 
 from pydantic import (
@@ -276,14 +276,20 @@ def _limit(given: object) -> int:
 
 
 def _days(least: int, most: int) -> tuple[PlainValidator, WithJsonSchema]:
-    def days(given: object) -> int:
+    return _whole("days", least, most)
+
+
+def _whole(of: LiteralString, least: int, most: int) -> tuple[PlainValidator, WithJsonSchema]:
+    """A number of what `api.words.FIELDS` names so."""
+
+    def whole(given: object) -> int:
         number = _position(given)
         if not least <= number <= most:
-            raise PydanticCustomError("days", "not such a number", {"least": least, "most": most})
+            raise PydanticCustomError(of, "not such a number", {"least": least, "most": most})
         return number
 
     schema: dict[str, JsonValue] = {"type": "integer", "minimum": least, "maximum": most}
-    return PlainValidator(days), WithJsonSchema(schema)
+    return PlainValidator(whole), WithJsonSchema(schema)
 
 
 def _text_schema(pattern: str, example: str, **more: JsonValue) -> dict[str, JsonValue]:
@@ -359,6 +365,10 @@ DaysOfMonth = Annotated[int, *_days(1, 28)]
 """That every month has."""
 WorkingDays = Annotated[int, *_days(0, 250)]
 """Up to a year of them."""
+DaysOfSilence = Annotated[int, *_days(1, 3_650)]
+"""Up to ten years of them."""
+TimesTheGap = Annotated[int, *_whole("times", 1, 100)]
+"""How many times as long as usual; of a query string, too."""
 Email = Annotated[
     str,
     PlainValidator(_email),

@@ -7,6 +7,7 @@ they are neither in the representation of these settings nor in what is said of 
 import logging
 import os
 import re
+from base64 import b64decode
 from collections.abc import Sequence
 from ipaddress import ip_network
 from pathlib import Path
@@ -27,6 +28,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from api.inputs import is_email
 from domain.values import CURRENCIES, Role
 from projections.evidence.notes import COSIGNATURE, VerifierKey
 
@@ -90,6 +92,17 @@ class Settings(BaseSettings):
     witnesses: Annotated[tuple[str, ...], NoDecode] = ()
     """Verifier keys (C2SP) of those whose signatures under checkpoints are kept."""
 
+    digest_webhook: str | None = Field(default=None, repr=False)
+    """An https address that each week's digest is posted to, signed by the secret."""
+    digest_webhook_secret: SecretStr | None = None
+    """whsec_ and 24 to 64 bytes in base64, as Standard Webhooks has it."""
+    digest_smtp: str | None = Field(default=None, repr=False)
+    """By which server it is mailed: smtp://user:password@host:587, or smtps://."""
+    digest_to: Annotated[tuple[str, ...], NoDecode] = ()
+    """E-mail addresses that it is mailed to."""
+    digest_from: str | None = None
+    """What its letters come from; None: dealfolio at the log's host."""
+
     public_url: str | None = None
     """Where browsers find this service, https://host; None: where each request says it was sent."""
     session_hours: int = Field(default=12, ge=1, le=24 * 30)
@@ -150,7 +163,7 @@ class Settings(BaseSettings):
             raise ValueError("is no connection string of PostgreSQL") from None
         return conninfo
 
-    @field_validator("trusted_proxies", "allowed_hosts", mode="before")
+    @field_validator("trusted_proxies", "allowed_hosts", "digest_to", mode="before")
     @classmethod
     def _listed(cls, given: object) -> object:
         """`a, b` as it stands in a variable of the environment."""
@@ -183,6 +196,45 @@ class Settings(BaseSettings):
         if to is not None and "://" in to and not is_private(to):
             raise ValueError("must be a folder, or https:// and a host")
         return to
+
+    @field_validator("digest_webhook")
+    @classmethod
+    def _posted_in_private(cls, url: str | None) -> str | None:
+        if url is not None and not is_private(url):
+            raise ValueError("must be https:// and a host")
+        return url
+
+    @field_validator("digest_webhook_secret")
+    @classmethod
+    def _readable_secret(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None:
+            webhook_key(secret.get_secret_value())
+        return secret
+
+    @field_validator("digest_smtp")
+    @classmethod
+    def _known_server(cls, url: str | None) -> str | None:
+        if url is not None:
+            parts = urlsplit(url)
+            if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+                raise ValueError("must be smtp:// or smtps://, a host and, where needed, a port")
+        return url
+
+    @field_validator("digest_to")
+    @classmethod
+    def _known_addresses(cls, addresses: tuple[str, ...]) -> tuple[str, ...]:
+        for one in addresses:
+            if not is_email(one):
+                raise ValueError(f"{one} is no e-mail address")
+        return addresses
+
+    @model_validator(mode="after")
+    def _digest_is_whole(self) -> "Settings":
+        if self.digest_webhook and not self.digest_webhook_secret:
+            raise ValueError("DEALFOLIO_DIGEST_WEBHOOK needs _DIGEST_WEBHOOK_SECRET")
+        if bool(self.digest_smtp) != bool(self.digest_to):
+            raise ValueError("DEALFOLIO_DIGEST_SMTP and _DIGEST_TO need each other")
+        return self
 
     @field_validator("public_url", "oidc_issuer")
     @classmethod
@@ -221,7 +273,10 @@ class Settings(BaseSettings):
 class _Files(PydanticBaseSettingsSource):
     """A secret may lie in a file, which the variable of its name with _FILE behind it names."""
 
-    secrets = ("DATABASE_URL", "read_database_url", "bootstrap_token", "oidc_client_secret")
+    secrets = (
+        "DATABASE_URL", "read_database_url", "bootstrap_token", "oidc_client_secret",
+        "digest_webhook_secret", "digest_smtp",
+    )  # fmt: skip
 
     def get_field_value(self, _field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         named = os.environ.get(f"{variable([field_name])}_FILE")
@@ -240,6 +295,17 @@ def _secret(path: Path) -> str:
         return path.read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeError) as error:
         raise SettingsError(f"cannot read the secret: {error}") from None
+
+
+def webhook_key(secret: str) -> bytes:
+    """By which webhooks are signed (Standard Webhooks, "Signature scheme"). Raises ValueError."""
+    try:
+        key = b64decode(secret.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        key = b""
+    if not secret.startswith("whsec_") or not 24 <= len(key) <= 64:
+        raise ValueError("must be whsec_ and 24 to 64 bytes in base64")
+    return key
 
 
 def variable(field: Sequence[object]) -> str:

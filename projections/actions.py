@@ -125,7 +125,7 @@ def _lines(
 EFFECTIVE_ON: LiteralString = """
 substring({event}.state FROM position('"effective_on":"'::bytea IN {event}.state) + 16 FOR 10)
 """
-_ACTION_ID: LiteralString = """
+ACTION_ID: LiteralString = """
 substring({event}.state FROM position('"action_id":"'::bytea IN {event}.state) + 13 FOR 36)
 """
 _KNOWN: LiteralString = f"""
@@ -134,13 +134,13 @@ notification_id <= %(position)s AND {EFFECTIVE_ON.format(event="events")} <= %(a
 _WAITING: LiteralString = f"""
 WITH named AS MATERIALIZED (
     SELECT min(place) AS place FROM (
-        SELECT originator_id, {_ACTION_ID.format(event="events")} AS action_id,
+        SELECT originator_id, {ACTION_ID.format(event="events")} AS action_id,
                notification_id AS place, true AS waits
         FROM books.events
         WHERE topic = 'ActionPerformed'
           AND position('"needs_confirmation":true'::bytea IN state) > 0 AND {_KNOWN}
         UNION ALL
-        SELECT originator_id, {_ACTION_ID.format(event="events")}, notification_id, false
+        SELECT originator_id, {ACTION_ID.format(event="events")}, notification_id, false
         FROM books.events
         WHERE topic IN ('ActionConfirmed', 'ActionRejected', 'ActionWithdrawn') AND {_KNOWN}
     ) AS told
@@ -152,13 +152,13 @@ beforehand, may go through the ones for each of the others.
 """
 _SETTLED: LiteralString = f"""
 WITH settled AS MATERIALIZED (
-    SELECT originator_id, {_ACTION_ID.format(event="events")} AS action_id
+    SELECT originator_id, {ACTION_ID.format(event="events")} AS action_id
     FROM books.events
     WHERE topic IN ('ActionConfirmed', 'ActionRejected', 'ActionWithdrawn')
       AND topic = %(settled_by)s AND {_KNOWN}
 ), named AS MATERIALIZED (
     SELECT events.notification_id AS place FROM settled JOIN books.events USING (originator_id)
-    WHERE topic = 'ActionPerformed' AND {_ACTION_ID.format(event="events")} = settled.action_id
+    WHERE topic = 'ActionPerformed' AND {ACTION_ID.format(event="events")} = settled.action_id
 )
 """
 _SETTLED_BY = {State.WITHDRAWN: "ActionWithdrawn", State.REJECTED: "ActionRejected"}

@@ -353,6 +353,41 @@ QUESTIONS: dict[str, Request] = {
         high_weight="5.00",
         limit="100",
     ),
+    "months": asking(
+        "/v1/reports/months",
+        **SPAN,
+        as_of="2026-06-30",
+        manager_id="{manager}",
+        team_id="{team}",
+        currency="RUB",
+    ),
+    "stalled": asking(
+        "/v1/reports/stalled",
+        as_of="2026-06-30",
+        minimum_days="45",
+        factor="2",
+        manager_id="{manager}",
+        team_id="{team}",
+        currency="RUB",
+        limit="100",
+    ),
+    "concentration": asking(
+        "/v1/reports/concentration",
+        as_of="2026-06-30",
+        manager_id="{manager}",
+        team_id="{team}",
+        currency="RUB",
+        limit="5",
+    ),
+    "digest": asking(
+        "/v1/reports/digest",
+        as_of="2026-06-30",
+        week="2026-06-24",
+        manager_id="{manager}",
+        team_id="{team}",
+        currency="RUB",
+        limit="10",
+    ),
     "certified month": asking("/v1/audit/certified", period="2026-06", position="1"),
     "deals": asking(
         "/v1/deals", status="open", manager_id="{manager}", limit="1000", as_of="2026-06-30"
@@ -1063,6 +1098,18 @@ query(
 query("integrity", "from", {"after to": "2026-04-01", "no date": "2026-02-30"})
 query("integrity", "to", {"tomorrow": "2026-10-21"}, "in-the-future")
 query("integrity", "manager_id", {"unknown": "nobody"}, "not-found")
+query("months", "from", {"after to": "2026-08-01", "no date": "2026-02-30", "long": "2000-01-01"})
+query("months", "to", {"after as_of": "2026-07-01"})
+query("months", "manager_id", {"unknown": "nobody"}, "not-found")
+query("months", "currency", {"in lower case": "rub"})
+query("stalled", "minimum_days", {"none": "0", "3651": "3651", "a word": "month"})
+query("stalled", "factor", {"none": "0", "101": "101", "a fraction": "1.5"})
+query("stalled", "limit", {"none": "0"})
+query("stalled", "manager_id", {"unknown": "nobody"}, "not-found")
+query("concentration", "manager_id", {"unknown": "nobody"}, "not-found")
+query("concentration", "limit", {"above all": "1001"})
+query("digest", "week", {"to come": "2026-07-06", "of the other kind": "2026-W26"})
+query("digest", "manager_id", {"unknown": "nobody"}, "not-found")
 query("certified", "as_of", {"is of another question": "2026-10-19"})
 query("certified", "known_at", {"tomorrow": "2026-10-21"}, "in-the-future")
 query("certified month", "period", {"no month": "2026-13", "a day": "2026-06-30", "empty": ""})

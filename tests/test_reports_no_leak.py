@@ -14,6 +14,12 @@ QUESTIONS: tuple[tuple[str, Mapping[str, str]], ...] = (
     ("/v1/targets", {}),
     ("/v1/reports/activity", {"from": "2026-01-01"}),
     ("/v1/reports/activity", {"from": "2026-07-15", "to": "2026-08-31"}),
+    ("/v1/reports/months", {"from": "2026-01-01"}),
+    ("/v1/reports/months", {"from": "2026-03-10", "to": "2026-08-31"}),
+    ("/v1/reports/stalled", {"minimum_days": "20"}),
+    ("/v1/reports/concentration", {}),
+    ("/v1/reports/digest", {}),
+    ("/v1/reports/digest", {"week": "2026-09-30"}),
 )
 """Address and what is asked beside the point; `as_of` and `position` are added."""
 CHECKS = ("400000000.00", "90000000.00", "250000000.50", "700000000.00", "310000000.00", "5.00")

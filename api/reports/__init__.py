@@ -2,6 +2,6 @@
 
 from types import ModuleType
 
-from api.reports import activity
+from api.reports import activity, concentration, digest, months, stalled
 
-ROUTERS: tuple[ModuleType, ...] = (activity,)
+ROUTERS: tuple[ModuleType, ...] = (activity, months, stalled, concentration, digest)

@@ -2,6 +2,17 @@
 
 from types import ModuleType
 
-from api.pages.reports import activity, comparison, index, targets
+from api.pages.reports import (
+    activity,
+    comparison,
+    concentration,
+    digest,
+    index,
+    months,
+    stalled,
+    targets,
+)
 
-PAGES: tuple[ModuleType, ...] = (index, activity, comparison, targets)
+PAGES: tuple[ModuleType, ...] = (
+    index, activity, comparison, targets, months, stalled, concentration, digest,
+)  # fmt: skip

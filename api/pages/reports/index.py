@@ -36,6 +36,26 @@ REPORTS: tuple[Report, ...] = (
         "Targets",
         "What managers and teams are to reach, by when, and how far they have come.",
     ),
+    Report(
+        "/reports/digest",
+        "The week",
+        "What moved, what was closed, what stands still, what waits and what was entered late",
+    ),
+    Report(
+        "/reports/months",
+        "Empty months",
+        "By manager and month: deals closed, progress without a closing, or nothing",
+    ),
+    Report(
+        "/reports/stalled",
+        "Stalled deals",
+        "Deals that are silent for longer than usual, what is at stake, and what comes next",
+    ),
+    Report(
+        "/reports/concentration",
+        "Concentration",
+        "On how few deals the portfolios stand, and what remains without the largest",
+    ),
 )
 
 

@@ -1,0 +1,136 @@
+"""Concentration: on how few deals the portfolios stand, and what remains without the largest."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Query, Response
+from pydantic import Field
+
+from api.answers import QUESTION_REFUSALS, Asked, Figure, Out, Uuid, answer, asked
+from api.asking import AskingDep, PointQuestion
+from api.inputs import Currency, Id, Limit
+from api.portfolios import counted
+from api.routes import v1_router
+from domain.values import decimal_text, value_text
+from projections.directory import names
+from projections.integrity import About, deals_called
+from projections.reports.concentration import (
+    TOPS,
+    Concentration,
+    active_from_ledger,
+    company_of,
+)
+
+router = v1_router(tags=["reports"], responses=QUESTION_REFUSALS)
+
+
+class ConcentrationQuestion(PointQuestion):
+    manager_id: str | None = None
+    team_id: Id | None = None
+    """Only members of the team on `as_of`."""
+    currency: Currency | None = None
+    limit: Limit = 5
+    """So many of the largest deals are told of each portfolio."""
+
+
+class ShareOut(Out):
+    """`share` in percent of the portfolio, floored to two decimals."""
+
+    deal_id: Uuid = Field(examples=["0f8c3a52-55a4-4b0c-9c0e-0b7e0a4b6f11"])
+    title: str = Field(examples=["Холодильные витрины для сети"])
+    client: str = Field(examples=["Ромашка"])
+    amount: Figure = Field(examples=["28000000.00"])
+    share: Figure = Field(examples=["56.00"])
+
+
+class ConcentrationOut(Out):
+    """One active portfolio: the shares of its 1, 3 and 5 largest deals in percent, floored; the
+    Herfindahl index from 0 to 10 000, floored: the sum of the squares of all shares, 10 000 for a
+    single deal and 10 000 / n for n equal ones; and what remains without the largest deal.
+    """
+
+    active: Figure = Field(examples=["50000000.00"])
+    deals: int = Field(examples=[4])
+    top_1: Figure = Field(examples=["56.00"])
+    top_3: Figure = Field(examples=["92.00"])
+    top_5: Figure = Field(examples=["100.00"])
+    herfindahl: int = Field(examples=[3984])
+    without_largest: Figure = Field(examples=["22000000.00"])
+    largest: list[ShareOut]
+
+
+class ManagerConcentration(ConcentrationOut):
+    manager_id: str = Field(examples=["anna-sokolova"])
+    name: str | None = Field(examples=["Анна Соколова"])
+
+
+class ConcentrationAnswer(Asked):
+    """`total` is of all managers together, whose deals count whole; `managers` are those with a
+    portfolio, the largest first.
+    """
+
+    currency: str = Field(examples=["RUB"])
+    total: ConcentrationOut
+    managers: list[ManagerConcentration]
+
+
+@router.get(
+    "/reports/concentration",
+    operation_id="getConcentration",
+    response_model=ConcentrationAnswer,
+)
+def concentration(
+    question: Annotated[ConcentrationQuestion, Query()], asking: AskingDep
+) -> Response:
+    """Which share of the active portfolios stands in their largest deals, by manager and in all,
+    and what would remain without the largest one.
+    """
+    with asking.desk() as at:
+        point = at.point(question.as_of, question.knowledge)
+        currency = at.currency(question.currency)
+        who = counted(at, point, question.manager_id, question.team_id)
+        held = at.read(
+            point.position,
+            lambda cursor: active_from_ledger(cursor, point.as_of, point.position, currency, who),
+        )
+        whole = company_of(held)
+        own = {manager: Concentration.of(deals) for manager, deals in held.items()}
+        most = question.limit
+        shown = {deal for one in (whole, *own.values()) for deal, _ in one.deals[:most]}
+        about = deals_called(at.cursor, shown)
+        called = names(at.cursor)
+    managers = sorted(own.items(), key=lambda one: (-one[1].total, one[0]))
+    return answer(
+        ConcentrationAnswer(
+            **asked(point),
+            currency=currency,
+            total=ConcentrationOut(**_told(whole, about, most)),
+            managers=[
+                ManagerConcentration(
+                    manager_id=manager, name=called.get(manager), **_told(one, about, most)
+                )
+                for manager, one in managers
+            ],
+        )
+    )
+
+
+def _told(one: Concentration, about: Mapping[UUID, About], most: int) -> dict[str, Any]:
+    return {
+        "active": value_text(one.total),
+        "deals": len(one.deals),
+        **{f"top_{number}": decimal_text(one.top(number)) for number in TOPS},
+        "herfindahl": one.herfindahl,
+        "without_largest": value_text(one.without_largest),
+        "largest": [
+            ShareOut(
+                deal_id=str(deal),
+                title=about[deal].title,
+                client=about[deal].client,
+                amount=value_text(amount),
+                share=decimal_text(one.share(amount)),
+            )
+            for deal, amount in one.deals[:most]
+        ],
+    }

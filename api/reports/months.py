@@ -1,0 +1,200 @@
+"""Empty months: by manager and month, deals closed, progress without a closing, or nothing."""
+
+from collections.abc import Collection, Iterator, Mapping
+from datetime import date, timedelta
+from typing import Annotated, Any
+
+from fastapi import Query, Response
+from pydantic import Field
+
+from api.answers import QUESTION_REFUSALS, Asked, Figure, Out, answer, asked
+from api.asking import AskingDep, Desk, PointQuestion
+from api.inputs import Currency, Day, Id
+from api.portfolios import counted
+from api.routes import v1_router
+from domain.errors import Invalid
+from domain.periods import Month
+from domain.values import ManagerId, decimal_text, value_text
+from projections.directory import names
+from projections.point import Point
+from projections.reports.months import (
+    NOTHING,
+    Done,
+    Months,
+    MonthState,
+    months_between,
+    months_from_ledger,
+)
+
+router = v1_router(tags=["reports"], responses=QUESTION_REFUSALS)
+
+UNSAID = 12
+"""So many months, the last one that of `as_of`, where nobody says otherwise."""
+MOST_DAYS = 3_660
+"""Of all months together: ten years."""
+
+
+class MonthsQuestion(PointQuestion):
+    from_: Day | None = Field(default=None, alias="from")
+    """The first day; left out: the first of the month eleven months before `to`."""
+    to: Day | None = None
+    """The last day, `as_of` at the latest; `as_of` when left out."""
+    manager_id: str | None = None
+    team_id: Id | None = None
+    """Only members of the team on `as_of`."""
+    currency: Currency | None = None
+
+
+class MonthOut(Out):
+    """`closed`: a deal was won or lost in it, and not reopened before its end; `progress`:
+    something was done in it all the same. Closings, `actions` (positive ones dated in it that are
+    neither withdrawn nor rejected) and `credit` (percent points by effort) are of all currencies.
+    `gained` is what actions, their confirmation and weights added to the portfolio, `won` and
+    `lost` are the changes of these accounts: they are lines of the movement.
+    """
+
+    month: str = Field(examples=["2026-06"])
+    state: MonthState = Field(examples=["progress"])
+    deals_won: int = Field(examples=[0])
+    deals_lost: int = Field(examples=[0])
+    actions: int = Field(examples=[4])
+    credit: Figure = Field(examples=["12.00"])
+    gained: Figure = Field(examples=["48000000.00"])
+    won: Figure = Field(examples=["0.00"])
+    lost: Figure = Field(examples=["0.00"])
+
+
+class ManagerMonths(Out):
+    """`months` in order; a head is not told of those in which the manager was in another team. The
+    counts are of `months` by their state.
+    """
+
+    manager_id: str = Field(examples=["anna-sokolova"])
+    name: str | None = Field(examples=["Анна Соколова"])
+    closed: int = Field(examples=[1])
+    progress: int = Field(examples=[10])
+    nothing: int = Field(examples=[1])
+    months: list[MonthOut]
+
+
+class MonthsAnswer(Asked):
+    """`total` is of all managers, month by month; what several did together is in it for each."""
+
+    first_day: date = Field(examples=["2025-07-01"])
+    last_day: date = Field(examples=["2026-06-30"])
+    currency: str = Field(examples=["RUB"])
+    managers: list[ManagerMonths]
+    total: list[MonthOut]
+
+
+@router.get("/reports/months", operation_id="getMonths", response_model=MonthsAnswer)
+def months(question: Annotated[MonthsQuestion, Query()], asking: AskingDep) -> Response:
+    """Which months were empty: by manager, whether deals were closed in it, there was progress
+    without a closing, or nothing at all. Whoever did nothing is there, too.
+    """
+    with asking.desk() as at:
+        point = at.point(question.as_of, question.knowledge)
+        first, last = _days_asked(question, point.as_of)
+        currency = at.currency(question.currency)
+        who = dict(_who(at, point, question, first, last))
+        found = at.read(
+            point.position,
+            lambda cursor: months_from_ledger(
+                cursor, first, last, point.as_of, point.position, currency, _ever(who)
+            ),
+        )
+        known = at.directory(point).people.managers
+        called = names(at.cursor)
+    shown = [one for one in known if any(some is None or one in some for some in who.values())]
+    lines = [_manager(manager, called.get(manager), who, found) for manager in shown]
+    return answer(
+        MonthsAnswer(
+            **asked(point),
+            first_day=first,
+            last_day=last,
+            currency=currency,
+            managers=lines,
+            total=[_month(month, _total(month, some, found)) for month, some in who.items()],
+        )
+    )
+
+
+def _days_asked(question: MonthsQuestion, as_of: date) -> tuple[date, date]:
+    """Raises Invalid."""
+    last = question.to or as_of
+    if last > as_of:
+        raise Invalid("to", "after-as-of")
+    first = question.from_
+    if first is None:
+        month = last.year * 12 + last.month - UNSAID
+        first = date(month // 12, month % 12 + 1, 1)
+    if first > last:
+        raise Invalid("from", "from-after-to")
+    if (last - first).days >= MOST_DAYS:
+        raise Invalid("from", "too-many-days", most=MOST_DAYS)
+    return first, last
+
+
+Who = Mapping[Month, Collection[ManagerId] | None]
+"""Who is told of in each month; None: everybody."""
+
+
+def _who(
+    at: Desk, point: Point, question: MonthsQuestion, first: date, last: date
+) -> Iterator[tuple[Month, Collection[ManagerId] | None]]:
+    """Raises NotFound."""
+    counted(at, point, question.manager_id, question.team_id)
+    for month in months_between(first, last):
+        eve = max(first, month.last_day.replace(day=1)) - timedelta(days=1)
+        end = min(last, month.last_day)
+        yield month, _counted(at, point, question, eve, end)
+
+
+def _counted(
+    at: Desk, point: Point, question: MonthsQuestion, *days: date
+) -> Collection[ManagerId] | None:
+    """As `counted`, but nobody where the manager that is asked about was not to be seen."""
+    one, eyes = question.manager_id, at.sight(point.as_of, *days)
+    if one is not None and not eyes.sees(ManagerId(one)):
+        return frozenset()
+    return counted(at, point, one, question.team_id, *days)
+
+
+def _ever(who: Who) -> Collection[ManagerId] | None:
+    some = [one for one in who.values() if one is not None]
+    return None if len(some) < len(who) else frozenset[ManagerId]().union(*some)
+
+
+def _manager(manager: ManagerId, name: str | None, who: Who, found: Months) -> ManagerMonths:
+    lines = [
+        _month(month, found.get((manager, month), NOTHING))
+        for month, some in who.items()
+        if some is None or manager in some
+    ]
+    states = [line.state for line in lines]
+    return ManagerMonths(
+        manager_id=manager,
+        name=name,
+        **{state.value: states.count(state) for state in MonthState},
+        months=lines,
+    )
+
+
+def _total(month: Month, some: Collection[ManagerId] | None, found: Months) -> Done:
+    own = [
+        done
+        for (manager, when), done in found.items()
+        if when == month and (some is None or manager in some)
+    ]
+    return Done(*map(sum, zip(NOTHING, *own, strict=True)))
+
+
+def _month(month: Month, done: Done) -> MonthOut:
+    counts: dict[str, Any] = done._asdict()
+    return MonthOut(
+        month=str(month),
+        state=done.state,
+        **counts
+        | {"credit": decimal_text(done.credit)}
+        | {name: value_text(counts[name]) for name in ("gained", "won", "lost")},
+    )

@@ -1,0 +1,247 @@
+"""Stalled deals: what is at stake, when something was done last, and what could be done next."""
+
+from collections.abc import Collection, Mapping
+from datetime import date
+from enum import StrEnum
+from typing import Annotated
+
+from fastapi import Query, Response
+from pydantic import Field
+
+from api.answers import QUESTION_REFUSALS, Asked, CheckOut, Figure, Out, Uuid, answer, asked, check
+from api.asking import AskingDep, PointQuestion
+from api.inputs import Currency, DaysOfSilence, Id, Limit, TimesTheGap
+from api.portfolios import counted
+from api.routes import v1_router
+from domain.catalogue import Catalogue
+from domain.values import ManagerId, decimal_text, value_text
+from projections.directory import names
+from projections.reports.stalled import Next, Pace, Stalled, next_actions, stalled_from_log
+
+router = v1_router(tags=["reports"], responses=QUESTION_REFUSALS)
+
+MINIMUM_DAYS, FACTOR = 45, 2
+"""Where nobody says otherwise."""
+
+
+class StalledQuestion(PointQuestion):
+    minimum_days: DaysOfSilence = MINIMUM_DAYS
+    """A deal that was silent for fewer days is not stalled."""
+    factor: TimesTheGap = FACTOR
+    """Nor is one that was silent for no more than so many times its own median gap."""
+    manager_id: str | None = None
+    """Only deals that this manager owns, did something in, or has a claim in."""
+    team_id: Id | None = None
+    """Likewise of the members of the team on `as_of`."""
+    currency: Currency | None = None
+    limit: Limit = 100
+    """So many deals are told, those with most at stake; the sums are of all."""
+
+
+class Rule(StrEnum):
+    """`own`: the deal's own pace and the least number of days; `minimum`: those days alone, because
+    the deal has too few gaps for a pace of its own.
+    """
+
+    OWN = "own"
+    MINIMUM = "minimum"
+
+
+class LastAction(Out):
+    action_id: Uuid = Field(examples=["5b0e6c1e-3d5f-4a6b-8a57-0d6a54f2b7c1"])
+    action_type: str = Field(examples=["proposal-presented"])
+    effective_on: date = Field(examples=["2026-03-17"])
+
+
+class StakeOut(Out):
+    """What a manager has in the deal: credit times the check, and claims times the check."""
+
+    manager_id: str = Field(examples=["anna-sokolova"])
+    name: str | None = Field(examples=["Анна Соколова"])
+    active: Figure = Field(examples=["28000000.00"])
+    claimed: Figure = Field(examples=["0.00"])
+
+
+class NextAction(Out):
+    """An action type in force whose `max_per_deal` is not reached: its weight, what the cap of
+    100 % leaves of it, and what that adds to the portfolio; once confirmed, where that is needed.
+    """
+
+    action_type: str = Field(examples=["design-data"])
+    weight: Figure = Field(examples=["2.00"])
+    credit: Figure = Field(examples=["2.00"])
+    amount: Figure = Field(examples=["8000000.00"])
+    needs_confirmation: bool = Field(examples=[False])
+
+
+class StalledDeal(Out):
+    """`active` and `claimed` are the sums of `stakes`. `silent_since` is the last day on which
+    something was done with the deal: any event but a confirmation, a rejection, a new weight or a
+    withdrawal of what was done before. `gaps` are those between days of positive actions that count
+    or are claimed, `median_gap` is the lower median of them in days, null for fewer than three.
+    """
+
+    deal_id: Uuid = Field(examples=["0f8c3a52-55a4-4b0c-9c0e-0b7e0a4b6f11"])
+    title: str = Field(examples=["Холодильные витрины для сети"])
+    client: str = Field(examples=["Ромашка"])
+    owner: str = Field(examples=["anna-sokolova"])
+    potential_check: CheckOut
+    progress: Figure = Field(examples=["7.00"])
+    expected_close_on: date | None = Field(examples=["2026-12-01"])
+    active: Figure = Field(examples=["28000000.00"])
+    claimed: Figure = Field(examples=["0.00"])
+    stakes: list[StakeOut]
+    silent_since: date = Field(examples=["2026-03-17"])
+    silent_days: int = Field(examples=[105])
+    gaps: int = Field(examples=[4])
+    median_gap: int | None = Field(examples=[21])
+    rule: Rule = Field(examples=["own"])
+    last_action: LastAction | None
+    next_actions: list[NextAction]
+
+
+class StalledSum(Out):
+    manager_id: str = Field(examples=["anna-sokolova"])
+    name: str | None = Field(examples=["Анна Соколова"])
+    deals: int = Field(examples=[2])
+    active: Figure = Field(examples=["28000000.00"])
+    claimed: Figure = Field(examples=["0.00"])
+
+
+class StalledAnswer(Asked):
+    """`number`, `active` and `claimed` are of all stalled deals, `managers` of whoever is asked
+    about and has a stake in one or owns it, whoever has most first; of the `deals`, `limit` are
+    told at most.
+    """
+
+    minimum_days: int = Field(examples=[45])
+    factor: int = Field(examples=[2])
+    currency: str = Field(examples=["RUB"])
+    number: int = Field(examples=[3])
+    active: Figure = Field(examples=["28000000.00"])
+    claimed: Figure = Field(examples=["0.00"])
+    managers: list[StalledSum]
+    deals: list[StalledDeal]
+
+
+@router.get("/reports/stalled", operation_id="getStalled", response_model=StalledAnswer)
+def stalled(question: Annotated[StalledQuestion, Query()], asking: AskingDep) -> Response:
+    """Open deals with which nothing was done for longer than is usual for them: what is at stake,
+    and what could be done next, with the roubles that each action would add.
+    """
+    pace = Pace(question.minimum_days, question.factor)
+    with asking.desk() as at:
+        point = at.point(question.as_of, question.knowledge)
+        currency = at.currency(question.currency)
+        who = counted(at, point, question.manager_id, question.team_id)
+        found = at.read(
+            point.position,
+            lambda cursor: stalled_from_log(
+                cursor, point.as_of, point.position, currency, pace, who
+            ),
+        )
+        catalogue = at.directory(point).catalogue
+        called = names(at.cursor)
+    return answer(
+        StalledAnswer(
+            **asked(point),
+            minimum_days=pace.minimum_days,
+            factor=pace.factor,
+            currency=currency,
+            number=len(found),
+            active=value_text(sum(one.active for one in found)),
+            claimed=value_text(sum(one.claimed for one in found)),
+            managers=_sums(found, who, called),
+            deals=[
+                stalled_deal(one, catalogue, point.as_of, called) for one in found[: question.limit]
+            ],
+        )
+    )
+
+
+def stalled_deal(
+    one: Stalled, catalogue: Catalogue, day: date, called: Mapping[ManagerId, str]
+) -> StalledDeal:
+    """As it is told."""
+    deal, last = one.deal, one.last_action
+    return StalledDeal(
+        deal_id=str(one.deal_id),
+        title=deal.title,
+        client=deal.client,
+        owner=deal.owner,
+        potential_check=check(deal.check, deal.currency),
+        progress=decimal_text(deal.progress),
+        expected_close_on=deal.expected_close_on,
+        active=value_text(one.active),
+        claimed=value_text(one.claimed),
+        stakes=[
+            StakeOut(
+                manager_id=who,
+                name=called.get(who),
+                active=value_text(active),
+                claimed=value_text(claimed),
+            )
+            for who, (active, claimed) in sorted(
+                _held(one).items(), key=lambda held: (-sum(held[1]), held[0])
+            )
+        ],
+        silent_since=one.silent_since,
+        silent_days=one.silent_days,
+        gaps=one.gaps,
+        median_gap=one.median_gap,
+        rule=Rule.MINIMUM if one.median_gap is None else Rule.OWN,
+        last_action=None
+        if last is None
+        else LastAction(
+            action_id=str(last.action_id),
+            action_type=last.action_type,
+            effective_on=last.effective_on,
+        ),
+        next_actions=[_next(more) for more in next_actions(deal, catalogue, day)],
+    )
+
+
+def _next(more: Next) -> NextAction:
+    return NextAction(
+        action_type=more.action_type,
+        weight=decimal_text(more.weight),
+        credit=decimal_text(more.credit),
+        amount=value_text(more.amount),
+        needs_confirmation=more.needs_confirmation,
+    )
+
+
+def _held(one: Stalled) -> Mapping[ManagerId, tuple[int, int]]:
+    """Active and claimed, of whoever has either, and of the owner."""
+    deal = one.deal
+    held = {
+        who: (stake.credit * deal.check, stake.claim * deal.check)
+        for who, stake in deal.stakes.items()
+        if stake.in_the_deal
+    }
+    return {deal.owner: (0, 0)} | held
+
+
+def _sums(
+    found: list[Stalled],
+    managers: Collection[ManagerId] | None,
+    called: Mapping[ManagerId, str],
+) -> list[StalledSum]:
+    sums: dict[ManagerId, tuple[int, int, int]] = {}
+    for one in found:
+        for who, (active, claimed) in _held(one).items():
+            if managers is None or who in managers:
+                deals, before, claims = sums.get(who, (0, 0, 0))
+                sums[who] = deals + 1, before + active, claims + claimed
+    return [
+        StalledSum(
+            manager_id=who,
+            name=called.get(who),
+            deals=deals,
+            active=value_text(active),
+            claimed=value_text(claimed),
+        )
+        for who, (deals, active, claimed) in sorted(
+            sums.items(), key=lambda one: (-one[1][1] - one[1][2], one[0])
+        )
+    ]

@@ -1,0 +1,122 @@
+"""On how few deals a portfolio stands, and what remains without the largest one."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, LiteralString
+
+from psycopg import Cursor
+
+from domain.history import state_at
+from domain.ledger import holdings
+from domain.values import Account, DealId, ManagerId
+from projections.ledger import EVERYBODY, SOME, THEIRS, managers_asked, whose
+from projections.portfolio import Log
+
+TOPS = (1, 3, 5)
+"""Of how many largest deals the share is told."""
+WHOLE = 10_000
+"""Shares are in basis points, and so is the Herfindahl index: 10 000 for a single deal."""
+
+Amounts = Mapping[ManagerId, Mapping[DealId, int]]
+"""By manager and deal: what is active, above 0, in 1/10 000 of a kopeck."""
+
+
+@dataclass(frozen=True, slots=True)
+class Concentration:
+    """`deals` with their amounts above 0, the largest first, equal ones by id; they sum to `total`,
+    all in 1/10 000 of a kopeck.
+    """
+
+    deals: tuple[tuple[DealId, int], ...]
+    total: int
+
+    @classmethod
+    def of(cls, amounts: Mapping[DealId, int]) -> "Concentration":
+        deals = sorted(amounts.items(), key=lambda one: (-one[1], one[0]))
+        return cls(tuple(deals), sum(amounts.values()))
+
+    def top(self, number: int) -> int:
+        """The share of so many largest deals in basis points, floored; of nothing it is 0."""
+        return self.share(sum(amount for _, amount in self.deals[:number]))
+
+    def share(self, amount: int) -> int:
+        return amount * WHOLE // self.total if self.total else 0
+
+    @property
+    def herfindahl(self) -> int:
+        """The sum of the squares of all shares (Herfindahl 1950, Hirschman 1945), from 0 to WHOLE,
+        floored once at the end. WHOLE divided by it is the number of equal deals that would be as
+        concentrated.
+        """
+        squares = sum(amount * amount for _, amount in self.deals)
+        return squares * WHOLE // self.total**2 if self.total else 0
+
+    @property
+    def without_largest(self) -> int:
+        return self.total - (self.deals[0][1] if self.deals else 0)
+
+
+def company_of(amounts: Amounts) -> Concentration:
+    """All managers' together: a deal counts as a whole, whoever holds it."""
+    deals: dict[DealId, int] = {}
+    for own in amounts.values():
+        for deal, amount in own.items():
+            deals[deal] = deals.get(deal, 0) + amount
+    return Concentration.of(deals)
+
+
+def active_as_of(
+    log: Log,
+    as_of: date,
+    position: int,
+    currency: str,
+    managers: Collection[ManagerId] | None,
+) -> Amounts:
+    """The definition: the active account of every deal, folded."""
+    found: dict[ManagerId, dict[DealId, int]] = {}
+    for deal_id, events in log.items():
+        deal = state_at(events, as_of, position)
+        if deal is None or deal.currency != currency:
+            continue
+        for (manager, account), held in holdings(deal).items():
+            mine = managers is None or manager in managers
+            if account is Account.ACTIVE and held.amount and mine:
+                found.setdefault(manager, {})[deal_id] = held.amount
+    return found
+
+
+_ACTIVE: dict[LiteralString, LiteralString] = {
+    who: f"""
+WITH who AS MATERIALIZED ({who}), held AS MATERIALIZED (
+    SELECT manager, deal, sum(amount) AS amount FROM ledger.postings
+    WHERE {THEIRS} AND account = 'active' AND currency = %(currency)s
+      AND effective_on <= %(as_of)s AND position <= %(position)s
+    GROUP BY manager, deal HAVING sum(amount) <> 0
+)
+SELECT manager_id, deal_id, amount FROM held JOIN who USING (manager) CROSS JOIN LATERAL (
+    SELECT deal_id FROM ledger.deals WHERE deal = held.deal OFFSET 0  -- by its key
+) AS deals
+"""
+    for who in (EVERYBODY, SOME)
+}
+
+
+def active_from_ledger(
+    cursor: Cursor[Any],
+    as_of: date,
+    position: int,
+    currency: str,
+    managers: Collection[ManagerId] | None,
+) -> Amounts:
+    """The same as sums of postings."""
+    asked = {
+        "as_of": as_of,
+        "position": position,
+        "currency": currency,
+        "managers": managers_asked(managers),
+    }
+    found: dict[ManagerId, dict[DealId, int]] = {}
+    for manager, deal, amount in cursor.execute(_ACTIVE[whose(managers)], asked):
+        found.setdefault(manager, {})[DealId(deal)] = int(amount)
+    return found
