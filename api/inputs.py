@@ -12,7 +12,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, LiteralString, NoReturn
 from uuid import UUID
 
 from pydantic import (
@@ -275,15 +275,21 @@ def _limit(given: object) -> int:
     return number
 
 
-def _days(least: int, most: int) -> tuple[PlainValidator, WithJsonSchema]:
-    def days(given: object) -> int:
+def _whole(
+    least: int, most: int, kind: LiteralString = "whole"
+) -> tuple[PlainValidator, WithJsonSchema]:
+    def whole(given: object) -> int:
         number = _position(given)
         if not least <= number <= most:
-            raise PydanticCustomError("days", "not such a number", {"least": least, "most": most})
+            raise PydanticCustomError(kind, "not such a number", {"least": least, "most": most})
         return number
 
     schema: dict[str, JsonValue] = {"type": "integer", "minimum": least, "maximum": most}
-    return PlainValidator(days), WithJsonSchema(schema)
+    return PlainValidator(whole), WithJsonSchema(schema)
+
+
+def _days(least: int, most: int) -> tuple[PlainValidator, WithJsonSchema]:
+    return _whole(least, most, "days")
 
 
 def _text_schema(pattern: str, example: str, **more: JsonValue) -> dict[str, JsonValue]:
@@ -359,6 +365,12 @@ DaysOfMonth = Annotated[int, *_days(1, 28)]
 """That every month has."""
 WorkingDays = Annotated[int, *_days(0, 250)]
 """Up to a year of them."""
+PeriodsAhead = Annotated[int, *_whole(1, 36)]
+"""Of a query string: so many months or quarters."""
+SharedRisk = Annotated[int, *_whole(0, 90)]
+"""Percent. Of a query string."""
+Seed = Annotated[int, *_whole(0, 2**31 - 1)]
+"""Of random numbers. Of a query string."""
 Email = Annotated[
     str,
     PlainValidator(_email),

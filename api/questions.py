@@ -11,6 +11,8 @@ QUESTIONS: Mapping[str, Task] = {
     "getSeries": Task.SEE,
     "getMovement": Task.SEE,
     "getRestatement": Task.AUDIT,
+    "getForecast": Task.SEE,
+    "getForecastRecord": Task.SEE,
     "previewBatch": Task.SEE,
     "listDeals": Task.SEE,
     "listActions": Task.SEE,

@@ -2,4 +2,6 @@
 
 from types import ModuleType
 
-ROUTERS: tuple[ModuleType, ...] = ()
+from api.reports import forecast
+
+ROUTERS: tuple[ModuleType, ...] = (forecast,)

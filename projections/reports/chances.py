@@ -233,16 +233,17 @@ class Sources:
 
 
 class About(NamedTuple):
-    """What a deal is called."""
+    """What a deal keeps for ever."""
 
     deal_id: UUID
     title: str
     client: str
+    opened_on: date
 
 
 _OWNERS: LiteralString = "SELECT manager FROM ledger.managers WHERE manager_id = ANY (%s)"
 _CALLED: LiteralString = """
-SELECT deal, deal_id, title, client FROM ledger.deals WHERE deal = ANY (%s)
+SELECT deal, deal_id, title, client, opened_on FROM ledger.deals WHERE deal = ANY (%s)
 """
 _MANAGERS: LiteralString = "SELECT manager, manager_id FROM ledger.managers"
 

@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 
 MOST_SUMS = 2**15
 """So many different sums are kept apart; 15 deals never have more. Then values are rounded."""
-CELLS = 2**14
+CELLS = 50_000
 """At most so many units of the grid make up the sum of all values, apart from roundings."""
 RUNS = 10_000
 """Of the simulation."""
@@ -70,7 +70,8 @@ def convolved(values: Sequence[int], chances: Sequence[float]) -> Distribution:
         amounts, places = np.unique(np.append(amounts, amounts + value), return_inverse=True)
         if len(amounts) > MOST_SUMS:
             return _on_a_grid(pairs)
-        weights = np.bincount(places, np.append(weights * (1.0 - chance), weights * chance))
+        both = np.append(weights * (1.0 - chance), weights * chance)
+        weights = np.bincount(places, both).astype(np.float64)
     return Distribution(amounts, weights, 1)
 
 

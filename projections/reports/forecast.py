@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from datetime import date
 from typing import NamedTuple
 
+from domain.deal import Status
 from projections.reports.chances import Chance, Knowledge
 from projections.reports.contracts import Ratio
 from projections.reports.distribution import (
@@ -46,11 +47,14 @@ class Period(NamedTuple):
 
 
 class Forecast(NamedTuple):
+    """`portfolio` is progress x check of the open deals, in 1/10 000 of a minor unit."""
+
     lessons: Lessons
     ratio: Ratio
     chances: list[Chance]
     periods: list[Period]
     total: Period
+    portfolio: int
 
 
 def forecast(
@@ -72,7 +76,8 @@ def forecast(
         own = [one.chances[place] if place < len(periods) else sum(one.chances) for one in some]
         runs = of_runs(sums[place]) if some else convolved([], [])
         told.append(_period(span, values, own, runs, target))
-    return Forecast(known.lessons, known.ratio, chances, told[:-1], told[-1])
+    portfolio = sum(one.progress * one.check for one in chances if one.status is Status.OPEN)
+    return Forecast(known.lessons, known.ratio, chances, told[:-1], told[-1], portfolio)
 
 
 def _period(

@@ -41,16 +41,15 @@ class Quarter(NamedTuple):
 
 def record(
     sources: Sources,
-    quarters: Sequence[Span],
+    quarters: Mapping[Span, Collection[int] | None],
     known_then: Mapping[date, int],
     position: int,
-    owners: Collection[int] | None,
 ) -> list[Quarter]:
-    """`known_then` is the position at the end of each eve; a quarter on whose eve there was nothing
-    in progress is left out.
+    """Each of `quarters` with the owners whose deals count; `known_then` is the position at the end
+    of each eve. A quarter on whose eve nothing was in progress is left out.
     """
     found = []
-    for span in quarters:
+    for span, owners in quarters.items():
         eve = day_before(span[0])
         known = sources.at(eve, min(known_then[eve], position))
         chances = known.chances([span[1]], owners)

@@ -20,9 +20,8 @@ def spans(by: By, as_of: date, number: int) -> list[Span]:
     found: list[Span] = []
     first = as_of + timedelta(days=1)
     while len(found) < number:
-        last = (
-            end_of_quarter(first) if by is By.QUARTER else Month(first.year, first.month).last_day
-        )
+        month = Month(first.year, first.month)
+        last = end_of_quarter(first) if by is By.QUARTER else month.last_day
         found.append((first, last))
         first = last + timedelta(days=1)
     return found

@@ -77,7 +77,8 @@ class Standings:
     @cached_property
     def firsts(self) -> Rows:
         """The first row of each deal."""
-        return np.flatnonzero(np.diff(self.deal, prepend=-1))
+        firsts: Rows = np.flatnonzero(np.diff(self.deal, prepend=-1))
+        return firsts
 
     @cached_property
     def lasts(self) -> Rows:
@@ -90,15 +91,16 @@ class Standings:
         """The next day on which the same deal has an event; behind the last one, the day after all
         that is known.
         """
-        following = np.append(self.day[1:], self.last_day + 1)[: len(self.day)]
+        following: Ints = np.append(self.day[1:], self.last_day + 1)[: len(self.day)]
         following[self.lasts] = self.last_day + 1
         return following
 
     def on(self, day: int) -> Rows:
         """The rows that tell how the deals stood at the end of the day that were there by then."""
         deals = self.deal[self.firsts]
-        places = np.searchsorted(self._key, deals * _DAYS + day, "right") - 1
-        return places[(places >= 0) & (self.deal[places] == deals)]
+        places: Rows = np.searchsorted(self._key, deals * _DAYS + day, "right") - 1
+        found: Rows = places[(places >= 0) & (self.deal[places] == deals)]
+        return found
 
 
 class States:
