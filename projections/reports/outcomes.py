@@ -11,9 +11,9 @@ records are of the same kind as what is asked: deals in progress on a day that w
 3. **How many are won.** Of each band the cumulative incidence of the three ends (Aalen-Johansen),
    from the day looked at on. The part won of what was decided, so that the undecided go as the
    decided went, is then drawn towards the company's own: a Beta distribution with the weight of
-   STRENGTH deals at the company's rate (won + 1) / (decided + 2), and of as many deals as were
-   decided in the band, each counted once however often it was looked at. Its mean is the chance;
-   its 5 % and 95 % quantiles say how uncertain it is.
+   STRENGTH deals at the company's rate (won + 1) / (decided + 2), and of the deals decided in the
+   band, of which those looked at often weigh more and so count for fewer: Kish's effective number,
+   (Σ times)² / Σ times². Its mean is the chance, its 5 % and 95 % quantiles its uncertainty.
 4. **When.** Of a deal without an expected close: as the incidence of its band says, or where fewer
    than FEWEST were decided in it, of all bands. With one: by the same estimator on another clock,
    days behind the expected close as it was set on the day looked at. A record comes under
@@ -49,7 +49,7 @@ SILENT = 365
 """Days without any event, after which a deal counts as given up."""
 FEWEST = 10
 """Fewer decided deals are too few to say anything."""
-STRENGTH = 4
+STRENGTH = 2
 """Deals that the company's rate weighs as much as."""
 AT_RISK = 5
 """On the clock of expected closes, days on which fewer records are at risk are left out."""
@@ -96,6 +96,11 @@ class Records:
 
     def decided(self) -> int:
         return self.deals(WINS, LOSSES, GIVEN_UP)
+
+    def effective(self) -> float:
+        """Kish's number of the decided (Survey Sampling, 1965, 11.7)."""
+        _, times = np.unique(self.deal[self.cause != UNFINISHED], return_counts=True)
+        return float(times.sum() ** 2 / (times**2).sum()) if len(times) else 0.0
 
     def since_looked_at(self) -> Curve:
         days = self.ended - self.begun
@@ -213,14 +218,20 @@ class Lessons:
 
     def _band(self, band: int) -> Band:
         records = self._of(band)
-        decided, curve = records.decided(), self.curves[band]
+        number, curve = records.effective(), self.curves[band]
         part = curve.last(WINS) / curve.decided if curve.decided else 0.0
-        won = STRENGTH * self.rate + decided * part
-        missed = STRENGTH * (1.0 - self.rate) + decided * (1.0 - part)
+        won = STRENGTH * self.rate + number * part
+        missed = STRENGTH * (1.0 - self.rate) + number * (1.0 - part)
         low, high = betaincinv(won, missed, (0.05, 0.95))
-        chance = won / (won + missed)
-        wins = records.deals(WINS)
-        return Band(BANDS[band], records.deals(), decided, wins, chance, float(low), float(high))
+        return Band(
+            BANDS[band],
+            records.deals(),
+            records.decided(),
+            records.deals(WINS),
+            won / (won + missed),
+            float(low),
+            float(high),
+        )
 
     @cached_property
     def curves(self) -> tuple[Curve, ...]:
