@@ -41,6 +41,7 @@ SCREENS = {
         "/catalogue/types/proposal/rerating?weight=6&effective_on=2026-08-30",
         "/periods",
         "/periods/2026-08",
+        "/reports/forecast?target=90000000",
     ),
     Role.AUDITOR: ("/log?late=1", "/restatement", "/log/integrity?high_weight=0.01"),
     Role.ADMIN: ("/accounts/system", "/accounts", "/accounts/imports"),

@@ -20,7 +20,13 @@ class Report(NamedTuple):
     task: Task = Task.SEE
 
 
-REPORTS: tuple[Report, ...] = ()
+REPORTS: tuple[Report, ...] = (
+    Report(
+        "/reports/forecast",
+        "Forecast",
+        "What will be won, when and with what chance; and how good earlier forecasts were.",
+    ),
+)
 
 
 @router.get("/reports")
