@@ -38,7 +38,7 @@ from projections.reports.outcomes import (
     Lessons,
     records_of,
 )
-from projections.reports.spans import By, quarter_ends, quarters_before, spans
+from projections.reports.spans import By, month_ends, quarters_before, spans
 from projections.reports.standings import (
     LOST,
     NO_DAY,
@@ -271,8 +271,8 @@ def test_quarters_that_are_over_end_by_the_day() -> None:
     assert quarters_before(date(2026, 9, 30), 2) == [(date(2026, 4, 1), date(2026, 6, 30)), quarter]
     assert quarters_before(date(2026, 12, 30), 1) == [quarter]
     assert quarters_before(date(2026, 9, 29), 1) == [(date(2026, 4, 1), date(2026, 6, 30))]
-    ends = [date(2025, 12, 31), date(2026, 3, 31)]
-    assert quarter_ends(date(2025, 12, 31), date(2026, 6, 30)) == ends
+    ends = [date(2025, 12, 31), date(2026, 1, 31)]
+    assert month_ends(date(2025, 12, 31), date(2026, 2, 28)) == ends
 
 
 # ---------------------------------------------------------------------------- what history teaches
@@ -328,9 +328,9 @@ def drawn(random: Random) -> list[Told]:
 
 
 def counted(lives: Sequence[Sequence[Told]]) -> list[tuple[int, int, date, date, int]]:
-    """The records by the definition, deal by deal and quarter by quarter."""
+    """The records by the definition, deal by deal and month by month."""
     found = []
-    for looked_on in quarter_ends(min(life[0][0] for life in lives), TODAY):
+    for looked_on in month_ends(min(life[0][0] for life in lives), TODAY):
         for deal, life in enumerate(lives, 1):
             before = [one for one in life if one[0] <= looked_on]
             if not before or before[-1][1] in (WON, LOST):

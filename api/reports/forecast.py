@@ -91,7 +91,7 @@ class PeriodOut(Out):
 
 
 class BandOut(Out):
-    """Deals that were in the band on the last day of a quarter, and what became of them. `win` is
+    """Deals that were in the band on the last day of a month, and what became of them. `win` is
     the chance of such a deal, from `low` to `high` with 90 %; null where the company has too few.
     """
 

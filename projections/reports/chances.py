@@ -4,8 +4,10 @@
    given up (projections.reports.outcomes) has no chance.
 2. Its chance of being won is that of its band. Of a suspended deal that is the band of suspended
    ones, whatever its progress.
-3. When it is won follows its expected close, if it has one and the company's own slips are known;
-   otherwise the incidence of its band. What falls behind the last period is `later`.
+3. When it is won, if it is: as late as earlier deals were, counted from its expected close; where
+   too few tell how late, on that day. Without one, or where it has passed by more than ever before
+   (or at all, when nothing tells how late): as the incidence says. What falls behind the last
+   period is `later`.
 4. Where the company's history is too small to say, the chance is the deal's progress, as the
    portfolio reads it, and it is won on the expected close; without one, or where that day has
    passed, `later`. Each deal says of which kind it is.
@@ -198,10 +200,13 @@ def _when(
     lessons: Lessons, band: int, expected: int, today: int, days: Sequence[int]
 ) -> tuple[Timing, list[float]]:
     """Of a deal that will be won, the part that is by the end of each of the days."""
-    if expected != NO_DAY and lessons.slips is not None:
-        curve = lessons.slips.behind(today - expected)
+    if expected != NO_DAY:
+        slips = lessons.slips_of(band)
+        curve = None if slips is None else slips.behind(today - expected)
         if curve is not None and curve.last(WINS) > 0.0:
             return Timing.SLIPS, [_come(curve, day - expected) for day in days]
+        if slips is None and expected > today:
+            return Timing.EXPECTED, [float(expected <= day) for day in days]
     curve = lessons.curve_of(band)
     return Timing.INCIDENCE, [_come(curve, day - today) for day in days]
 

@@ -1,6 +1,6 @@
 """What the company's own deals teach: how those that stood like this one ended, and when.
 
-On the last day of every quarter the deals that were in progress are looked at as they stood then:
+On the last day of every month the deals that were in progress are looked at as they stood then:
 each is a record, which ends when the deal is won, lost or given up, or is unfinished today. So the
 records are of the same kind as what is asked: deals in progress on a day that was not chosen.
 
@@ -15,9 +15,9 @@ records are of the same kind as what is asked: deals in progress on a day that w
    band, of which those looked at often weigh more and so count for fewer: Kish's effective number,
    (Σ times)² / Σ times². Its mean is the chance, its 5 % and 95 % quantiles its uncertainty.
 4. **When.** Of a deal without an expected close: as the incidence of its band says, or where fewer
-   than FEWEST were decided in it, of all bands. With one: by the same estimator on another clock,
-   days behind the expected close as it was set on the day looked at. A record comes under
-   observation on that clock only with the day on which it was looked at.
+   than FEWEST were won in it, of all bands. With one: by the same estimator on another clock, days
+   behind the expected close as it was set on the day looked at, likewise of its band or of all. A
+   record comes under observation on that clock only with the day on which it was looked at.
 5. **Too few to say.** Where fewer than FEWEST deals of the company were decided, nothing is said.
 """
 
@@ -31,7 +31,7 @@ from scipy.special import betaincinv
 
 from domain.values import WHOLE
 from projections.reports.incidence import UNFINISHED, Curve, cumulative_incidence
-from projections.reports.spans import quarter_ends
+from projections.reports.spans import month_ends
 from projections.reports.standings import (
     LOST,
     NO_DAY,
@@ -107,9 +107,9 @@ class Records:
         return cumulative_incidence(np.zeros_like(days), days, self.cause, 3)
 
     def since_expected(self) -> Curve:
-        dated = self.where(self.expected != NO_DAY)
-        begun, ended = dated.begun - dated.expected, dated.ended - dated.expected
-        return cumulative_incidence(begun, ended, dated.cause, 3, AT_RISK)
+        """Of those that have one."""
+        begun, ended = self.begun - self.expected, self.ended - self.expected
+        return cumulative_incidence(begun, ended, self.cause, 3, AT_RISK)
 
 
 def band_of(standings: Standings, rows: Rows) -> Ints:
@@ -150,7 +150,7 @@ def ends_of(standings: Standings) -> Ends:
 
 
 def records_of(standings: Standings) -> Records:
-    """Step 1 of the definition above, for every quarter that was over before the last day."""
+    """Step 1 of the definition above, for every month that was over before the last day."""
     rows, begun = _looked_at(standings)
     ended, cause = _ended(standings, rows)
     return Records(
@@ -167,7 +167,7 @@ def _looked_at(standings: Standings) -> tuple[Rows, Ints]:
     """Rows of deals in progress, and the day."""
     rows, days = [np.zeros(0, np.intp)], [np.zeros(0, np.int64)]
     first = int(standings.day.min(initial=standings.last_day))
-    for end in quarter_ends(day_of(first), day_of(standings.last_day)):
+    for end in month_ends(day_of(first), day_of(standings.last_day)):
         day = number_of(end)
         some = in_progress(standings, day)
         rows.append(some[~is_given_up(standings, some, day)])
@@ -238,14 +238,24 @@ class Lessons:
         return tuple(self._of(band).since_looked_at() for band in range(len(BANDS)))
 
     @cached_property
-    def of_all(self) -> Curve:
+    def _of_all(self) -> Curve:
         return self.records.since_looked_at()
 
-    @cached_property
-    def slips(self) -> Curve | None:
-        """On the clock of expected closes; None: too few deals that had one were won."""
-        dated = self.records.where(self.records.expected != NO_DAY)
-        return dated.since_expected() if dated.deals(WINS) >= FEWEST else None
-
     def curve_of(self, band: int) -> Curve:
-        return self.curves[band] if self.bands[band].decided >= FEWEST else self.of_all
+        """Since the day looked at."""
+        enough = self.bands[band].won >= FEWEST
+        return self.curves[band] if enough else self._of_all
+
+    @cached_property
+    def _slips(self) -> tuple[Curve | None, ...]:
+        """Of each band, and of all."""
+        dated = self.records.where(self.records.expected != NO_DAY)
+        bands = (dated.where(dated.band == band) for band in range(len(BANDS)))
+        return tuple(
+            some.since_expected() if some.deals(WINS) >= FEWEST else None
+            for some in (*bands, dated)
+        )
+
+    def slips_of(self, band: int) -> Curve | None:
+        """Since the expected close. None: too few deals that had one were won."""
+        return self._slips[band] or self._slips[-1]

@@ -38,13 +38,14 @@ def quarters_before(as_of: date, number: int) -> list[Span]:
     return found[::-1]
 
 
-def quarter_ends(first: date, behind: date) -> list[date]:
-    """The last days of quarters from `first` (inclusive) to `behind` (exclusive)."""
+def month_ends(first: date, behind: date) -> list[date]:
+    """The last days of months from `first` (inclusive) to `behind` (exclusive)."""
     found: list[date] = []
-    last = end_of_quarter(first)
+    last = Month(first.year, first.month).last_day
     while last < behind:
         found.append(last)
-        last = end_of_quarter(last + timedelta(days=1))
+        following = last + timedelta(days=1)
+        last = Month(following.year, following.month).last_day
     return found
 
 

@@ -114,6 +114,9 @@ class Teller(Cells):
     def _columns(self, *columns: tuple[str, Kind]) -> list[Column]:
         return [Column(self.say(title), kind) for title, kind in columns]
 
+    def _word(self, words: Mapping[str, str], told: str) -> Cell:
+        return self.text(self.say(words[told]))
+
     def _sum(self, text: str, link: str | None = None) -> Cell:
         return Cell(text, figures.compact(text, self.currency, self.visit.language), link)
 
@@ -156,10 +159,10 @@ class Teller(Cells):
         rows = [
             (
                 self.deal(one), self.manager(one["owner"]),
-                self.text(self.say(STATUSES[one["status"]])), self.percent(one["progress"]),
+                self._word(STATUSES, one["status"]), self.percent(one["progress"]),
                 self._chance(one["win"]), self._chance(one["low"]), self._chance(one["high"]),
-                self.text(self.say(BASES[one["basis"]])), self._day(one["expected_close_on"]),
-                self.text(self.say(TIMINGS[one["timing"]])),
+                self._word(BASES, one["basis"]), self._day(one["expected_close_on"]),
+                self._word(TIMINGS, one["timing"]),
                 self._sum(one["potential_check"]["amount"]), self._sum(one["value"]),
                 self._sum(one["expected"]),
             )
@@ -213,7 +216,7 @@ class Teller(Cells):
         rows = [
             (
                 self._span(one), self.count(one["deals"], self._then(one)),
-                self.text(self.say(BASES[one["basis"]])),
+                self._word(BASES, one["basis"]),
                 self._sum(one["expected"], self._then(one)),
                 *(self._sum(one[level]) for level in ("p10", "p50", "p90")),
                 self._sum(one["happened"], self._since(one)),
@@ -227,12 +230,14 @@ class Teller(Cells):
     def _then(self, one: Answer) -> str:
         """The forecast as it was on the eve."""
         eve = date.fromisoformat(one["first_day"]) - timedelta(days=1)
-        return self.visit.link(ADDRESS, as_of=eve, known_at=eve, by="quarter")
+        asked = {name: self.visit.asked.get(name) for name in ("manager_id", "currency")}
+        return self.visit.link(ADDRESS, as_of=eve, known_at=eve, by="quarter", **asked)
 
     def _since(self, one: Answer) -> str:
         eve = date.fromisoformat(one["first_day"]) - timedelta(days=1)
+        asked = {name: self.visit.asked.get(name) for name in ("manager_id", "currency")}
         span = {"from": eve, "to": one["last_day"], "account": "won", "as_of": None}
-        return self.visit.link("/movement", **span)
+        return self.visit.link("/movement", **span, **asked)
 
 
 PERIODS = {"independent": "As if deals were independent", "shared_risk": "With a shared market"}
@@ -251,7 +256,9 @@ def span_name(visit: Visit, one: Answer) -> str:
 
 
 def band_name(visit: Visit, band: str) -> str:
-    return gettext(visit.language)(STATUSES[band]) if band == "suspended" else band.replace("-", "–")
+    return (
+        gettext(visit.language)(STATUSES[band]) if band == "suspended" else band.replace("-", "–")
+    )
 
 
 def _pictures(visit: Visit, answer: Answer) -> Sequence[Markup]:
