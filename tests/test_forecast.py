@@ -38,7 +38,13 @@ from projections.reports.outcomes import (
     Lessons,
     records_of,
 )
-from projections.reports.spans import By, month_ends, quarters_before, spans
+from projections.reports.spans import (
+    By,
+    end_of_quarter,
+    month_ends,
+    quarters_before,
+    spans,
+)
 from projections.reports.standings import (
     LOST,
     NO_DAY,
@@ -430,6 +436,45 @@ def test_intervals_hold_the_true_chances_as_often_as_they_say() -> None:
     assert sum(held) / len(held) >= 0.84
 
 
+def steady(random: Random, *, dated: bool) -> tuple[list[list[Told]], list[date | None]]:
+    """A company that goes on as it was: deals of three bands are opened, won with 20, 50 and 80
+    percent, and decided after some ten months; they are expected to close 30 days before, on
+    average.
+    """
+    lives, closes = [], []
+    for number in range(240):
+        band, begun = number % 3, date(2021, 1, 1) + timedelta(random.randrange(2_098))
+        days = 60 + int(random.gammavariate(2, 120))
+        status = WON if random.random() < (0.2, 0.5, 0.8)[band] else LOST
+        told = [(begun + timedelta(day), OPEN, 2_000 * band) for day in range(0, days, 90)]
+        lives.append([*told, (begun + timedelta(days), status, 2_000 * band)])
+        slip = int(random.gauss(30, 40))
+        closes.append(begun + timedelta(days - slip) if dated else None)
+    return lives, closes
+
+
+@pytest.mark.parametrize("dated", [False, True])
+def test_what_happens_lies_from_p10_to_p90_as_often_as_it_says(dated: bool) -> None:
+    """Of 30 steady companies some 24; fewer than 19 would be by chance four times in a thousand."""
+    end = end_of_quarter(TODAY + timedelta(1))
+    inside = 0
+    for seed in range(30):
+        lives, closes = steady(Random(seed), dated=dated)
+        known_by_now = [
+            ([one for one in life if one[0] <= TODAY], close, life[-1])
+            for life, close in zip(lives, closes, strict=True)
+            if life[0][0] <= TODAY
+        ]
+        told = known(standings([one[0] for one in known_by_now], [one[1] for one in known_by_now]))
+        chances = told.chances([end], None)
+        foreseen = convolved([one.value for one in chances], [one.chances[0] for one in chances])
+        ends = [known_by_now[one.deal - 1][2] for one in chances]
+        won = [status == WON and day <= end for day, status, _ in ends]
+        happened = sum(one.value for one, is_won in zip(chances, won, strict=True) if is_won)
+        inside += foreseen.quantile(0.1) <= happened <= foreseen.quantile(0.9)
+    assert inside >= 19
+
+
 # ---------------------------------------------------------------------------- chances of deals
 
 
@@ -491,6 +536,28 @@ def test_slips_of_earlier_closes_say_when() -> None:
     assert ahead.chances == pytest.approx((0, ahead.win, 0)), "14 November"
     assert just_past.chances == pytest.approx((just_past.win, 0, 0)), "20 October"
     assert long_past.timing is Timing.INCIDENCE, "nobody was ever so late"
+
+
+def test_a_band_slips_as_it_did_and_few_wins_say_nothing_of_when() -> None:
+    """High progress is won on the day, low progress 60 days late; nine wins are too few to say."""
+    lives, closes = [], []
+    for place in range(40):
+        close = date(2026, 2, 1) + timedelta(3 * place)
+        progress, late = ((7_000, 0), (1_000, 60))[place % 2]
+        lives.append(
+            [(date(2025, 12, 1), OPEN, progress), (close + timedelta(late), WON, progress)]
+        )
+        closes.append(close)
+    asked = [[(date(2026, 9, 1), OPEN, 7_000)], [(date(2026, 9, 1), OPEN, 1_000)]]
+    ahead = [date(2026, 10, 15)] * 2
+    told = standings([*lives, *asked], [*closes, *ahead])
+    high, low = (chance_of(told, deal, By.MONTH, 3) for deal in (41, 42))
+    assert high.chances == pytest.approx((high.win, 0, 0))
+    assert low.chances == pytest.approx((0, 0, low.win))
+    few = standings([*lives[:9], *SETTLED[1::2], *asked], [*closes[:9], *[None] * 10, *ahead])
+    told_of_few = chance_of(few, 20, By.MONTH, 3)
+    assert (told_of_few.basis, told_of_few.timing) == (Basis.HISTORY, Timing.EXPECTED)
+    assert told_of_few.chances == pytest.approx((told_of_few.win, 0, 0))
 
 
 def test_the_suspended_are_a_band_and_the_silent_have_no_chance() -> None:
