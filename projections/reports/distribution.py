@@ -1,8 +1,8 @@
 """What independent deals come to together: each brings its value with its chance, or nothing.
 
-By convolution: exact as long as few sums are possible, then on a grid of whole units to which each
-value is rounded. The same input gives the same answer, so it can be audited. Beside it, a seeded
-simulation in which all deals share a market. Values are minor units, 0 or more; chances 0 to 1.
+By convolution: exact for few deals, for more on a grid of whole units to which each value is
+rounded. The same input gives the same answer, so it can be audited. Beside it, a seeded simulation
+in which all deals share a market. Values are minor units, 0 or more; chances are from 0 to 1.
 """
 
 from collections.abc import Sequence
@@ -15,8 +15,8 @@ from scipy.special import ndtri
 Amounts = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-MOST_SUMS = 2**15
-"""So many different sums are kept apart; 15 deals never have more. Then values are rounded."""
+EXACT = 15
+"""Up to so many deals every sum that is possible is kept apart; of more, values are rounded."""
 CELLS = 50_000
 """At most so many units of the grid make up the sum of all values, apart from roundings."""
 RUNS = 10_000
@@ -64,12 +64,12 @@ def pinball(level: float, foretold: int, happened: int) -> float:
 def convolved(values: Sequence[int], chances: Sequence[float]) -> Distribution:
     """The distribution of the sum, deal by deal: P(s) = P(s) (1 - chance) + P(s - value) chance."""
     pairs = [(value, one) for value, one in zip(values, chances, strict=True) if value and one]
+    if len(pairs) > EXACT:
+        return _on_a_grid(pairs)
     amounts: Amounts = np.zeros(1, np.int64)
     weights: Floats = np.ones(1)
     for value, chance in pairs:
         amounts, places = np.unique(np.append(amounts, amounts + value), return_inverse=True)
-        if len(amounts) > MOST_SUMS:
-            return _on_a_grid(pairs)
         both = np.append(weights * (1.0 - chance), weights * chance)
         weights = np.bincount(places, both).astype(np.float64)
     return Distribution(amounts, weights, 1)
@@ -116,14 +116,13 @@ def simulated(
     """
     ends = ndtri(np.clip(np.cumsum(np.asarray(chances, float), axis=1), 0.0, 1.0))
     worth = np.asarray(values, float)
-    periods = ends.shape[1]
-    sums = np.zeros((periods, RUNS))
     random = np.random.Generator(np.random.PCG64(seed))
+    sums = np.zeros((ends.shape[1], RUNS))
     for first in range(0, RUNS, AT_ONCE):
         market = random.standard_normal((AT_ONCE, 1)) * shared**0.5
         drawn = market + random.standard_normal((AT_ONCE, len(worth))) * (1.0 - shared) ** 0.5
-        for period in range(periods):
-            sums[period, first : first + AT_ONCE] = (drawn <= ends[:, period]) @ worth
+        for by_now, end in zip(sums, ends.T, strict=True):
+            by_now[first : first + AT_ONCE] = (drawn <= end).astype(float) @ worth
     each = np.diff(sums, axis=0, prepend=0.0)
     return [np.sort(one).astype(np.int64) for one in (*each, sums[-1])]
 
