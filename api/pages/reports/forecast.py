@@ -29,12 +29,12 @@ ASKED = (
 )  # fmt: skip
 """What may stand behind the page's address, as behind that of /v1/reports/forecast."""
 OF_THE_RECORD = ASKED[:6]
-SHOWN = 20
+SHOWN = 12
 """Rows of each table on the page; all are taken along."""
 BASES = {"history": "history", "progress": "assumption", "given-up": "given up"}
 TIMINGS = {
-    "slips": "expected close and earlier slips",
-    "incidence": "when earlier deals were won",
+    "slips": "earlier slips",
+    "incidence": "earlier wins",
     "expected": "expected close",
     "none": "not known",
 }
@@ -131,18 +131,20 @@ class Teller(Cells):
         return Cell(None, "") if text is None else self.date(text)
 
     def _periods(self, answer: Answer, kind: str) -> Block:
-        """Also all periods together, in the last row."""
+        """Also all periods together, in the last row; the target, where there is one."""
+        chances = {"nothing": "Chance of nothing", "target": "Chance of the target"}
+        asked = [name for name in chances if name != "target" or answer["target"] is not None]
         columns = self._columns(
-            ("Period", "text"), ("Deals", "count"), ("Expected", "money"), ("P10", "money"),
-            ("P50", "money"), ("P90", "money"), ("Chance of nothing", "percent"),
-            ("Chance of the target", "percent"),
+            ("Period", "text"), ("Deals", "count"), ("Expected", "money"),
+            ("P10", "money"), ("P50", "money"), ("P90", "money"),
+            *((chances[name], "percent") for name in asked),
         )  # fmt: skip
         rows = [
             (
                 self._span(one), self.count(one["deals"], "#deals"),
                 self._sum(one["expected"], "#chances"),
                 *(self._sum(one[kind][level]) for level in ("p10", "p50", "p90")),
-                self._chance(one[kind]["nothing"]), self._chance(one[kind]["target"]),
+                *(self._chance(one[kind][name]) for name in asked),
             )
             for one in (*answer["periods"], answer["total"])
         ]  # fmt: skip
@@ -151,20 +153,19 @@ class Teller(Cells):
 
     def _deals(self, answer: Answer) -> Block:
         columns = self._columns(
-            ("Deal", "text"), ("Owner", "text"), ("Status", "text"), ("Progress", "percent"),
-            ("Chance of being won", "percent"), ("at least", "percent"), ("at most", "percent"),
-            ("Chance from", "text"), ("Expected close", "date"), ("Time from", "text"),
-            ("Check", "money"), ("Brings", "money"), ("Expected", "money"),
+            ("Deal", "text"), ("Owner", "text"), ("Expected", "money"), ("Brings", "money"),
+            ("Check", "money"), ("Progress", "percent"), ("Chance of being won", "percent"),
+            ("at least", "percent"), ("at most", "percent"), ("Chance from", "text"),
+            ("Expected close", "date"), ("Time from", "text"), ("Status", "text"),
         )  # fmt: skip
         rows = [
             (
                 self.deal(one), self.manager(one["owner"]),
-                self._word(STATUSES, one["status"]), self.percent(one["progress"]),
-                self._chance(one["win"]), self._chance(one["low"]), self._chance(one["high"]),
+                self._sum(one["expected"]), self._sum(one["value"]),
+                self._sum(one["potential_check"]["amount"]), self.percent(one["progress"]),
+                *(self._chance(one[name]) for name in ("win", "low", "high")),
                 self._word(BASES, one["basis"]), self._day(one["expected_close_on"]),
-                self._word(TIMINGS, one["timing"]),
-                self._sum(one["potential_check"]["amount"]), self._sum(one["value"]),
-                self._sum(one["expected"]),
+                self._word(TIMINGS, one["timing"]), self._word(STATUSES, one["status"]),
             )
             for one in answer["deals"]
         ]  # fmt: skip
