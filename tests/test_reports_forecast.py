@@ -3,10 +3,11 @@ by whoever may see it; and its own record, which ties to the ledger.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -78,8 +79,8 @@ def _life(begun: Company, number: int) -> Iterator[Deed]:
     else:
         yield do("loss", ended, reason="Цена")
     if number == 4:
-        yield do("reopening", ended + timedelta(1), reason="Договор не подписан")
-        yield do("win", ended + timedelta(3), contract_amount="77000000.00")
+        yield do("reopening", ended, reason="Договор не подписан")
+        yield do("win", ended, contract_amount="77000000.00")
     if number == 6:
         yield do("suspension", acted + timedelta(30), **LATER)
         yield do("resumption", ended - timedelta(10))
@@ -107,8 +108,11 @@ def eves() -> Sequence[date]:
     return [day_before(first) for first, _ in quarters_before(AUTUMN.date(), 11)]
 
 
-def total(answer: dict, name: str = "expected") -> Decimal:
-    return sum((Decimal(one[name]) for one in answer), Decimal())
+Answer = Mapping[str, Any]
+
+
+def total(lines: Iterable[Answer], name: str = "expected") -> Decimal:
+    return sum((Decimal(one[name]) for one in lines), Decimal())
 
 
 # ---------------------------------------------------------------------------- what it is made of
@@ -272,7 +276,7 @@ def people(here: Company) -> dict[str, Person]:
     }
 
 
-def owners(answer: dict) -> set[str]:
+def owners(answer: Answer) -> set[str]:
     return {one["owner"] for one in answer["deals"]}
 
 
@@ -299,7 +303,7 @@ def test_a_manager_or_a_team_may_be_asked_about(here: Company) -> None:
     parts = sum(float(one["total"]["expected"]) for one in both)
     assert parts == pytest.approx(float(whole["total"]["expected"]))
     of_two = [
-        sum(total([one], "happened") for one in here.director.ask(RECORD, team_id=team)["quarters"])
+        total(here.director.ask(RECORD, team_id=team)["quarters"], "happened")
         for team in (north, south)
     ]
     assert sum(of_two) == total(here.director.ask(RECORD)["quarters"], "happened")
