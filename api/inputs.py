@@ -369,6 +369,12 @@ DaysOfSilence = Annotated[int, *_days(1, 3_650)]
 """Up to ten years of them."""
 TimesTheGap = Annotated[int, *_whole("times", 1, 100)]
 """How many times as long as usual; of a query string, too."""
+PeriodsAhead = Annotated[int, *_whole("whole", 1, 36)]
+"""Of a query string: so many months or quarters."""
+SharedRisk = Annotated[int, *_whole("whole", 0, 90)]
+"""Percent. Of a query string."""
+Seed = Annotated[int, *_whole("whole", 0, 2**31 - 1)]
+"""Of random numbers. Of a query string."""
 Email = Annotated[
     str,
     PlainValidator(_email),

@@ -17,6 +17,8 @@ QUESTIONS: Mapping[str, Task] = {
     "getStalled": Task.SEE,
     "getConcentration": Task.SEE,
     "getDigest": Task.SEE,
+    "getForecast": Task.SEE,
+    "getForecastRecord": Task.SEE,
     "previewBatch": Task.SEE,
     "listDeals": Task.SEE,
     "listActions": Task.SEE,

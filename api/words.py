@@ -545,6 +545,7 @@ FIELDS: Mapping[str, tuple[str, str]] = {
         "сколько раз — целое число от {least} до {most}",
         "how many times is an integer from {least} to {most}",
     ),
+    "whole": ("целое число от {least} до {most}", "an integer from {least} to {most}"),
     "no-command": (
         "по этому адресу нет команды, которую можно дать в пакете",
         "is not the address of a command that a batch may have",

@@ -48,6 +48,9 @@ _MEMORY = (
     "test_memory.py"
     "::test_whatever_is_recorded_between_two_questions_memory_answers_as_the_definition"
 )
+_ALL_OUTCOMES = "test_forecast.py::test_a_sum_of_up_to_15_deals_is_that_of_all_their_outcomes"
+_PLAIN_COUNT = "test_forecast.py::test_records_are_what_a_plain_count_finds"
+_DEALS_STAND = "test_reports_forecast.py::test_deals_stand_as_their_folded_events_say"
 _INTEGRITY = "test_integrity.py::test_each_block_is_what_the_events_alone_come_to"
 _TOLD_UNUSUAL = "test_integrity.py::test_the_blocks_say_who_when_and_where"
 _AT_ONCE = "test_memory.py::test_what_is_in_memory_with_all_that_was_recorded_is_told_at_once"
@@ -2660,6 +2663,189 @@ FAULTS = (
         "newest.size > size or root(tiles.reader(cursor), newest.size) != newest.root",
         "newest.size > size",
         "test_audit_bundle.py::test_the_service_itself_names_what_is_not_as_the_tree_has_it",
+    ),
+    # ------------------------------------------------------------------ forecast
+    Fault(
+        "forecast: the chance of losing is that of winning",
+        "projections/reports/distribution.py",
+        "np.append(weights * (1.0 - chance), weights * chance)",
+        "np.append(weights * chance, weights * (1.0 - chance))",
+        _ALL_OUTCOMES,
+    ),
+    Fault(
+        "forecast: the target itself does not reach it",
+        "projections/reports/distribution.py",
+        "self.chances[self.amounts >= amount]",
+        "self.chances[self.amounts > amount]",
+        _ALL_OUTCOMES,
+    ),
+    Fault(
+        "forecast: values are cut to the grid",
+        "projections/reports/distribution.py",
+        "(2 * value + unit) // (2 * unit)",
+        "value // unit",
+        "test_forecast.py::test_many_deals_are_rounded_to_a_grid_and_no_further",
+    ),
+    Fault(
+        "forecast: a shared market makes luck larger",
+        "projections/reports/distribution.py",
+        "len(worth))) * (1.0 - shared) ** 0.5",
+        "len(worth)))",
+        "test_forecast.py::test_a_shared_market_keeps_each_chance_and_widens_the_sum",
+    ),
+    Fault(
+        "forecast: each deal has a market of its own",
+        "projections/reports/distribution.py",
+        "standard_normal((AT_ONCE, 1)) * shared",
+        "standard_normal((AT_ONCE, len(worth))) * shared",
+        "test_forecast.py::test_a_shared_market_keeps_each_chance_and_widens_the_sum",
+    ),
+    Fault(
+        "forecast: the score does not square",
+        "projections/reports/distribution.py",
+        "(reached - (edges[:-1] >= happened)) ** 2",
+        "abs(reached - (edges[:-1] >= happened))",
+        "test_forecast.py::test_scores_are_what_their_definitions_say",
+    ),
+    Fault(
+        "forecast: who ends today is not at risk",
+        "projections/reports/incidence.py",
+        'np.sort(exit_), times, "left"',
+        'np.sort(exit_), times, "right"',
+        "test_forecast.py::test_survival_is_the_published_one",
+    ),
+    Fault(
+        "forecast: who comes late was at risk before",
+        "projections/reports/incidence.py",
+        'np.searchsorted(np.sort(entry), times, "left")',
+        "len(entry)",
+        "test_forecast.py::test_late_entries_are_at_risk_from_then_on",
+    ),
+    Fault(
+        "forecast: incidence after the survival of the day",
+        "projections/reports/incidence.py",
+        "np.concatenate(([1.0], survival[:-1]))[: len(times)]",
+        "survival",
+        "test_forecast.py::test_incidence_is_that_of_another_library",
+    ),
+    Fault(
+        "forecast: what was undone by a reopening is an end",
+        "projections/reports/outcomes.py",
+        "last = status[lasts]",
+        "last = np.maximum.reduceat(status, standings.firsts)",
+        _PLAIN_COUNT,
+    ),
+    Fault(
+        "forecast: given up a day early",
+        "projections/reports/outcomes.py",
+        "standings.next_day > standings.day + SILENT",
+        "standings.next_day >= standings.day + SILENT",
+        _PLAIN_COUNT,
+    ),
+    Fault(
+        "forecast: the silent are looked at, too",
+        "projections/reports/outcomes.py",
+        "some[~is_given_up(standings, some, day)]",
+        "some",
+        _PLAIN_COUNT,
+    ),
+    Fault(
+        "forecast: the suspended are in the band of their progress",
+        "projections/reports/outcomes.py",
+        "standings.status[rows] == SUSPENDED, _SUSPENDED, bands",
+        "standings.status[rows] == LOST, _SUSPENDED, bands",
+        _PLAIN_COUNT,
+    ),
+    Fault(
+        "forecast: whoever is looked at often counts as often",
+        "projections/reports/outcomes.py",
+        "float(times.sum() ** 2 / (times**2).sum())",
+        "float(times.sum())",
+        "test_forecast.py::test_intervals_hold_the_true_chances_as_often_as_they_say",
+    ),
+    Fault(
+        "forecast: a band stands alone",
+        "projections/reports/outcomes.py",
+        "won = STRENGTH * self.rate + number * part",
+        "won = STRENGTH * 0.5 + number * part",
+        "test_forecast.py::test_a_band_is_drawn_towards_the_company_by_the_weight_of_some_deals",
+    ),
+    Fault(
+        "forecast: what is past may still come",
+        "projections/reports/chances.py",
+        "slips.behind(today - expected)",
+        "slips",
+        "test_forecast.py::test_slips_of_earlier_closes_say_when",
+    ),
+    Fault(
+        "forecast: the silent have a chance",
+        "projections/reports/chances.py",
+        "basis, timing, win = Basis.GIVEN_UP, Timing.NONE, 0.0",
+        "basis, timing, win = Basis.GIVEN_UP, Timing.NONE, progress / WHOLE",
+        "test_forecast.py::test_the_suspended_are_a_band_and_the_silent_have_no_chance",
+    ),
+    Fault(
+        "forecast: contracts are as high as checks",
+        "projections/reports/chances.py",
+        "sum(map(self.contract_of, latest)), checks",
+        "checks, checks",
+        "test_forecast.py::test_with_history_the_chance_is_that_of_the_band_and_comes_when_others_did",
+    ),
+    Fault(
+        "forecast: what was learnt later is known",
+        "projections/reports/standings.py",
+        "(day <= last) & (at <= position)",
+        "day <= last",
+        _DEALS_STAND,
+    ),
+    Fault(
+        "forecast: of a day the first knowledge counts",
+        "projections/reports/standings.py",
+        "np.append(np.diff(deal[seen] * _DAYS + day[seen]) != 0, [True])",
+        "np.append([True], np.diff(deal[seen] * _DAYS + day[seen]) != 0)",
+        _DEALS_STAND,
+    ),
+    Fault(
+        "forecast: the day itself is to come",
+        "projections/reports/standings.py",
+        'deals * _DAYS + day, "right")',
+        'deals * _DAYS + day, "left")',
+        _DEALS_STAND,
+    ),
+    Fault(
+        "forecast: a contract that was undone counts",
+        "projections/reports/contracts.py",
+        "for at, amount in lines if at <= position)",
+        "for at, amount in lines if at <= position and amount > 0)",
+        "test_reports_forecast.py::test_contracts_are_those_that_were_signed",
+    ),
+    Fault(
+        "forecast: its record knows what came later",
+        "projections/reports/forecast_record.py",
+        "known = sources.at(eve, min(known_then[eve], position))",
+        "known = sources.at(eve, position)",
+        "test_reports_forecast.py::test_a_quarter_of_the_record_is_the_forecast_of_its_eve",
+    ),
+    Fault(
+        "forecast: what was opened later was foreseen",
+        "projections/reports/forecast_record.py",
+        "            foreseen += now.contract_of(deal)",
+        "            others += now.contract_of(deal)",
+        "test_reports_forecast.py::test_a_manager_or_a_team_may_be_asked_about",
+    ),
+    Fault(
+        "forecast: everybody sees everybody's",
+        "api/reports/forecast.py",
+        "who = counted(at, point, question.manager_id, question.team_id)",
+        "who = None",
+        "test_reports_forecast.py::test_everybody_foresees_what_they_may_see",
+    ),
+    Fault(
+        "forecast: the record is everybody's",
+        "api/reports/forecast.py",
+        "whose[span] = counted(at, point, manager, question.team_id, *days)",
+        "whose[span] = None",
+        "test_reports_forecast.py::test_everybody_foresees_what_they_may_see",
     ),
     # ------------------------------------------------------------------ written unusually
     Fault(

@@ -388,6 +388,22 @@ QUESTIONS: dict[str, Request] = {
         currency="RUB",
         limit="10",
     ),
+    "forecast": asking(
+        "/v1/reports/forecast",
+        as_of="2026-06-30",
+        by="month",
+        horizon="12",
+        target="400000000.00",
+        shared_risk="20",
+        seed="1",
+        manager_id="{manager}",
+        team_id="{team}",
+        currency="RUB",
+        limit="100",
+    ),
+    "forecast's record": asking(
+        "/v1/reports/forecast/record", as_of="2026-06-30", known_at="2026-10-19"
+    ),
     "certified month": asking("/v1/audit/certified", period="2026-06", position="1"),
     "deals": asking(
         "/v1/deals", status="open", manager_id="{manager}", limit="1000", as_of="2026-06-30"
@@ -1110,6 +1126,17 @@ query("concentration", "manager_id", {"unknown": "nobody"}, "not-found")
 query("concentration", "limit", {"above all": "1001"})
 query("digest", "week", {"to come": "2026-07-06", "of the other kind": "2026-W26"})
 query("digest", "manager_id", {"unknown": "nobody"}, "not-found")
+query("forecast", "by", {"unknown": "year", "in capitals": "MONTH", "empty": ""})
+query("forecast", "horizon", {"zero": "0", "37": "37", "a fraction": "1.5"})
+query("forecast", "target", {"nothing": "0", "negative": "-1", "three decimals": "1.001"})
+query("forecast", "shared_risk", {"91": "91", "negative": "-1", "a fraction": "0.2"})
+query("forecast", "seed", {"negative": "-1", "too long": "2147483648"})
+query("forecast", "limit", {"zero": "0"})
+query("forecast", "as_of", {"tomorrow": "2026-10-21"}, "in-the-future")
+query("forecast", "manager_id", {"unknown": "nobody"}, "not-found")
+query("forecast", "team_id", {"unknown": str(uuid4())}, "not-found")
+query("forecast's record", "by", {"is of another question": "month"})
+query("forecast's record", "known_at", {"tomorrow": "2026-10-21"}, "in-the-future")
 query("certified", "as_of", {"is of another question": "2026-10-19"})
 query("certified", "known_at", {"tomorrow": "2026-10-21"}, "in-the-future")
 query("certified month", "period", {"no month": "2026-13", "a day": "2026-06-30", "empty": ""})

@@ -45,7 +45,7 @@ HOMES = {
     ("post", "catalogue"): "director", ("post", "periods"): "director",
     ("post", "rules"): "director", ("get", "accounts"): "admin", ("post", "accounts"): "admin",
     ("delete", "accounts"): "admin", ("post", "batches"): "director",
-    ("get", "evidence"): "auditor", ("post", "evidence"): "auditor",
+    ("get", "reports"): "head", ("get", "evidence"): "auditor", ("post", "evidence"): "auditor",
 }  # fmt: skip
 """Who covers an operation under /v1 in full in a default run, by method and tag; what is outside,
 nobody does.

@@ -44,11 +44,11 @@ SCREENS = {
         "/reports/targets",
         "/periods",
         "/periods/2026-08",
-        "/reports",
         "/reports/months?as_of=2026-10-20",
         "/reports/stalled?minimum_days=10",
         "/reports/concentration",
         "/reports/digest?week=2026-10-20",
+        "/reports/forecast?target=90000000",
     ),
     Role.AUDITOR: (
         "/log?late=1",

@@ -116,7 +116,7 @@ def stack(
     span = max(1, len(days) - 1)
     xs = [left + (right - left) * place / span for place in range(len(days))]
     drawn = [
-        _axis(end, parts, left, right, bottom, scale, language),
+        value_axis(end, parts, left, right, bottom, scale, language),
         f'<text class="ax" x="0" y="10">{escape(unit)}</text>',
     ]
     drawn += _months(days, xs, months, bottom, every=2 if narrow else 1)
@@ -202,7 +202,7 @@ def picture(svg: str) -> Markup:
     return Markup(svg)  # noqa: S704 - numbers, our own classes, and texts that were escaped
 
 
-def _axis(
+def value_axis(
     end: float, parts: int, left: float, right: float, bottom: float, scale: float,
     language: Language,
 ) -> str:  # fmt: skip

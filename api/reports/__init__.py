@@ -2,6 +2,6 @@
 
 from types import ModuleType
 
-from api.reports import activity, concentration, digest, months, stalled
+from api.reports import activity, concentration, digest, forecast, months, stalled
 
-ROUTERS: tuple[ModuleType, ...] = (activity, months, stalled, concentration, digest)
+ROUTERS: tuple[ModuleType, ...] = (activity, months, stalled, concentration, digest, forecast)

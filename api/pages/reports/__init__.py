@@ -7,6 +7,7 @@ from api.pages.reports import (
     comparison,
     concentration,
     digest,
+    forecast,
     index,
     months,
     stalled,
@@ -14,5 +15,5 @@ from api.pages.reports import (
 )
 
 PAGES: tuple[ModuleType, ...] = (
-    index, activity, comparison, targets, months, stalled, concentration, digest,
+    index, activity, comparison, targets, months, stalled, concentration, digest, forecast,
 )  # fmt: skip

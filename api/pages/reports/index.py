@@ -56,6 +56,11 @@ REPORTS: tuple[Report, ...] = (
         "Concentration",
         "On how few deals the portfolios stand, and what remains without the largest",
     ),
+    Report(
+        "/reports/forecast",
+        "Forecast",
+        "What will be won, when and with what chance; and how good earlier forecasts were.",
+    ),
 )
 
 
