@@ -11,6 +11,8 @@ QUESTIONS: Mapping[str, Task] = {
     "getSeries": Task.SEE,
     "getMovement": Task.SEE,
     "getRestatement": Task.AUDIT,
+    "getCalibration": Task.SEE,
+    "getLaboratory": Task.SEE,
     "previewBatch": Task.SEE,
     "listDeals": Task.SEE,
     "listActions": Task.SEE,

@@ -534,6 +534,15 @@ FIELDS: Mapping[str, tuple[str, str]] = {
         "число дней — целое, от {least} до {most}",
         "a number of days is an integer from {least} to {most}",
     ),
+    "horizon": ("месяцев — 3, 6 или 12", "months are 3, 6 or 12"),
+    "weights": (
+        "веса — код вида и проценты через запятую, каждый вид один раз: call:2.50,proposal:4.00",
+        "weights are a type's code and percent, by commas, each type once: call:2.50,proposal:4.00",
+    ),
+    "cap": (
+        'потолок — проценты от 0.01 до 100, не больше двух знаков: "80.00"',
+        'a cap is percent from 0.01 to 100, two decimals at most: "80.00"',
+    ),
     "no-command": (
         "по этому адресу нет команды, которую можно дать в пакете",
         "is not the address of a command that a batch may have",

@@ -85,8 +85,8 @@ FAULTS = (
     Fault(
         "the cap is off by a basis point",
         "domain/deal.py",
-        "        return WHOLE - self.progress\n",
-        "        return WHOLE - self.progress + 1\n",
+        "        return self.cap - self.progress\n",
+        "        return self.cap - self.progress + 1\n",
         _BOUNDS,
     ),
     Fault(
@@ -2686,8 +2686,8 @@ FAULTS = (
     Fault(
         "unusual: the first day is left out",
         "projections/integrity.py",
-        "_ends(cursor, [first - timedelta(days=1), last], zone, point)",
-        "_ends(cursor, [first, last], zone, point)",
+        "last_positions(cursor, [first - timedelta(days=1), last], zone, point)",
+        "last_positions(cursor, [first, last], zone, point)",
         _INTEGRITY,
     ),
     Fault(

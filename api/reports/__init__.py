@@ -2,4 +2,6 @@
 
 from types import ModuleType
 
-ROUTERS: tuple[ModuleType, ...] = ()
+from api.reports import calibration, laboratory
+
+ROUTERS: tuple[ModuleType, ...] = (calibration, laboratory)
