@@ -95,8 +95,8 @@ class Cells:
         shown = f"{figures.percent(text, self.visit.language)}{figures.SPACE}%"
         return Cell(text, shown, None if at is None else self.event(at))
 
-    def money(self, text: str) -> Cell:
-        return Cell(text, figures.exact(text, self.currency, self.visit.language))
+    def money(self, text: str, *, signed: bool = False) -> Cell:
+        return Cell(text, figures.exact(text, self.currency, self.visit.language, signed=signed))
 
     def raised(self, one: Mapping[str, Any], name: str) -> Cell:
         language, text = self.visit.language, one[name]

@@ -2,6 +2,6 @@
 
 from types import ModuleType
 
-from api.pages.reports import index
+from api.pages.reports import calibration, index, laboratory
 
-PAGES: tuple[ModuleType, ...] = (index,)
+PAGES: tuple[ModuleType, ...] = (index, calibration, laboratory)

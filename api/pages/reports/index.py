@@ -20,7 +20,18 @@ class Report(NamedTuple):
     task: Task = Task.SEE
 
 
-REPORTS: tuple[Report, ...] = ()
+REPORTS: tuple[Report, ...] = (
+    Report(
+        "/reports/calibration",
+        "Are the weights honest?",
+        "Progress months before the outcome against it, by progress, action and manager.",
+    ),
+    Report(
+        "/reports/laboratory",
+        "Weight laboratory",
+        "Portfolios, ranking and calibration as they would be under other regulations.",
+    ),
+)
 
 
 @router.get("/reports")
