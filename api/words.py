@@ -536,11 +536,12 @@ FIELDS: Mapping[str, tuple[str, str]] = {
     ),
     "horizon": ("месяцев — 3, 6 или 12", "months are 3, 6 or 12"),
     "weights": (
-        "веса — код вида и проценты через запятую, каждый вид один раз: call:2.50,proposal:4.00",
-        "weights are a type's code and percent, by commas, each type once: call:2.50,proposal:4.00",
+        "веса — код вида и проценты от -100 до 100, не ноль, через запятую: call:2.50,proposal:4.00",
+        "weights are types and percent from -100 to 100, not 0, by commas: call:2.50,proposal:4.00",
     ),
+    "weights-twice": ("вид действий назван дважды", "an action type is named twice"),
     "cap": (
-        'потолок — проценты от 0.01 до 100, не больше двух знаков: "80.00"',
+        'предел — проценты от 0.01 до 100, не больше двух знаков: "80.00"',
         'a cap is percent from 0.01 to 100, two decimals at most: "80.00"',
     ),
     "no-command": (

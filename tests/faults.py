@@ -2664,7 +2664,7 @@ FAULTS = (
     # ------------------------------------------------------------------ written unusually
     Fault(
         "unusual: what is not known yet is counted",
-        "projections/integrity.py",
+        "projections/point.py",
         "return [min(position, point.position) for (position,) in rows]",
         "return [position for (position,) in rows]",
         _INTEGRITY,

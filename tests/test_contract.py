@@ -39,6 +39,7 @@ WHY = {"reason": "проверка"}
 HOMES = {
     ("get", "deals"): "auditor", ("get", "log"): "auditor", ("get", "portfolios"): "head",
     ("get", "people"): "manager", ("get", "catalogue"): "manager", ("get", "periods"): "manager",
+    ("get", "reports"): "director",
     ("get", "rules"): "manager", ("get", "audit"): "auditor", ("post", "deals"): "director",
     ("post", "people"): "director",
     ("post", "catalogue"): "director", ("post", "periods"): "director",

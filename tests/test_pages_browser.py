@@ -41,6 +41,8 @@ SCREENS = {
         "/catalogue/types/proposal/rerating?weight=6&effective_on=2026-08-30",
         "/periods",
         "/periods/2026-08",
+        "/reports/calibration?as_known=now",
+        "/reports/laboratory?weights=proposal:6.00&cap=4.00",
     ),
     Role.AUDITOR: ("/log?late=1", "/restatement", "/log/integrity?high_weight=0.01"),
     Role.ADMIN: ("/accounts/system", "/accounts", "/accounts/imports"),

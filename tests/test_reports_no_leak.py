@@ -9,7 +9,12 @@ import pytest
 from tests.over_http import Company, company
 
 AS_OF = "2026-09-30"
-QUESTIONS: tuple[tuple[str, Mapping[str, str]], ...] = (("/v1/portfolios", {}),)
+QUESTIONS: tuple[tuple[str, Mapping[str, str]], ...] = (
+    ("/v1/portfolios", {}),
+    ("/v1/reports/calibration", {"horizon_months": "3", "as_known": "now"}),
+    ("/v1/reports/calibration", {"horizon_months": "3"}),
+    ("/v1/reports/laboratory", {"weights": "call:4.00", "cap": "6.00", "as_known": "now"}),
+)
 """Address and what is asked beside the point; `as_of` and `position` are added."""
 CHECKS = ("400000000.00", "90000000.00", "250000000.50", "700000000.00", "310000000.00", "5.00")
 

@@ -37,53 +37,38 @@ router = v1_router(tags=["reports"], responses=QUESTION_REFUSALS)
 
 WAIT_SECONDS = 2.0
 """So long an answer may take; after it, it says how far it is."""
-_WEIGHED = re.compile(
-    r"([A-Za-z0-9][A-Za-z0-9._-]{0,63}):(-?[0-9]{1,3}(?:\.[0-9]{1,2})?)", re.ASCII
-)
-_WEIGHTS_PATTERN = rf"^{_WEIGHED.pattern}(,{_WEIGHED.pattern})*$"
+_PERCENT = r"(100(\.00?)?|[1-9][0-9]?(\.[0-9]{1,2})?|0\.(0[1-9]|[1-9][0-9]?))"
+_WEIGHED = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}:-?" + _PERCENT
+_WEIGHTS = f"{_WEIGHED}(,{_WEIGHED})*"
 
 
 def _weights(given: object) -> tuple[tuple[ActionTypeCode, int], ...]:
-    found = {}
-    parts = given.split(",") if isinstance(given, str) else [""]
-    for part in parts:
-        told = _WEIGHED.fullmatch(part)
-        weight = hundredths(told[2]) if told else 0
-        if told is None or not 0 < abs(weight) <= WHOLE:
-            raise PydanticCustomError("weights", "not weights")
-        found[ActionTypeCode(told[1])] = weight
-    if len(found) < len(parts):
+    if not isinstance(given, str) or not re.fullmatch(_WEIGHTS, given):
         raise PydanticCustomError("weights", "not weights")
+    pairs = [part.split(":") for part in given.split(",")]
+    found = {ActionTypeCode(code): hundredths(weight) for code, weight in pairs}
+    if len(found) < len(pairs):
+        raise PydanticCustomError("weights-twice", "a type twice")
     return tuple(sorted(found.items()))
 
 
 def _cap(given: object) -> int:
-    try:
-        cap = hundredths(given)
-    except ValueError:
-        raise PydanticCustomError("cap", "not a cap") from None
-    if not 0 < cap <= WHOLE:
-        raise PydanticCustomError("cap", "not a cap")
-    return cap
+    if isinstance(given, str) and re.fullmatch(_PERCENT, given):
+        return hundredths(given)
+    raise PydanticCustomError("cap", "not a cap")
 
 
 Weights = Annotated[
     tuple[tuple[ActionTypeCode, int], ...],
     PlainValidator(_weights),
     WithJsonSchema(
-        {"type": "string", "examples": ["call:2.50,proposal:4.00"], "pattern": _WEIGHTS_PATTERN}
+        {"type": "string", "examples": ["call:2.50,proposal:4.00"], "pattern": f"^{_WEIGHTS}$"}
     ),
 ]
 Cap = Annotated[
     int,
     PlainValidator(_cap),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "examples": ["80.00"],
-            "pattern": r"^(100(\.00?)?|[1-9][0-9]?(\.[0-9]{1,2})?|0\.(0[1-9]|[1-9][0-9]?))$",
-        }
-    ),
+    WithJsonSchema({"type": "string", "examples": ["80.00"], "pattern": f"^{_PERCENT}$"}),
 ]
 
 
