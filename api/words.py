@@ -536,7 +536,7 @@ FIELDS: Mapping[str, tuple[str, str]] = {
     ),
     "horizon": ("месяцев — 3, 6 или 12", "months are 3, 6 or 12"),
     "weights": (
-        "веса — код вида и проценты от -100 до 100, не ноль, через запятую: call:2.50,proposal:4.00",
+        "веса — виды и проценты от -100 до 100, не ноль, через запятую: call:2.50,proposal:4.00",
         "weights are types and percent from -100 to 100, not 0, by commas: call:2.50,proposal:4.00",
     ),
     "weights-twice": ("вид действий назван дважды", "an action type is named twice"),

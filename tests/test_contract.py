@@ -226,6 +226,7 @@ RULES = (
     "known-at-or-position", "from-after-to", "too-many-points", "cursor", "same-manager-twice",
     "one-reports-a-setback", "sum-differs", "sign-differs", "password-common", "password-is-name",
     "login", "illegible", "int_type", "manager-or-credits", "not-in-the-tree", "cosignature",
+    "weights-twice",
 )  # fmt: skip
 """What no JSON schema says of a request: that one parameter excludes another, what depends on what
 is known, which letters are none, that 5.0 is not written for 5. By their names in `FIELDS`. (That
