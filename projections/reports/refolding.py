@@ -98,7 +98,8 @@ class Laboratory:
     def _begin(self, key: object, plan: Plan) -> None:
         """Unless another is at work."""
         with self._told:
-            if self._job is None and not self._closed:
+            is_idle = self._job is None or self._job.error is not None
+            if is_idle and not self._closed:
                 self._job = _Job(key, plan)
                 Thread(target=self._work, args=(self._job,), name="laboratory", daemon=True).start()
 
