@@ -105,21 +105,15 @@ class Laboratory:
 
     def _wait(self, key: object, until: float) -> Progress:
         with self._told:
-            while (left := until - monotonic()) > 0 and key not in self._results:
-                self._told.wait(left)
-                if (job := self._job) is None or job.key != key:
-                    break
+            while (job := self._job) is not None and job.key == key:
+                if job.error is not None:
+                    self._job = None
+                    raise job.error
                 job.asked_at = monotonic()
-            if key in self._results:
-                return self._results[key]
-            job = self._job
-            if job is None or job.key != key:
-                return Progress(0, 0)
-            job.asked_at = monotonic()
-            if job.error is not None:
-                self._job = None
-                raise job.error
-            return Progress(job.done, job.plan.events)
+                if (left := until - job.asked_at) <= 0:
+                    return Progress(job.done, job.plan.events)
+                self._told.wait(left)
+            return self._results.get(key, Progress(0, 0))
 
     def _work(self, job: _Job) -> None:
         try:
