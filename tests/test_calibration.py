@@ -4,11 +4,13 @@ the fold, and a company whose chances are known.
 
 import csv
 import os
+from calendar import monthrange
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from itertools import count
 from pathlib import Path
 from random import Random
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -55,6 +57,7 @@ from projections.reports.scores import (
     score,
     wilson,
 )
+from tests.browser import page_of
 from tests.conftest import new_database
 from tests.histories import (
     CALENDAR,
@@ -70,7 +73,6 @@ from tests.histories import (
 from tests.over_http import Clock, Company, company, refused
 
 MOSCOW = ZoneInfo("Europe/Moscow")
-CLOSE = {"rel": 1e-9, "abs": 1e-12}
 _chapters = count()
 
 
@@ -87,8 +89,10 @@ def test_scores_are_those_of_scikit_learn(seed: int) -> None:
     came, chances = [one.won for one in told], [one.chance for one in told]
     bounded = np.clip(chances, LEAST_CHANCE, 1 - LEAST_CHANCE)
     found = score(told)
-    assert found.brier == pytest.approx(brier_score_loss(came, chances), **CLOSE)
-    assert found.log_loss == pytest.approx(log_loss(came, bounded, labels=[False, True]), **CLOSE)
+    assert found.brier == pytest.approx(brier_score_loss(came, chances), rel=1e-9, abs=1e-12)
+    assert found.log_loss == pytest.approx(
+        log_loss(came, bounded, labels=[False, True]), rel=1e-9, abs=1e-12
+    )
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -98,11 +102,11 @@ def test_intervals_are_those_of_statsmodels(seed: int) -> None:
         Share(n, chance.randrange(n + 1)) for n in (chance.randrange(1, 300) for _ in "ab")
     )
     expected = proportion_confint(one.won, one.cases, alpha=0.05, method="wilson")
-    assert wilson(one) == pytest.approx(expected, **CLOSE)
+    assert wilson(one) == pytest.approx(expected, rel=1e-9, abs=1e-12)
     expected = confint_proportions_2indep(
         one.won, one.cases, other.won, other.cases, method="newcomb", compare="diff"
     )
-    assert difference(one, other) == pytest.approx(expected, **CLOSE)
+    assert difference(one, other) == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -120,8 +124,8 @@ def test_what_differs_between_groups_is_told_from_chance_as_statsmodels_does(see
         np.array([within / len(one) for one in own]),
         method_re="dl",
     )
-    assert pool.spread**2 == pytest.approx(expected.tau2, **CLOSE)
-    assert pool.mean == pytest.approx(expected.mean_effect_re, **CLOSE)
+    assert pool.spread**2 == pytest.approx(expected.tau2, rel=1e-9, abs=1e-12)
+    assert pool.mean == pytest.approx(expected.mean_effect_re, rel=1e-9, abs=1e-12)
 
 
 def test_the_fewer_cases_the_nearer_to_all() -> None:
@@ -255,13 +259,13 @@ def test_on_the_published_set_of_b2b_deals_others_come_to_the_same() -> None:
     assert scored(told).progress.brier < scored(told).base_rate.brier
     for one in found:
         expected = proportion_confint(one.share.won, one.share.cases, method="wilson")
-        assert one.interval == pytest.approx(expected, **CLOSE)
+        assert one.interval == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
 # ---------------------------------------------------------------------------- too few
 
 
-def outcome(number: int, *, won: bool, progress: int | None = 5_000, **more: object) -> Outcome:
+def outcome(number: int, *, won: bool, progress: int | None = 5_000, **more: Any) -> Outcome:
     made = Outcome(
         number, DealId(UUID(int=number)), won, date(2026, 6, 30), date(2025, 12, 30), number,
         ManagerId("anna"), progress, frozenset(),
@@ -350,27 +354,27 @@ def _record(service: Service, orders: list[Order]) -> None:
 
 def _wide(number: int) -> dict[date, date]:
     """The eight days of the calendar in eight months, and each history behind the one before."""
-    months = [number * 9 + place for place in range(len(CALENDAR))]
-    return {
-        day: date(
-            2020 + month // 12,
-            1 + month % 12,
-            (3, 28, 31, 17)[month % 4] if month % 12 != 1 else 20,
-        )
-        for day, month in zip(CALENDAR, months, strict=True)
-    }
+    found = []
+    for place in range(len(CALENDAR)):
+        year, month = divmod(2020 * 12 + number * 9 + place, 12)
+        day = (3, 28, 31, 17)[place % 4]
+        found.append(date(year, month + 1, min(day, monthrange(year, month + 1)[1])))
+    return dict(zip(CALENDAR, found, strict=True))
 
 
 def _told(service: Service, clock: Clock, plot: Plot, number: int) -> None:
     """Each event on the last day that was spoken of so far."""
     _record(service, [Order(RegisterManager(who, who), "admin") for who in cast_of(number)])
-    wide = _wide(number)
+    wide, orders = _wide(number), list[Order]()
     for fact in play(plot, number).log:
         assert fact.effective_on is not None
-        moved = fact._replace(effective_on=wide[fact.effective_on])
-        assert moved.effective_on is not None
-        clock.now = max(clock.now, datetime.combine(moved.effective_on, time(12), MOSCOW))
-        _record(service, [Order(command_for(moved), "desk")])
+        day = wide[fact.effective_on]
+        noon = datetime.combine(day, time(12), MOSCOW)
+        if noon > clock.now:
+            _record(service, orders)
+            clock.now, orders = noon, []
+        orders.append(Order(command_for(fact._replace(effective_on=day)), "desk"))
+    _record(service, orders)
     clock.now += timedelta(days=3)
 
 
@@ -493,3 +497,34 @@ def test_one_sees_the_deals_of_whom_one_may_see(here: Company) -> None:
     assert here.director.ask("/v1/reports/calibration", team_id=team)["closed"] == 20
     assert here.director.ask("/v1/reports/calibration", manager_id="m-2")["closed"] == 20
     refused(here.admin.get("/v1/reports/calibration"), 403, "forbidden")
+
+
+# ---------------------------------------------------------------------------- as a page
+
+
+def test_the_page_tells_what_the_api_does(here: Company) -> None:
+    page = page_of(here, here.director)
+    told = here.director.ask("/v1/reports/calibration")
+    seen = page.get("/reports/calibration?lang=en")
+    assert seen.status_code == 200
+    assert seen.text.count("<circle") >= 2 * len(told["bins"])
+    for block in ("scores", "bins", "action-types", "managers"):
+        assert f'id="{block}"' in seen.text
+    rows = page.get("/reports/calibration/bins.json?lang=en").json()["rows"]
+    assert [(row["on average"], row["Won"], row["Deals"]) for row in rows] == [
+        (one["mean"], one["won"]["won"], one["won"]["cases"]) for one in told["bins"]
+    ]
+    rows = page.get("/reports/calibration/managers.json?lang=en").json()["rows"]
+    assert [row["Bias"] for row in rows] == ["10.00", "10.00"]
+    for kind in ("csv", "excel.csv", "xlsx"):
+        assert page.get(f"/reports/calibration/scores.{kind}").status_code == 200
+    assert page.get("/reports/calibration/nothing.json").status_code == 404
+
+
+def test_the_page_says_plainly_when_there_is_too_little(here: Company) -> None:
+    page = page_of(here, here.director)
+    seen = page.get("/reports/calibration?horizon_months=12&lang=en").text
+    assert "Too few to say" in seen
+    assert f"So far 0 closed deals can be looked at; {FEWEST} are needed" in seen
+    assert 'id="bins"' not in seen
+    assert "horizon_months=3&amp;as_known=now" in seen

@@ -45,6 +45,7 @@ from projections.reports.laboratory import (
     refolded,
 )
 from projections.reports.refolding import Laboratory, Progress
+from tests.browser import page_of
 from tests.conftest import new_database
 from tests.histories import (
     CATALOGUE,
@@ -260,19 +261,17 @@ def test_the_books_and_what_changes_are_every_deal_folded_anew(
             position = point.position(first, sum(map(len, log.values())) + first)
             position = min(position, len(read_log(cursor)))
             books = portfolios_from_ledger(cursor, point.as_of, position)
-            stood = {deal: Stood(point.as_of, position - 1) for deal in log}
-            stood = {
-                deal: one
-                for deal, one in stood.items()
-                if known(log[DealId(deal)], one.day, one.known)
+            then = Stood(point.as_of, position - 1)
+            stood: dict[UUID, Stood] = {
+                deal: then for deal, facts in log.items() if known(facts, then.day, then.known)
             }
             plan = plan_of(cursor, alternative, point.as_of, position, stood)
             changes = _all(cursor, plan)
             expected = portfolios_under(log, alternative, point.as_of, position)
             assert _added(books, changes) == _standing(expected)
             for deal, progress in changes.progress.items():
-                then = known(log[DealId(deal)], stood[deal].day, stood[deal].known)
-                folded = refolded(then, alternative)
+                facts = known(log[DealId(deal)], then.day, then.known)
+                folded = refolded(facts, alternative)
                 assert folded is not None
                 assert folded.progress == progress
             own = Plan(Alternative(), point.as_of, position, [*log], {}, 0)
@@ -449,3 +448,48 @@ def test_one_tries_with_those_whom_one_may_see(here: Company) -> None:
     refused(here.admin.get("/v1/reports/laboratory"), 403, "forbidden")
     refused(here.director.get("/v1/reports/laboratory", weights="nothing:5"), 404, "not-found")
     refused(here.director.get("/v1/reports/laboratory", without_type="nothing"), 404, "not-found")
+
+
+# ---------------------------------------------------------------------------- as a page
+
+
+def test_what_is_typed_becomes_a_link_and_the_link_shows_it(here: Company) -> None:
+    page = page_of(here, here.director)
+    typed = "weight.call=6%2C00&weight.proposal=5.00&cap=100&without_type=&without_manager="
+    link = page.get(f"/reports/laboratory?{typed}&lang=en").headers["location"]
+    assert link == "/reports/laboratory?lang=en&weights=call%3A6.00"
+    seen = page.get(link)
+    assert seen.status_code == 200
+    assert (
+        'name="weight.call" type="text" inputmode="decimal" class="num r" value="6.00"' in seen.text
+    )
+    told = here.director.ask("/v1/reports/laboratory", weights="call:6.00")["result"]["managers"]
+    rows = page.get("/reports/laboratory/managers.json?weights=call:6.00&lang=en").json()["rows"]
+    assert {row["Difference"] for row in rows} == {one["difference"]["active"] for one in told}
+    assert {row["Place in the laboratory"] for row in rows} == {1, 2}
+    for kind in ("csv", "excel.csv", "xlsx"):
+        assert page.get(f"/reports/laboratory/accounts.{kind}?cap=5").status_code == 200
+
+
+def test_the_page_says_what_to_do_and_what_is_wrong(here: Company) -> None:
+    page = page_of(here, here.director)
+    assert "Nothing is changed yet" in page.get("/reports/laboratory?lang=en").text
+    wrong = page.get("/reports/laboratory?weight.call=much&lang=en").headers["location"]
+    refusal = page.get(wrong)
+    assert refusal.status_code == 422
+    assert "weights are types and percent" in refusal.text
+    assert page_of(here, here.admin).get("/reports/laboratory").status_code == 403
+
+
+def test_while_it_is_at_work_the_page_says_how_far_and_looks_again(
+    here: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(here.service.laboratory, "ask", lambda *_: Progress(120, 1_000))
+    page = page_of(here, here.director)
+    pinned = page.get("/reports/laboratory?cap=7&lang=en").headers["location"]
+    assert f"position={here.position}" in pinned, "the same point until it is done"
+    seen = page.get(pinned)
+    assert seen.headers["refresh"] == "2"
+    assert "120 of 1,000 events are folded." in seen.text
+    assert '<progress max="1000" value="120"' in seen.text
+    assert here.director.ask("/v1/reports/laboratory", cap="7")["result"] is None

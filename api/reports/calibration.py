@@ -1,7 +1,7 @@
 """Are the weights honest? Progress some months before the outcome, against the outcome."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import Query, Response
 from pydantic import Field, PlainValidator, WithJsonSchema
@@ -152,7 +152,7 @@ class CalibrationOut(Out):
 class CalibrationAnswer(Asked, CalibrationOut):
     """`spread` is the standard deviation of bias between managers, beyond chance."""
 
-    horizon_months: Literal[3, 6, 12] = Field(examples=[6])
+    horizon_months: Annotated[int, Field(json_schema_extra={"enum": [*HORIZONS]}, examples=[6])]
     as_known: AsKnown
     action_types: list[KindOut]
     managers: list[BiasOut]

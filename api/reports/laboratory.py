@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query, Response
@@ -26,11 +26,11 @@ from domain.catalogue import Catalogue
 from domain.errors import NotFound
 from domain.values import WHOLE, ActionTypeCode, ManagerId, decimal_text, hundredths
 from projections.directory import names
-from projections.ledger import NOBODY, Standing, total
+from projections.ledger import NOBODY, Balance, Standing, total
 from projections.point import Point
 from projections.portfolio import portfolios_from_ledger
 from projections.replaying import Failed
-from projections.reports.calibration import AsKnown, Outcome, calibration_of
+from projections.reports.calibration import HORIZONS, AsKnown, Outcome, calibration_of
 from projections.reports.laboratory import Alternative, Changes, Plan, Stood, plan_of
 
 router = v1_router(tags=["reports"], responses=QUESTION_REFUSALS)
@@ -144,7 +144,7 @@ class LaboratoryAnswer(Asked):
     """
 
     currency: str = Field(examples=["RUB"])
-    horizon_months: Literal[3, 6, 12] = Field(examples=[6])
+    horizon_months: Annotated[int, Field(json_schema_extra={"enum": [*HORIZONS]}, examples=[6])]
     as_known: AsKnown
     alternative: AlternativeOut
     done: int = Field(examples=[120_000])
@@ -284,7 +284,7 @@ def _places(held: Mapping[ManagerId, Standing]) -> Mapping[ManagerId, int]:
 
 
 def _compared(was: Standing, now: Standing) -> ComparedOut:
-    less = was.balance._make(b - a for a, b in zip(was.balance, now.balance, strict=True))
+    less = Balance._make(b - a for a, b in zip(was.balance, now.balance, strict=True))
     return ComparedOut(
         books=Values(**values(was.balance)),
         laboratory=Values(**values(now.balance)),

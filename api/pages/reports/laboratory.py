@@ -55,8 +55,8 @@ async def laboratory(visit: VisitDep) -> Response:
     if answer and answer["result"] is None and "position" not in visit.asked:
         point = {name: answer[name] for name in ("as_of", "position")}
         return RedirectResponse(visit.here(known_at=None, **point), 303)  # the same point till done
-    result = answer and answer["result"]
-    blocks = _blocks(visit, people, types, answer) if result else ()
+    result = answer["result"] if answer else None
+    blocks = _blocks(visit, people, types, answer) if answer and result else ()
     page = show(
         visit,
         "report_laboratory.html",
@@ -67,7 +67,7 @@ async def laboratory(visit: VisitDep) -> Response:
         types=[one for one in types if one["weights"]],
         chosen=_chosen(visit),
         blocks=blocks,
-        moves=_drawn(visit, people, answer) if result else (),
+        moves=_drawn(visit, people, answer) if answer and result else (),
         charts=_diagrams(visit, result) if result else (),
         shown=SHOWN,
         more=more,
