@@ -527,4 +527,4 @@ def test_the_page_says_plainly_when_there_is_too_little(here: Company) -> None:
     assert "Too few to say" in seen
     assert f"So far 0 closed deals can be looked at; {FEWEST} are needed" in seen
     assert 'id="bins"' not in seen
-    assert "horizon_months=3&amp;as_known=now" in seen
+    assert "?horizon_months=3&amp;lang=en&amp;as_known=now" in seen

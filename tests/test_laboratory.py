@@ -191,7 +191,7 @@ def alternatives() -> st.SearchStrategy[tuple[Alternative, int | None]]:
 
 
 @given(plots(16, 30), points(2))
-@examples(60)
+@examples(40)
 def test_unaltered_regulations_are_the_books_to_the_last_digit(
     plot: Plot, asked: list[Point]
 ) -> None:
@@ -212,7 +212,7 @@ def test_unaltered_regulations_are_the_books_to_the_last_digit(
 
 
 @given(plots(16, 30), alternatives())
-@examples(150)
+@examples(60)
 def test_whatever_the_regulations_no_rule_of_the_fold_is_broken(
     plot: Plot, asked: tuple[Alternative, int | None]
 ) -> None:
@@ -245,7 +245,7 @@ def _record(service: Service, orders: list[Order]) -> None:
 
 
 @given(plots(16, 30), alternatives(), points(2))
-@examples(30, times=8)
+@examples(16, times=8)
 def test_the_books_and_what_changes_are_every_deal_folded_anew(
     service: Service, plot: Plot, asked: tuple[Alternative, int | None], at: list[Point]
 ) -> None:
@@ -478,7 +478,7 @@ def test_the_page_says_what_to_do_and_what_is_wrong(here: Company) -> None:
     refusal = page.get(wrong)
     assert refusal.status_code == 422
     assert "weights are types and percent" in refusal.text
-    assert page_of(here, here.admin).get("/reports/laboratory").status_code == 403
+    assert page_of(here, here.hire("admin")).get("/reports/laboratory").status_code == 403
 
 
 def test_while_it_is_at_work_the_page_says_how_far_and_looks_again(

@@ -19,6 +19,7 @@ from api.pages.reports.calibration import Chances, asked_of, diagrams
 from api.pages.reports.drawn import Move, dumbbells
 from api.pages.sheets import Column
 from api.pages.visit import Visit, VisitDep
+from domain.access import Task
 
 router = APIRouter(route_class=Page, include_in_schema=False)
 
@@ -41,6 +42,7 @@ _MILLION = Decimal(10) ** 6
 
 @router.get(ADDRESS)
 async def laboratory(visit: VisitDep) -> Response:
+    visit.grant.reach(Task.SEE)
     managers, teams, kinds = await gather(
         visit.ask("/managers", limit=1_000),
         visit.ask("/teams", limit=1_000),
