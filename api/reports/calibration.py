@@ -149,7 +149,7 @@ class CalibrationOut(Out):
     bins: list[BinOut]
 
 
-class CalibrationAnswer(Asked, CalibrationOut):
+class CalibrationAnswer(CalibrationOut, Asked):
     """`spread` is the standard deviation of bias between managers, beyond chance."""
 
     horizon_months: Annotated[int, Field(json_schema_extra={"enum": [*HORIZONS]}, examples=[6])]

@@ -22,7 +22,6 @@ from api.reports.calibration import (
 )
 from api.routes import v1_router
 from application.orders import Unavailable
-from domain.catalogue import Catalogue
 from domain.errors import NotFound
 from domain.values import WHOLE, ActionTypeCode, ManagerId, decimal_text, hundredths
 from projections.directory import names
@@ -202,12 +201,11 @@ def laboratory(question: Annotated[LaboratoryQuestion, Query()], asking: AskingD
 
 
 def _require_known(at: Desk, point: Point, question: LaboratoryQuestion) -> None:
-    """Raises NotFound."""
-    catalogue: Catalogue = at.directory(point).catalogue
-    other = question.alternative
+    """Known now, whatever was known at the point. Raises NotFound."""
+    other, known = question.alternative, at.now.catalogue.types
     kinds = [code for code, _ in other.weights]
     for code in kinds if other.without_type is None else [*kinds, other.without_type]:
-        if code not in catalogue.types:
+        if code not in known:
             raise NotFound("action type", code)
     if other.without_manager is not None:
         at.require_manager(other.without_manager, point.as_of)

@@ -179,8 +179,7 @@ class Teller(Chances):
         say = self.say
         rows = [
             (
-                self.percent(one["least"]),
-                self.percent(one["most"]),
+                self.text(self._range(one)),
                 self.percent(one["mean"]),
                 *self.won(one["won"]),
                 self.text(say("as told") if one["holds"] else say("not as told")),
@@ -188,8 +187,7 @@ class Teller(Chances):
             for one in bins
         ]
         columns = self._columns(
-            Column(say("Progress from"), "percent"), Column(say("up to"), "percent"),
-            Column(say("on average"), "percent"),
+            Column(say("Progress then"), "text"), Column(say("on average"), "percent"),
         )  # fmt: skip
         return Block(
             "bins", say("What was told, and what came"),
@@ -197,16 +195,22 @@ class Teller(Chances):
             "", [*columns, Column(say("Is it so?"), "text")], rows, len(rows),
         )  # fmt: skip
 
+    def _range(self, one: Mapping[str, str]) -> str:
+        language = self.visit.language
+        least, most = (figures.percent(one[name], language) for name in ("least", "most"))
+        return f"{least}–{most}{figures.SPACE}%"
+
+    def _side(self, share: Mapping[str, Any]) -> Sequence[Cell]:
+        rate = self.chance(share["rate"]) if share["cases"] else Cell(None, "")
+        return self.count(share["won"]), self.count(share["cases"]), rate
+
     def _kinds(self, kinds: Sequence[Mapping[str, Any]]) -> Block:
         say = self.say
         rows = [
             (
                 Cell(one["action_type"], self.kinds.get(one["action_type"], one["action_type"]),
                      self.visit.link(f"/catalogue/types/{one['action_type']}")),
-                self.count(one["done"]["won"]), self.count(one["done"]["cases"]),
-                self.chance(one["done"]["rate"] if one["done"]["cases"] else None),
-                self.count(one["others"]["won"]), self.count(one["others"]["cases"]),
-                self.chance(one["others"]["rate"] if one["others"]["cases"] else None),
+                *self._side(one["done"]), *self._side(one["others"]),
                 self.chance(one["difference"], signed=True),
                 *self.interval(one["interval"], signed=True),
             )
@@ -214,9 +218,9 @@ class Teller(Chances):
         ]  # fmt: skip
         columns = [
             Column(say("Action type"), "text"),
-            Column(say("Won with it"), "count"), Column(say("of"), "count"),
+            Column(say("Won with it"), "count"), Column(say("Deals with it"), "count"),
             Column(say("Share with it"), "percent"),
-            Column(say("Won without it"), "count"), Column(say("of"), "count"),
+            Column(say("Won without it"), "count"), Column(say("Deals without it"), "count"),
             Column(say("Share without it"), "percent"),
             Column(say("Difference"), "percent"), Column(say("at least"), "percent"),
             Column(say("at most"), "percent"),

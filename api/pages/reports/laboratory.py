@@ -67,6 +67,7 @@ async def laboratory(visit: VisitDep) -> Response:
         people=people,
         teams=teams["teams"],
         types=[one for one in types if one["weights"]],
+        by_code={one["code"]: one for one in types},
         chosen=_chosen(visit),
         blocks=blocks,
         moves=_drawn(visit, people, answer) if answer and result else (),
