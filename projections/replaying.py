@@ -201,7 +201,7 @@ class _Replaying:
             self._reader = stack.enter_context(_connected(self._work.conninfo))
             self._writer = stack.enter_context(_connected(self._work.conninfo))
             self._writer.execute("SET synchronous_commit = off")  # the switch waits for all of it
-            stack.enter_context(_without_collector())
+            stack.enter_context(without_collector())
             self._stack = stack.pop_all()
         self._rows = Rows(self._writer, self._work.schema)
         return self
@@ -228,7 +228,7 @@ def _connected(conninfo: str) -> Connection[TupleRow]:
 
 
 @contextmanager
-def _without_collector() -> Iterator[None]:
+def without_collector() -> Iterator[None]:
     """A replay makes millions of objects without a cycle among them, and none that stays."""
     gc.disable()
     try:

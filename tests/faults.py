@@ -2862,6 +2862,20 @@ FAULTS = (
         _LABORATORY,
     ),
     Fault(
+        "laboratory: a late entry counts for the past day",
+        "projections/reports/laboratory.py",
+        "        if _came_late(facts, stood):\n",
+        "        if not facts:\n",
+        _LABORATORY,
+    ),
+    Fault(
+        "laboratory: what the books have of a deal is counted beside it",
+        "projections/reports/laboratory.py",
+        "{key: _less(held) for key, held in plan.books.items()}",
+        "{}",
+        _LABORATORY,
+    ),
+    Fault(
         "laboratory: deals of a type left out are not looked at",
         "projections/reports/laboratory.py",
         "    kinds += [] if alternative.without_type is None else [alternative.without_type]\n",

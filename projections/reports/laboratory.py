@@ -24,10 +24,10 @@ from domain.events import (
     Recorded,
     WeightChanged,
 )
-from domain.history import known
-from domain.ledger import difference, holdings
+from domain.history import known, on
+from domain.ledger import holdings
 from domain.values import WHOLE, ActionId, ActionTypeCode, DealId, ManagerId, split
-from projections.ledger import NOBODY, Standing
+from projections.ledger import NOBODY, STANDING, Balance, Standing, standing
 from projections.portfolio import Log, Portfolios
 from projections.replaying import deals
 
@@ -127,14 +127,22 @@ def _amended(event: Amendment, nominals: dict[ActionId, Nominal | None]) -> Amen
     return event if weight == event.weight else event.model_copy(update={"weight": weight})
 
 
-def refolded(events: Sequence[Fact], alternative: Alternative) -> Deal | None:
-    """The deal after `events`, in book order, under the alternative; None if there are none."""
-    if not events:
-        return None
-    opening, *rest = altered(events, alternative)
-    deal = evolve(None, opening)._replace(cap=alternative.cap)
-    for recorded in rest:
-        deal = evolve(deal, recorded)
+def refolding(events: Iterable[Fact], alternative: Alternative) -> Iterator[tuple[Fact, Deal]]:
+    """Every event of a deal, given in book order, that still happened, and the deal after it."""
+    deal: Deal | None = None
+    for recorded in altered(events, alternative):
+        if deal is None:
+            deal = evolve(None, recorded)._replace(cap=alternative.cap)
+        else:
+            deal = evolve(deal, recorded)
+        yield recorded, deal
+
+
+def refolded(events: Iterable[Fact], alternative: Alternative) -> Deal | None:
+    """The deal after all of them; None if there are none."""
+    deal: Deal | None = None
+    for _, state in refolding(events, alternative):
+        deal = state
     return deal
 
 
@@ -156,6 +164,10 @@ def portfolios_under(log: Log, alternative: Alternative, as_of: date, position: 
 # ---------------------------------------------------------------------------- what differs
 
 
+Holder = tuple[str, ManagerId]
+"""Of value in a currency."""
+
+
 class Stood(NamedTuple):
     """The past day, and the knowledge of it, at which a deal's progress is asked for, too."""
 
@@ -164,8 +176,8 @@ class Stood(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What is to be folded: the deals that the alternative may touch, and how many `events` they
-    have. What is untouched stands as in the books.
+    """What is to be folded: the deals that the alternative may touch, how many `events` they have,
+    and what the `books` have of them. What is untouched stands as in the books.
     """
 
     alternative: Alternative
@@ -174,14 +186,15 @@ class Plan(NamedTuple):
     deals: list[UUID]
     stood: Mapping[UUID, Stood]
     events: int
+    books: Mapping[Holder, Standing]
 
 
 class Changes(NamedTuple):
-    """What must be added to the books' standings, by currency and manager; and the progress, in
-    basis points, of deals as they `stood`.
+    """What must be added to the books' standings; and the progress, in basis points, of deals as
+    they `stood`.
     """
 
-    standings: dict[tuple[str, ManagerId], Standing]
+    standings: dict[Holder, Standing]
     progress: dict[UUID, int]
 
     def add(self, other: "Changes") -> None:
@@ -190,8 +203,13 @@ class Changes(NamedTuple):
         self.progress.update(other.progress)
 
 
-def nothing_changed() -> Changes:
-    return Changes({}, {})
+def begun(plan: Plan) -> Changes:
+    """Before anything is folded: what the books have of the deals is taken away."""
+    return Changes({key: _less(held) for key, held in plan.books.items()}, {})
+
+
+def _less(held: Standing) -> Standing:
+    return Standing(Balance._make(-value for value in held.balance), *(-one for one in held[1:]))
 
 
 _TOUCHED: LiteralString = """
@@ -202,6 +220,12 @@ WHERE notification_id <= %(position)s AND NOT of_the_directory
     WHERE topic = 'ActionPerformed' AND notification_id <= %(position)s AND EXISTS (
         SELECT FROM unnest(%(members)s::bytea[]) AS member WHERE position(member IN state) > 0)))
 GROUP BY originator_id ORDER BY originator_id
+"""
+_BOOKS: LiteralString = f"""
+SELECT currency, manager_id, {STANDING} FROM ledger.postings JOIN ledger.managers USING (manager)
+WHERE deal IN (SELECT deal FROM ledger.deals WHERE deal_id = ANY (%(deals)s))
+  AND effective_on <= %(as_of)s AND position <= %(position)s
+GROUP BY currency, manager_id
 """
 _EVENTS: LiteralString = """
 SELECT originator_id, originator_version, topic, state FROM books.events
@@ -226,35 +250,49 @@ def plan_of(
     rows = cursor.execute(_TOUCHED, asked).fetchall()
     touched = [deal for deal, _ in rows]
     own = {deal: stood[deal] for deal in touched if deal in stood}
-    return Plan(alternative, as_of, position, touched, own, sum(count for _, count in rows))
+    asked = {"deals": touched, "as_of": as_of, "position": position}
+    books = {
+        (currency, ManagerId(manager)): standing(columns)
+        for currency, manager, *columns in cursor.execute(_BOOKS, asked).fetchall()
+    }
+    events = sum(count for _, count in rows)
+    return Plan(alternative, as_of, position, touched, own, events, books)
 
 
-def changes_by_part(cursor: Cursor[Any], plan: Plan) -> Iterator[tuple[int, Changes]]:
-    """So many deals at a time: how many events they had, and what is different. Raises
+def folded_by_part(cursor: Cursor[Any], plan: Plan) -> Iterator[tuple[int, Changes]]:
+    """So many deals at a time: how many events they had, and what they come to. Raises
     replaying.Failed, psycopg.Error.
     """
     for first in range(0, len(plan.deals), AT_ONCE):
         rows = cursor.execute(
             _EVENTS, [plan.deals[first : first + AT_ONCE], plan.position], binary=True
         ).fetchall()
-        changes = nothing_changed()
+        changes = Changes({}, {})
         for events in deals(rows):
-            changes.add(_changes(events, plan))
+            _fold(events, plan, changes)
         yield len(rows), changes
 
 
-def _changes(events: Sequence[Fact], plan: Plan) -> Changes:
-    """Of one deal."""
+def _fold(events: Sequence[Fact], plan: Plan, changes: Changes) -> None:
+    """One deal: at the point and, if that is asked for, as it stood."""
     deal_id = DealId(events[0].originator_id)
     facts = known(events, plan.as_of, plan.position)
-    books, other = refolded(facts, Alternative()), refolded(facts, plan.alternative)
-    changes = nothing_changed()
-    for (manager, account), held in difference(holdings(books), holdings(other)).items():
-        assert other is not None, "what is not open is worth nothing"
-        key = other.currency, manager
+    stood = plan.stood.get(deal_id)
+    deal, then = None, None
+    for recorded, deal in refolding(facts, plan.alternative):
+        if stood is not None and on(recorded) <= stood.day:
+            then = deal
+    for (manager, account), held in holdings(deal).items():
+        assert deal is not None, "what is not open is worth nothing"
+        key = deal.currency, manager
         changes.standings[key] = changes.standings.get(key, NOBODY).with_holding(account, held)
-    if (stood := plan.stood.get(deal_id)) is not None:
-        then = refolded(known(events, stood.day, stood.known), plan.alternative)
+    if stood is not None:
+        if _came_late(facts, stood):
+            then = refolded(known(events, stood.day, stood.known), plan.alternative)
         assert then is not None, "only deals that were there are asked about"
         changes.progress[deal_id] = then.progress
-    return changes
+
+
+def _came_late(facts: Iterable[Fact], stood: Stood) -> bool:
+    """Whether anything held by that day that was not known of it: else it stood on the way."""
+    return any(fact.position > stood.known and on(fact) <= stood.day for fact in facts)

@@ -17,8 +17,14 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg import Cursor
 
-from projections.replaying import WORTH_A_PROCESS, Failed, Process, listening
-from projections.reports.laboratory import Changes, Plan, changes_by_part, nothing_changed
+from projections.replaying import (
+    WORTH_A_PROCESS,
+    Failed,
+    Process,
+    listening,
+    without_collector,
+)
+from projections.reports.laboratory import Changes, Plan, begun, folded_by_part
 
 KEPT = 16
 """Results."""
@@ -43,7 +49,7 @@ class _Job:
     def __init__(self, key: object, plan: Plan) -> None:
         self.key, self.plan = key, plan
         self.done, self.asked_at = 0, monotonic()
-        self.changes = nothing_changed()
+        self.changes = begun(plan)
         self.error: Exception | None = None
 
 
@@ -141,8 +147,8 @@ class Laboratory:
 
 
 def _all(cursor: Cursor[Any], plan: Plan) -> Progress:
-    changes = nothing_changed()
-    for _, part in changes_by_part(cursor, plan):
+    changes = begun(plan)
+    for _, part in folded_by_part(cursor, plan):
         changes.add(part)
     return Progress(plan.events, plan.events, changes)
 
@@ -152,9 +158,12 @@ def work() -> None:
     line, given = listening(int(sys.argv[1]))
     conninfo, plan = given.get()
     try:
-        with psycopg.connect(conninfo, autocommit=True, connect_timeout=5) as connection:
+        with (
+            psycopg.connect(conninfo, autocommit=True, connect_timeout=5) as connection,
+            without_collector(),
+        ):
             connection.execute("SET ROLE dealfolio_app")
-            for part in changes_by_part(connection.cursor(), plan):
+            for part in folded_by_part(connection.cursor(), plan):
                 line.send(part)
         line.send(None)
     except (Failed, psycopg.Error) as error:
