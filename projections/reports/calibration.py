@@ -13,7 +13,7 @@ that are not, either. Nothing here is ever written into a weight.
 """
 
 from calendar import monthrange
-from collections import OrderedDict, defaultdict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date
 from enum import StrEnum
@@ -204,11 +204,13 @@ WITH asked AS MATERIALIZED (
     WHERE topic IN ('ActionRejected', 'ActionWithdrawn') AND notification_id <= known
       AND {EFFECTIVE_ON.format(event="event")} <= day
 )
-SELECT place, array_agg(DISTINCT split_part(encode({_KIND}, 'escape'), '"', 1))
-FROM asked JOIN books.events AS done ON originator_id = stream
-WHERE topic = 'ActionPerformed' AND notification_id <= known
-  AND {EFFECTIVE_ON.format(event="done")} <= day
-  AND (place, {_ACTION.format(event="done")}) NOT IN (SELECT place, action_id FROM gone)
+SELECT place, array_agg(split_part(encode(kind, 'escape'), '"', 1)) FROM (
+    SELECT DISTINCT place, {_KIND} AS kind
+    FROM asked JOIN books.events AS done ON originator_id = stream
+    WHERE topic = 'ActionPerformed' AND notification_id <= known
+      AND {EFFECTIVE_ON.format(event="done")} <= day
+      AND (place, {_ACTION.format(event="done")}) NOT IN (SELECT place, action_id FROM gone)
+) AS kinds
 GROUP BY place
 """
 """Both members stand before any text that somebody wrote, and no text has a quotation mark that is
@@ -397,9 +399,8 @@ def calibration_of(
     bias, spread = _biases(cases)
     told = sorted(((_told(one), one.won) for one in cases), key=lambda pair: pair[0])
     return Calibration(
-        len(closed), share, scored(told), bins(told), [_kind(code, cases) for code in kinds],
-        bias, spread,
-    )  # fmt: skip
+        len(closed), share, scored(told), bins(told), _kinds(kinds, cases, share), bias, spread
+    )
 
 
 def _told(one: Outcome) -> int:
@@ -449,9 +450,17 @@ def _mean(whole: int, count: int) -> int:
     return (2 * whole + count) // (2 * count)
 
 
-def _kind(code: ActionTypeCode, cases: Sequence[Outcome]) -> Kind:
-    done = _share([one for one in cases if code in one.kinds])
-    others = _share([one for one in cases if code not in one.kinds])
+def _kinds(codes: Iterable[ActionTypeCode], cases: Iterable[Outcome], of_all: Share) -> list[Kind]:
+    done, won = Counter[ActionTypeCode](), Counter[ActionTypeCode]()
+    for one in cases:
+        done.update(one.kinds)
+        if one.won:
+            won.update(one.kinds)
+    return [_kind(code, Share(done[code], won[code]), of_all) for code in codes]
+
+
+def _kind(code: ActionTypeCode, done: Share, of_all: Share) -> Kind:
+    others = Share(of_all.cases - done.cases, of_all.won - done.won)
     few = min(done.cases, others.cases) < FEWEST_ON_A_SIDE
     return Kind(code, done, others, None if few else difference(done, others))
 
