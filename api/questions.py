@@ -12,6 +12,7 @@ QUESTIONS: Mapping[str, Task] = {
     "getMovement": Task.SEE,
     "getRestatement": Task.AUDIT,
     "getCalibration": Task.SEE,
+    "listCalibratedDeals": Task.SEE,
     "getLaboratory": Task.SEE,
     "previewBatch": Task.SEE,
     "listDeals": Task.SEE,

@@ -259,7 +259,8 @@ OF_A_MANAGER = ("/portfolio", "/portfolio/series?from=2026-01-01&to=2026-10-20&s
 OF_EVERYBODY = (
     "/v1/portfolios", "/v1/portfolios/series?from=2026-01-01&to=2026-10-20&step=month",
     "/v1/portfolios/movement?from=2026-01-01&to=2026-10-20", "/v1/deals", "/v1/actions",
-    "/v1/reports/calibration", "/v1/reports/laboratory?cap=50.00",
+    "/v1/reports/calibration", "/v1/reports/calibration/deals",
+    "/v1/reports/laboratory?cap=50.00",
 )  # fmt: skip
 FOR_ALL = ("/v1/action-types", "/v1/managers", "/v1/teams", "/v1/periods", "/v1/rules")
 FOR_AUDIT = (

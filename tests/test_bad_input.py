@@ -329,6 +329,7 @@ QUESTIONS: dict[str, Request] = {
         manager_id="{manager}",
         team_id="{team}",
     ),
+    "calibrated deals": asking("/v1/reports/calibration/deals", limit="2", cursor="1"),
     "laboratory": asking(
         "/v1/reports/laboratory",
         known_at="2026-10-19",
@@ -1028,6 +1029,7 @@ query(
     "integrity", "high_weight", {"nothing": "0", "above all": "100.01", "three decimals": "5.001"}
 )
 query("calibration", "horizon_months", {"4": "4", "a fraction": "6.0", "empty": ""})
+query("calibrated deals", "limit", {"zero": "0", "a word": "all"})
 query("calibration", "as_known", {"a word": "later", "empty": ""})
 query("calibration", "team_id", {"no UUID": "south"})
 query("calibration", "manager_id", {"unknown": "nobody"}, "not-found")

@@ -478,6 +478,18 @@ def test_what_was_entered_behind_the_day_does_not_count(here: Company) -> None:
     assert then["scores"]["base_rate"] == {"brier": 0.25, "log_loss": 0.693147}
 
 
+def test_what_is_counted_is_listed_page_by_page(here: Company) -> None:
+    pages = [*here.director.pages("/v1/reports/calibration/deals", limit=15)]
+    deals = [deal for page in pages for deal in page["deals"]]
+    assert (len(pages), len(deals), len({deal["deal_id"] for deal in deals})) == (3, 40, 40)
+    told = [(one["progress"], one["won"], one["stood_on"], one["closed_on"]) for one in deals]
+    day = ("2026-03-01", "2026-09-01")
+    assert told == [("60.00", True, *day)] * 20 + [("20.00", False, *day)] * 20
+    anna = here.hire("manager", manager_id="m-1").ask("/v1/reports/calibration/deals")["deals"]
+    assert {one["manager_id"] for one in anna} == {"m-1"}
+    assert len(anna) == 20
+
+
 def test_before_the_deals_were_there_nothing_can_be_said(here: Company) -> None:
     told = here.director.ask("/v1/reports/calibration", horizon_months=12)
     assert (told["closed"], told["cases"], told["scores"]) == (40, 0, None)
@@ -508,7 +520,7 @@ def test_the_page_tells_what_the_api_does(here: Company) -> None:
     seen = page.get("/reports/calibration?lang=en")
     assert seen.status_code == 200
     assert seen.text.count("<circle") >= 2 * len(told["bins"])
-    for block in ("scores", "bins", "action-types", "managers"):
+    for block in ("scores", "bins", "action-types", "managers", "deals"):
         assert f'id="{block}"' in seen.text
     rows = page.get("/reports/calibration/bins.json?lang=en").json()["rows"]
     assert [(row["on average"], row["Won"], row["Deals"]) for row in rows] == [

@@ -13,6 +13,7 @@ QUESTIONS: tuple[tuple[str, Mapping[str, str]], ...] = (
     ("/v1/portfolios", {}),
     ("/v1/reports/calibration", {"horizon_months": "3", "as_known": "now"}),
     ("/v1/reports/calibration", {"horizon_months": "3"}),
+    ("/v1/reports/calibration/deals", {"horizon_months": "3", "as_known": "now"}),
     ("/v1/reports/laboratory", {"weights": "call:4.00", "cap": "6.00", "as_known": "now"}),
 )
 """Address and what is asked beside the point; `as_of` and `position` are added."""

@@ -1,19 +1,21 @@
 """Are the weights honest? Progress some months before the outcome, against the outcome."""
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Annotated
 
-from fastapi import Query, Response
+from fastapi import Query, Request, Response
 from pydantic import Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from api.answers import QUESTION_REFUSALS, Asked, Figure, Out, answer, asked
-from api.asking import AskingDep, Desk, PointQuestion
+from api.answers import PAGED, QUESTION_REFUSALS, Asked, Figure, Out, Uuid, answer, asked
+from api.asking import AskingDep, Desk, PageQuestion, PointQuestion, page_of
 from api.inputs import Id
 from api.portfolios import counted
 from api.routes import v1_router
 from domain.values import ManagerId, decimal_text
 from projections.directory import names
+from projections.integrity import About, deals_called
 from projections.point import Point
 from projections.reports.calibration import (
     FEWEST,
@@ -159,6 +161,27 @@ class CalibrationAnswer(CalibrationOut, Asked):
     spread: Chance | None
 
 
+class CalibratedDealsQuestion(CalibrationQuestion, PageQuestion):
+    pass
+
+
+class CalibratedDealOut(Out):
+    """On `stood_on` it was `manager_id`'s and had that progress; on `closed_on` it was closed."""
+
+    deal_id: Uuid = Field(examples=["0f8c3a52-55a4-4b0c-9c0e-0b7e0a4b6f11"])
+    title: str = Field(examples=["Холодильные витрины для сети"])
+    client: str = Field(examples=["Ромашка"])
+    manager_id: str = Field(examples=["anna-sokolova"])
+    stood_on: date = Field(examples=["2026-01-15"])
+    progress: Figure = Field(examples=["47.00"])
+    closed_on: date = Field(examples=["2026-07-15"])
+    won: bool
+
+
+class CalibratedDealsAnswer(Asked):
+    deals: list[CalibratedDealOut]
+
+
 @router.get("/reports/calibration", operation_id="getCalibration", response_model=CalibrationAnswer)
 def calibration(question: Annotated[CalibrationQuestion, Query()], asking: AskingDep) -> Response:
     """Whether progress told what came: closed deals as they stood some months before their outcome,
@@ -173,6 +196,45 @@ def calibration(question: Annotated[CalibrationQuestion, Query()], asking: Askin
         called = names(at.cursor)
     found = calibration_of(outcomes, kinds, who)
     return answer(_answer(point, question, found, called))
+
+
+@router.get(
+    "/reports/calibration/deals",
+    operation_id="listCalibratedDeals",
+    response_model=CalibratedDealsAnswer,
+    responses=PAGED,
+)
+def calibrated_deals(
+    question: Annotated[CalibratedDealsQuestion, Query()], asking: AskingDep, request: Request
+) -> Response:
+    """The deals that the calibration counts, in the order of opening: how they stood, what came."""
+    with asking.desk() as at:
+        point = at.point(question.as_of, question.knowledge)
+        who = counted(at, point, question.manager_id, question.team_id)
+        found = [
+            one
+            for one in outcomes_at(at, point, question)
+            if one.progress is not None and one.position > question.cursor
+            if who is None or one.owner in who
+        ]
+        shown, links = page_of(found[: question.limit + 1], question, request, point)
+        called = deals_called(at.cursor, [one.deal_id for one in shown])
+    deals = [_case(one, called[one.deal_id]) for one in shown]
+    return answer(CalibratedDealsAnswer(**asked(point), deals=deals), links)
+
+
+def _case(one: Outcome, about: About) -> CalibratedDealOut:
+    assert one.progress is not None, "others are no cases"
+    return CalibratedDealOut(
+        deal_id=str(one.deal_id),
+        title=about.title,
+        client=about.client,
+        manager_id=one.owner,
+        stood_on=one.stood_on,
+        progress=decimal_text(one.progress),
+        closed_on=one.closed_on,
+        won=one.won,
+    )
 
 
 def outcomes_at(at: Desk, point: Point, question: CalibrationQuestion) -> list[Outcome]:

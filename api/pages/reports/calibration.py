@@ -50,7 +50,7 @@ async def calibration(visit: VisitDep) -> Response:
 @router.get(f"{ADDRESS}/{{file}}")
 async def taken_along(file: str, visit: VisitDep) -> Response:
     """One of the tables, as `bins.excel.csv`."""
-    answer, _, _, blocks = await _found(visit)
+    answer, _, _, blocks = await _found(visit, whole=True)
     return block_file(visit, file, blocks, "calibration", answer, "%")
 
 
@@ -61,17 +61,32 @@ def asked_of(visit: Visit, names: Sequence[str]) -> dict[str, str]:
 Found = tuple[Mapping[str, Any], People, Sequence[Mapping[str, Any]], Sequence[Block]]
 
 
-async def _found(visit: Visit) -> Found:
+async def _found(visit: Visit, *, whole: bool = False) -> Found:
+    """With the first deals, or with the `whole` list of them."""
+    more = asked_of(visit, ASKED)
     answer, managers, teams, kinds = await gather(
-        visit.ask("/reports/calibration", **{name: visit.asked.get(name) for name in ASKED}),
+        visit.ask("/reports/calibration", **more),
         visit.ask("/managers", limit=1_000),
         visit.ask("/teams", limit=1_000),
         visit.ask("/action-types", limit=1_000),
     )
+    at_point = more | {"position": answer["position"], "known_at": ""}
+    deals = await _deals(visit, at_point, whole=whole)
     people = People.of(managers["managers"])
     titles = {one["code"]: one["title"][visit.language] for one in kinds["action_types"]}
     teller = Teller(visit, people, {}, titles, "%")
-    return answer, people, teams["teams"], teller.blocks(answer)
+    return answer, people, teams["teams"], teller.blocks(answer, deals)
+
+
+async def _deals(
+    visit: Visit, asked: Mapping[str, object], *, whole: bool
+) -> Sequence[Mapping[str, Any]]:
+    deals: list[Mapping[str, Any]] = []
+    async for page in visit.pages("/reports/calibration/deals", **asked, limit=1_000):
+        deals += page.answer["deals"]
+        if not whole:
+            break
+    return deals
 
 
 def diagrams(visit: Visit, bins: Sequence[Mapping[str, Any]]) -> Sequence[Markup]:
@@ -131,7 +146,8 @@ class Chances(Cells):
     def won(self, share: Mapping[str, Any]) -> Sequence[Cell]:
         """Of so many, which part, and between which two it may be."""
         return (
-            self.count(share["won"]), self.count(share["cases"]), self.chance(share["rate"]),
+            self.count(share["won"], "#deals"), self.count(share["cases"], "#deals"),
+            self.chance(share["rate"]),
             *self.interval(share["interval"]),
         )  # fmt: skip
 
@@ -139,12 +155,15 @@ class Chances(Cells):
 class Teller(Chances):
     """Tells the answer, table by table."""
 
-    def blocks(self, answer: Mapping[str, Any]) -> Sequence[Block]:
+    def blocks(
+        self, answer: Mapping[str, Any], deals: Sequence[Mapping[str, Any]]
+    ) -> Sequence[Block]:
+        """Of too few deals they are all there is to tell."""
         if answer["scores"] is None:
-            return ()
+            return (self._deals(deals),) if deals else ()
         return (
             self._scores(answer["scores"]), self.bins(answer["bins"]),
-            self._kinds(answer["action_types"]), self._bias(answer["managers"]),
+            self._kinds(answer["action_types"]), self._bias(answer["managers"]), self._deals(deals),
         )  # fmt: skip
 
     def _columns(self, *first: Column) -> Sequence[Column]:
@@ -253,5 +272,28 @@ class Teller(Chances):
         return Block(
             "managers", say("By manager"),
             say("Bias is what was won less what progress told: above 0 where it told too little, below 0 where it told too much. Pooled, it is drawn towards that of all, the more the fewer deals there are, so that three lucky deals do not make a pessimist."),  # noqa: E501
+            "", columns, rows, len(rows),
+        )  # fmt: skip
+
+    def _deals(self, deals: Sequence[Mapping[str, Any]]) -> Block:
+        say = self.say
+        rows = [
+            (
+                self.deal(one), self.text(one["client"]), self.manager(one["manager_id"]),
+                self.date(one["stood_on"]), self.percent(one["progress"]),
+                self.date(one["closed_on"]),
+                self.text(say("won") if one["won"] else say("lost")),
+            )
+            for one in deals
+        ]  # fmt: skip
+        columns = [
+            Column(say("Deal"), "text"), Column(say("Client"), "text"),
+            Column(say("Manager"), "text"), Column(say("Looked at on"), "date"),
+            Column(say("Progress then"), "percent"), Column(say("Outcome on"), "date"),
+            Column(say("Outcome"), "text"),
+        ]  # fmt: skip
+        return Block(
+            "deals", say("The deals"),
+            say("Every deal that is counted here, in the order of opening; by its name to its history."),  # noqa: E501
             "", columns, rows, len(rows),
         )  # fmt: skip
