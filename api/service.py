@@ -34,6 +34,8 @@ from projections.journal import Read
 from projections.memory import OPENING, Memory
 from projections.point import Clock, Point
 from projections.portfolio import totals_at
+from projections.reports.calibration import Outcomes
+from projections.reports.refolding import Laboratory
 from projections.reports.kept import Kept
 from projections.snapshots import close_next_cut
 
@@ -83,6 +85,8 @@ class Service:
         to = settings.checkpoints_to
         self.pushing = None if to is None else Pushing(self.asking, to)
         self.row_trees = RowTrees()
+        self.outcomes = Outcomes()
+        self.laboratory = Laboratory(conninfo)
 
     @property
     def clock(self) -> Clock:
@@ -131,6 +135,7 @@ class Service:
             cursor.execute(_FORGET_FILES)
 
     def close(self) -> None:
+        self.laboratory.close()
         self.proving.close()
         if self.pushing is not None:
             self.pushing.close()

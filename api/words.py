@@ -546,6 +546,16 @@ FIELDS: Mapping[str, tuple[str, str]] = {
         "how many times is an integer from {least} to {most}",
     ),
     "whole": ("целое число от {least} до {most}", "an integer from {least} to {most}"),
+    "horizon": ("месяцев — 3, 6 или 12", "months are 3, 6 or 12"),
+    "weights": (
+        "веса — виды и проценты от -100 до 100, не ноль, через запятую: call:2.50,proposal:4.00",
+        "weights are types and percent from -100 to 100, not 0, by commas: call:2.50,proposal:4.00",
+    ),
+    "weights-twice": ("вид действий назван дважды", "an action type is named twice"),
+    "cap": (
+        'предел — проценты от 0.01 до 100, не больше двух знаков: "80.00"',
+        'a cap is percent from 0.01 to 100, two decimals at most: "80.00"',
+    ),
     "no-command": (
         "по этому адресу нет команды, которую можно дать в пакете",
         "is not the address of a command that a batch may have",

@@ -119,7 +119,8 @@ NO_ACTIONS: GrowingDict[ActionId, Action] = GrowingDict()
 
 
 class Deal(NamedTuple):
-    """A deal after some of its events. `progress` is the sum of all credit, 0 to WHOLE.
+    """A deal after some of its events. `progress` is the sum of all credit, 0 to `cap`, which in
+    the books is WHOLE for every deal.
 
     `stakes` are the actions added up by manager, kept beside them so that a step costs the same
     however many actions went before; in no particular order.
@@ -134,13 +135,14 @@ class Deal(NamedTuple):
     expected_close_on: date | None
     status: Status = Status.OPEN
     contract: int | None = None
+    cap: int = WHOLE
     actions: GrowingDict[ActionId, Action] = NO_ACTIONS
     stakes: Mapping[ManagerId, Stake] = MappingProxyType({})
     progress: int = 0
 
     @property
     def room(self) -> int:
-        return WHOLE - self.progress
+        return self.cap - self.progress
 
     @property
     def is_open(self) -> bool:

@@ -37,7 +37,7 @@ from domain.values import ActionId, DealId, ManagerId
 from projections.actions import EFFECTIVE_ON
 from projections.directory import Reopening
 from projections.ledger import managers_asked
-from projections.point import Point, end_of_day
+from projections.point import Point, last_positions
 from projections.portfolio import portfolios_from_ledger
 
 Fact = Recorded[DealEvent]
@@ -80,14 +80,6 @@ class Window:
         return self.managers is None or manager in self.managers
 
 
-_BEFORE: LiteralString = """
-SELECT coalesce((
-    SELECT notification_id FROM books.events WHERE recorded_at <= asked.instant
-    ORDER BY recorded_at DESC, notification_id DESC LIMIT 1), 0)
-FROM unnest(%s::timestamptz[]) WITH ORDINALITY AS asked (instant, place) ORDER BY place
-"""
-
-
 def window_at(
     cursor: Cursor[Any],
     point: Point,
@@ -97,15 +89,8 @@ def window_at(
     currency: str,
     managers: Collection[ManagerId] | None,
 ) -> Window:
-    begun, ended = _ends(cursor, [first - timedelta(days=1), last], zone, point)
+    begun, ended = last_positions(cursor, [first - timedelta(days=1), last], zone, point)
     return Window(point, first, last, zone, currency, managers, begun, ended)
-
-
-def _ends(cursor: Cursor[Any], days: Sequence[date], zone: ZoneInfo, point: Point) -> list[int]:
-    """The last position that was recorded by the end of each of the days, and is known."""
-    instants = [end_of_day(day, zone) for day in days]
-    rows = cursor.execute(_BEFORE, [instants]).fetchall()
-    return [min(position, point.position) for (position,) in rows]
 
 
 _ACTOR: LiteralString = """
@@ -248,7 +233,7 @@ def month_ends(cursor: Cursor[Any], window: Window, days: int) -> list[MonthEnd]
     of the last `days` (up to 28) of a month. The largest part recorded so comes first.
     """
     spans = list(_last_days(window, days))
-    ends = _ends(
+    ends = last_positions(
         cursor,
         [day for first, last in spans for day in (first - timedelta(days=1), last)],
         window.zone,
@@ -341,7 +326,7 @@ def raises_near_weights(cursor: Cursor[Any], window: Window, days: int, weight: 
     """
     margin = timedelta(days=days)
     asked = window.asked | {"days": days, "weight": weight}
-    asked["near_begun"], asked["near_ended"] = _ends(
+    asked["near_begun"], asked["near_ended"] = last_positions(
         cursor, [window.first - margin - timedelta(days=1), window.last + margin],
         window.zone, window.point,
     )  # fmt: skip

@@ -57,6 +57,25 @@ def end_of_day(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day + timedelta(days=1), time(), zone) - timedelta(microseconds=1)
 
 
+_BEFORE: LiteralString = """
+SELECT coalesce((
+    SELECT notification_id FROM books.events WHERE recorded_at <= asked.instant
+    ORDER BY recorded_at DESC, notification_id DESC LIMIT 1), 0)
+FROM unnest(%s::timestamptz[]) WITH ORDINALITY AS asked (instant, place) ORDER BY place
+"""
+
+
+def last_positions(
+    cursor: Cursor[Any], days: Sequence[date], zone: ZoneInfo, point: Point
+) -> list[int]:
+    """The last position that was recorded by the end of each of the days, and is known at the
+    point.
+    """
+    instants = [end_of_day(day, zone) for day in days]
+    rows = cursor.execute(_BEFORE, [instants]).fetchall()
+    return [min(position, point.position) for (position,) in rows]
+
+
 def late_days(recorded_at: datetime, effective_on: date, zone: ZoneInfo) -> int:
     """Calendar days between when it held and when we learnt it; 0 for the same business date."""
     return (recorded_at.astimezone(zone).date() - effective_on).days

@@ -88,33 +88,34 @@ def _replay_in_processes(
 ) -> None:
     waiting = iter(parts)
     with ExitStack() as stack:
-        busy: dict[Any, tuple[_Process, Part]] = {}
+        busy: dict[Any, tuple[Process, Part]] = {}
         for part in parts[:count]:
-            process = stack.enter_context(_Process(work))
+            process = stack.enter_context(Process(work, _PROGRAM))
             process.give(next(waiting))
             busy[process.line] = process, part
         while busy:
             for line in wait(list(busy)):
                 process, part = busy.pop(line)
-                process.hear()
+                process.told()
                 told(part.events)
                 if (another := next(waiting, None)) is not None:
                     process.give(another)
                     busy[line] = process, another
 
 
-class _Process:
-    """A process that replays the parts it is given; killed at the end, whatever it is doing.
+class Process:
+    """A process that does the `program` on what it is given; killed at the end, whatever it is
+    doing. Raises Failed when it has ended before.
 
     Not one of multiprocessing's, which would first read again the program that runs here. In a
     group of its own, so that Ctrl-C is for whoever started it alone.
     """
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: object, program: str) -> None:
         self.line, there = Pipe()
         with there:
             self._process = Popen(
-                [sys.executable, "-P", "-c", _PROGRAM, str(there.fileno())],
+                [sys.executable, "-P", "-c", program, str(there.fileno())],
                 stdin=DEVNULL,
                 pass_fds=(there.fileno(),),
                 process_group=0,
@@ -133,16 +134,17 @@ class _Process:
     def give(self, part: Part) -> None:
         self._say(part)
 
-    def hear(self) -> None:
-        """The part is done. Raises what went wrong there, and Failed when the process has ended."""
+    def told(self) -> Any:  # noqa: ANN401 - by the program
+        """What it says next; None where that is all. Raises what went wrong there, too."""
         try:
-            wrong = self.line.recv()
+            said = self.line.recv()
         except (EOFError, ConnectionError):
             raise self._ended() from None
-        if wrong is not None:
-            raise wrong
+        if isinstance(said, Exception):
+            raise said
+        return said
 
-    def _say(self, what: Work | Part) -> None:
+    def _say(self, what: object) -> None:
         try:
             self.line.send(what)
         except ConnectionError:
@@ -154,11 +156,18 @@ class _Process:
         return Failed(f"a process that replays events was ended {how}")
 
 
+def listening(number: int) -> tuple[Line, SimpleQueue[Any]]:
+    """In such a process: the line to whoever started it, and what is given by it. When nobody is
+    at the other end any more, the process ends.
+    """
+    line, given = Line(number), SimpleQueue[Any]()
+    Thread(target=_listen, args=(line, given), daemon=True).start()
+    return line, given
+
+
 def work() -> None:
     """What such a process does: its first argument is the line to whoever started it."""
-    line = Line(int(sys.argv[1]))
-    given: SimpleQueue[Any] = SimpleQueue()
-    Thread(target=_listen, args=(line, given), daemon=True).start()
+    line, given = listening(int(sys.argv[1]))
     try:
         with _Replaying(given.get()) as replaying:
             while True:
@@ -192,7 +201,7 @@ class _Replaying:
             self._reader = stack.enter_context(_connected(self._work.conninfo))
             self._writer = stack.enter_context(_connected(self._work.conninfo))
             self._writer.execute("SET synchronous_commit = off")  # the switch waits for all of it
-            stack.enter_context(_without_collector())
+            stack.enter_context(without_collector())
             self._stack = stack.pop_all()
         self._rows = Rows(self._writer, self._work.schema)
         return self
@@ -219,7 +228,7 @@ def _connected(conninfo: str) -> Connection[TupleRow]:
 
 
 @contextmanager
-def _without_collector() -> Iterator[None]:
+def without_collector() -> Iterator[None]:
     """A replay makes millions of objects without a cycle among them, and none that stays."""
     gc.disable()
     try:

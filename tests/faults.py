@@ -53,6 +53,8 @@ _PLAIN_COUNT = "test_forecast.py::test_records_are_what_a_plain_count_finds"
 _DEALS_STAND = "test_reports_forecast.py::test_deals_stand_as_their_folded_events_say"
 _INTEGRITY = "test_integrity.py::test_each_block_is_what_the_events_alone_come_to"
 _TOLD_UNUSUAL = "test_integrity.py::test_the_blocks_say_who_when_and_where"
+_STOOD = "test_calibration.py::test_the_ledger_tells_how_deals_stood_as_the_fold_does"
+_LABORATORY = "test_laboratory.py::test_the_books_and_what_changes_are_every_deal_folded_anew"
 _AT_ONCE = "test_memory.py::test_what_is_in_memory_with_all_that_was_recorded_is_told_at_once"
 _PARTS = "test_memory.py::test_rows_told_in_parts_are_the_rows_told_at_once"
 _WRITTEN = "test_api.py::test_portfolios_go_out_as_their_shape_would_be_written"
@@ -88,8 +90,8 @@ FAULTS = (
     Fault(
         "the cap is off by a basis point",
         "domain/deal.py",
-        "        return WHOLE - self.progress\n",
-        "        return WHOLE - self.progress + 1\n",
+        "        return self.cap - self.progress\n",
+        "        return self.cap - self.progress + 1\n",
         _BOUNDS,
     ),
     Fault(
@@ -1545,8 +1547,8 @@ FAULTS = (
     Fault(
         "what went wrong in a process is not heard",
         "projections/replaying.py",
-        "        if wrong is not None:\n",
-        "        if wrong is self:\n",
+        "        if isinstance(said, Exception):\n",
+        "        if said is self:\n",
         "test_rebuild.py::test_an_event_that_is_not_understood_is_named_and_changes_nothing",
     ),
     Fault(
@@ -2850,7 +2852,7 @@ FAULTS = (
     # ------------------------------------------------------------------ written unusually
     Fault(
         "unusual: what is not known yet is counted",
-        "projections/integrity.py",
+        "projections/point.py",
         "return [min(position, point.position) for (position,) in rows]",
         "return [position for (position,) in rows]",
         _INTEGRITY,
@@ -2872,8 +2874,8 @@ FAULTS = (
     Fault(
         "unusual: the first day is left out",
         "projections/integrity.py",
-        "_ends(cursor, [first - timedelta(days=1), last], zone, point)",
-        "_ends(cursor, [first, last], zone, point)",
+        "last_positions(cursor, [first - timedelta(days=1), last], zone, point)",
+        "last_positions(cursor, [first, last], zone, point)",
         _INTEGRITY,
     ),
     Fault(
@@ -3008,5 +3010,160 @@ FAULTS = (
         "some.append({*at.team(team, point)})",
         "at.team(team, point)",
         "test_integrity.py::test_one_manager_or_team_may_be_asked_about",
+    ),
+    # ------------------------------------------------------------------ honest weights
+    Fault(
+        "laboratory: another cap does not bind",
+        "domain/deal.py",
+        "        return self.cap - self.progress\n",
+        "        return WHOLE - self.progress\n",
+        "test_laboratory.py::test_another_cap_binds_as_the_whole_does",
+    ),
+    Fault(
+        "laboratory: a later change of weight counts beside the other weight",
+        "projections/reports/laboratory.py",
+        "    if nominal.is_set:\n        return None\n",
+        "",
+        "test_laboratory.py::test_another_weight_stands_whatever_was_made_of_the_old_one_later",
+    ),
+    Fault(
+        "laboratory: another weight makes a success of a setback",
+        "projections/reports/laboratory.py",
+        "    is_set = weight * sum(own) > 0\n",
+        "    is_set = weight != 0\n",
+        "test_laboratory.py::test_a_setback_weighs_otherwise_and_never_becomes_a_success",
+    ),
+    Fault(
+        "laboratory: who was left out gives their weight to others",
+        "projections/reports/laboratory.py",
+        "    weight = max(1, nominal.weight)",
+        "    weight = max(1, event.weight)",
+        "test_laboratory.py::test_without_a_manager_others_keep_what_they_did_together",
+    ),
+    Fault(
+        "laboratory: what is known later is folded, too",
+        "projections/reports/laboratory.py",
+        "    facts = known(events, plan.as_of, plan.position)\n",
+        "    facts = known(events, date.max, plan.position)\n",
+        _LABORATORY,
+    ),
+    Fault(
+        "laboratory: a late entry counts for the past day",
+        "projections/reports/laboratory.py",
+        "        if _came_late(facts, stood):\n",
+        "        if not facts:\n",
+        _LABORATORY,
+    ),
+    Fault(
+        "laboratory: what the books have of a deal is counted beside it",
+        "projections/reports/laboratory.py",
+        "{key: _less(held) for key, held in plan.books.items()}",
+        "{}",
+        _LABORATORY,
+    ),
+    Fault(
+        "laboratory: deals of a type left out are not looked at",
+        "projections/reports/laboratory.py",
+        "    kinds += [] if alternative.without_type is None else [alternative.without_type]\n",
+        "",
+        _LABORATORY,
+    ),
+    Fault(
+        "laboratory: deals of a manager left out are not looked at",
+        "projections/reports/laboratory.py",
+        "    if alternative.without_manager is not None:\n        members",
+        "    if False:\n        members",
+        _LABORATORY,
+    ),
+    Fault(
+        "laboratory: what was interrupted is told as whole",
+        "projections/reports/refolding.py",
+        "whole=job.done >= job.plan.events",
+        "whole=True",
+        "test_laboratory.py::test_what_nobody_asks_about_any_more_is_given_up",
+    ),
+    Fault(
+        "laboratory: everybody is shown",
+        "api/reports/laboratory.py",
+        "if who is None or one in who",
+        "if who is None or one",
+        "test_laboratory.py::test_one_tries_with_those_whom_one_may_see",
+    ),
+    Fault(
+        "calibration: what was entered behind the day counts",
+        "projections/reports/calibration.py",
+        "    if horizon.as_known is AsKnown.THEN:\n",
+        "    if horizon.as_known is AsKnown.NOW:\n",
+        "test_calibration.py::test_what_was_entered_behind_the_day_does_not_count",
+    ),
+    Fault(
+        "calibration: a deal that was lost by then is a case",
+        "projections/reports/calibration.py",
+        "WHERE status NOT IN ('won', 'lost')\n",
+        "WHERE status NOT IN ('won')\n",
+        _STOOD,
+    ),
+    Fault(
+        "calibration: the outcome is dated from the last event",
+        "projections/reports/calibration.py",
+        "    ORDER BY effective_on LIMIT 1\n",
+        "    ORDER BY effective_on DESC LIMIT 1\n",
+        _STOOD,
+    ),
+    Fault(
+        "calibration: what was withdrawn by then was done",
+        "projections/reports/calibration.py",
+        "WHERE topic IN ('ActionRejected', 'ActionWithdrawn')",
+        "WHERE topic IN ('ActionRejected')",
+        _STOOD,
+    ),
+    Fault(
+        "calibration: deals that have changed since are not looked at again",
+        "projections/reports/calibration.py",
+        "            found |= {one.deal_id: one for one in again}\n",
+        "",
+        _STOOD,
+    ),
+    Fault(
+        "calibration: everybody's deals are counted",
+        "projections/reports/calibration.py",
+        "if managers is None or one.owner in managers",
+        "if managers is None or one.owner",
+        "test_calibration.py::test_one_sees_the_deals_of_whom_one_may_see",
+    ),
+    Fault(
+        "calibration: something is said of too few",
+        "projections/reports/calibration.py",
+        "    if share.cases < FEWEST:\n",
+        "    if share.cases < FEWEST - 1:\n",
+        "test_calibration.py::test_of_too_few_nothing_is_said",
+    ),
+    Fault(
+        "calibration: an interval is too narrow",
+        "projections/reports/scores.py",
+        "z2 / (4 * n * n)",
+        "z2 / (4 * n * n * n)",
+        "test_calibration.py::test_intervals_are_those_of_statsmodels",
+    ),
+    Fault(
+        "calibration: who has most cases is drawn most",
+        "projections/reports/scores.py",
+        "    drawn = chance / (between + chance)\n",
+        "    drawn = between / (between + chance)\n",
+        "test_calibration.py::test_the_fewer_cases_the_nearer_to_all",
+    ),
+    Fault(
+        "calibration: equal progress is parted",
+        "projections/reports/scores.py",
+        "        while 0 < end < count and",
+        "        while 0 < end < 0 and",
+        "test_calibration.py::test_groups_hold_everything_once_and_never_part_what_is_equal",
+    ),
+    Fault(
+        "calibration: a logarithm is of what did not come",
+        "projections/reports/scores.py",
+        "    return bounded if won else 1 - bounded\n",
+        "    return bounded\n",
+        "test_calibration.py::test_scores_are_those_of_scikit_learn",
     ),
 )

@@ -267,7 +267,8 @@ OF_EVERYBODY = (
     "/v1/portfolios", "/v1/portfolios/series?from=2026-01-01&to=2026-10-20&step=month",
     "/v1/portfolios/movement?from=2026-01-01&to=2026-10-20", "/v1/deals", "/v1/actions",
     "/v1/reports/activity?from=2026-01-01", "/v1/targets",
-    "/v1/reports/forecast", "/v1/reports/forecast/record",
+    "/v1/reports/forecast", "/v1/reports/forecast/record", "/v1/reports/calibration",
+    "/v1/reports/calibration/deals", "/v1/reports/laboratory?cap=50.00",
     "/v1/reports/months", "/v1/reports/stalled", "/v1/reports/concentration", "/v1/reports/digest",
 )  # fmt: skip
 STANDSTILL = OF_EVERYBODY[-4:]

@@ -404,6 +404,24 @@ QUESTIONS: dict[str, Request] = {
     "forecast's record": asking(
         "/v1/reports/forecast/record", as_of="2026-06-30", known_at="2026-10-19"
     ),
+    "calibration": asking(
+        "/v1/reports/calibration",
+        as_of="2026-06-30",
+        horizon_months="3",
+        as_known="now",
+        manager_id="{manager}",
+        team_id="{team}",
+    ),
+    "calibrated deals": asking("/v1/reports/calibration/deals", limit="2", cursor="1"),
+    "laboratory": asking(
+        "/v1/reports/laboratory",
+        known_at="2026-10-19",
+        weights="{kind}:4.00",
+        cap="80.00",
+        without_type="{kind}",
+        without_manager="{manager}",
+        currency="RUB",
+    ),
     "certified month": asking("/v1/audit/certified", period="2026-06", position="1"),
     "deals": asking(
         "/v1/deals", status="open", manager_id="{manager}", limit="1000", as_of="2026-06-30"
@@ -1111,6 +1129,30 @@ query("integrity", "near", {"93": "93", "a word": "week"})
 query(
     "integrity", "high_weight", {"nothing": "0", "above all": "100.01", "three decimals": "5.001"}
 )
+query("calibration", "horizon_months", {"4": "4", "a fraction": "6.0", "empty": ""})
+query("calibrated deals", "limit", {"zero": "0", "a word": "all"})
+query("calibration", "as_known", {"a word": "later", "empty": ""})
+query("calibration", "team_id", {"no UUID": "south"})
+query("calibration", "manager_id", {"unknown": "nobody"}, "not-found")
+query(
+    "laboratory",
+    "weights",
+    {
+        "empty": "",
+        "no weight": "{kind}",
+        "nothing": "{kind}:0",
+        "three decimals": "{kind}:1.005",
+        "above all": "{kind}:100.01",
+        "twice": "{kind}:1,{kind}:2",
+        "an end": "{kind}:1,",
+        "Arabic digits": "{kind}:٣",
+    },
+)
+query("laboratory", "weights", {"unknown": "nothing:1"}, "not-found")
+query("laboratory", "cap", {"nothing": "0", "above all": "100.01", "three decimals": "5.001"})
+query("laboratory", "without_type", {"no code": "«»"})
+query("laboratory", "without_type", {"unknown": "nothing"}, "not-found")
+query("laboratory", "without_manager", {"unknown": "nobody"}, "not-found")
 query("integrity", "from", {"after to": "2026-04-01", "no date": "2026-02-30"})
 query("integrity", "to", {"tomorrow": "2026-10-21"}, "in-the-future")
 query("integrity", "manager_id", {"unknown": "nobody"}, "not-found")

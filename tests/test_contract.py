@@ -45,7 +45,7 @@ HOMES = {
     ("post", "catalogue"): "director", ("post", "periods"): "director",
     ("post", "rules"): "director", ("get", "accounts"): "admin", ("post", "accounts"): "admin",
     ("delete", "accounts"): "admin", ("post", "batches"): "director",
-    ("get", "reports"): "head", ("get", "evidence"): "auditor", ("post", "evidence"): "auditor",
+    ("get", "evidence"): "auditor", ("post", "evidence"): "auditor",
 }  # fmt: skip
 """Who covers an operation under /v1 in full in a default run, by method and tag; what is outside,
 nobody does.
@@ -227,6 +227,7 @@ RULES = (
     "after-as-of", "too-many-days", "manager-or-team", "amount-or-number",
     "one-reports-a-setback", "sum-differs", "sign-differs", "password-common", "password-is-name",
     "login", "illegible", "int_type", "manager-or-credits", "not-in-the-tree", "cosignature",
+    "weights-twice",
 )  # fmt: skip
 """What no JSON schema says of a request: that one parameter excludes another, what depends on what
 is known, which letters are none, that 5.0 is not written for 5. By their names in `FIELDS`. (That

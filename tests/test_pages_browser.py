@@ -49,6 +49,8 @@ SCREENS = {
         "/reports/concentration",
         "/reports/digest?week=2026-10-20",
         "/reports/forecast?target=90000000",
+        "/reports/calibration?as_known=now",
+        "/reports/laboratory?weights=proposal:6.00&cap=4.00",
     ),
     Role.AUDITOR: (
         "/log?late=1",

@@ -22,6 +22,10 @@ QUESTIONS: tuple[tuple[str, Mapping[str, str]], ...] = (
     ("/v1/reports/digest", {"week": "2026-09-30"}),
     ("/v1/reports/forecast", {"by": "month", "target": "100000000.00"}),
     ("/v1/reports/forecast/record", {}),
+    ("/v1/reports/calibration", {"horizon_months": "3", "as_known": "now"}),
+    ("/v1/reports/calibration", {"horizon_months": "3"}),
+    ("/v1/reports/calibration/deals", {"horizon_months": "3", "as_known": "now"}),
+    ("/v1/reports/laboratory", {"weights": "call:4.00", "cap": "6.00", "as_known": "now"}),
 )
 """Address and what is asked beside the point; `as_of` and `position` are added."""
 CHECKS = ("400000000.00", "90000000.00", "250000000.50", "700000000.00", "310000000.00", "5.00")

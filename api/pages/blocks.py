@@ -103,8 +103,8 @@ class Cells:
         shown = f"{figures.percent(text, self.visit.language)}{figures.SPACE}%"
         return Cell(text, shown, None if at is None else self.event(at))
 
-    def money(self, text: str) -> Cell:
-        return Cell(text, figures.exact(text, self.currency, self.visit.language))
+    def money(self, text: str, *, signed: bool = False) -> Cell:
+        return Cell(text, figures.exact(text, self.currency, self.visit.language, signed=signed))
 
     def millions(self, text: str, link: str | None = None, *, signed: bool = False) -> Cell:
         """As a table has amounts: in millions, and exactly in its title."""

@@ -19,7 +19,7 @@ from api.pages.frame import gettext
 from api.pages.visit import Visit
 from api.problems import Problem
 
-Kind = Literal["text", "date", "money", "percent", "count"]
+Kind = Literal["text", "date", "money", "percent", "count", "number"]
 _POINT = ("from", "from_known_at", "from_position", "as_of", "known_at", "position")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _FORMATS: Mapping[str, str] = {
@@ -28,6 +28,7 @@ _FORMATS: Mapping[str, str] = {
     "money": "#,##0.00",
     "percent": "0.00",
     "count": "0",
+    "number": "0.0000",
 }
 
 
@@ -103,7 +104,7 @@ def _csv(visit: Visit, made: Sheet, *, russian: bool = False) -> bytes:
 
 def _cell(kind: Kind, value: Any, *, russian: bool) -> str:  # noqa: ANN401 - a cell
     text = "" if value is None else str(value)
-    if kind in ("money", "percent"):
+    if kind in ("money", "percent", "number"):
         return text.replace(".", ",") if russian else text
     if kind == "text" and text.startswith(_FORMULA):
         return f"'{text}"

@@ -2,6 +2,17 @@
 
 from types import ModuleType
 
-from api.reports import activity, concentration, digest, forecast, months, stalled
+from api.reports import (
+    activity,
+    calibration,
+    concentration,
+    digest,
+    forecast,
+    laboratory,
+    months,
+    stalled,
+)
 
-ROUTERS: tuple[ModuleType, ...] = (activity, months, stalled, concentration, digest, forecast)
+ROUTERS: tuple[ModuleType, ...] = (
+    activity, months, stalled, concentration, digest, forecast, calibration, laboratory,
+)  # fmt: skip

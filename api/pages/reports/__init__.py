@@ -4,11 +4,13 @@ from types import ModuleType
 
 from api.pages.reports import (
     activity,
+    calibration,
     comparison,
     concentration,
     digest,
     forecast,
     index,
+    laboratory,
     months,
     stalled,
     targets,
@@ -16,4 +18,5 @@ from api.pages.reports import (
 
 PAGES: tuple[ModuleType, ...] = (
     index, activity, comparison, targets, months, stalled, concentration, digest, forecast,
+    calibration, laboratory,
 )  # fmt: skip

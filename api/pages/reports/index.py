@@ -61,6 +61,16 @@ REPORTS: tuple[Report, ...] = (
         "Forecast",
         "What will be won, when and with what chance; and how good earlier forecasts were.",
     ),
+    Report(
+        "/reports/calibration",
+        "Are the weights honest?",
+        "Progress months before the outcome against it, by progress, action and manager.",
+    ),
+    Report(
+        "/reports/laboratory",
+        "Weight laboratory",
+        "Portfolios, ranking and calibration as they would be under other regulations.",
+    ),
 )
 
 
