@@ -35,8 +35,8 @@ from projections.memory import OPENING, Memory
 from projections.point import Clock, Point
 from projections.portfolio import totals_at
 from projections.reports.calibration import Outcomes
-from projections.reports.refolding import Laboratory
 from projections.reports.kept import Kept
+from projections.reports.refolding import Laboratory
 from projections.snapshots import close_next_cut
 
 CUTS_EVERY_SECONDS = 5.0

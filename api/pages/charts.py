@@ -174,7 +174,7 @@ def lines(
     ]  # fmt: skip
     names = [figures.month_name(day, language) for day in firsts]
     drawn = [
-        _axis(end, parts, left, right, bottom, scale, language),
+        value_axis(end, parts, left, right, bottom, scale, language),
         f'<text class="ax" x="0" y="10">{escape(unit)}</text>',
         *_months(firsts, [*map(across, firsts)], names, bottom, every=3 if narrow else 1),
     ]
