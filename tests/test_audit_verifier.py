@@ -124,6 +124,34 @@ def test_every_figure_of_everybody_follows_as_the_service_answers(
         assert all(NOBODY not in managers.values() for managers in held.values())
 
 
+def test_a_setback_gives_back_no_more_than_the_weight_has_room_for() -> None:
+    """Seldom drawn: 10 percent, of which a setback takes 4; the weight is lowered to 7; then the
+    setback is withdrawn.
+    """
+    check = {"amount": "100.00", "currency": COMPANY}
+    deal = {"title": "Витрины", "client": "Ромашка", "potential_check": check}
+    story: list[tuple[str, dict[str, Any]]] = [
+        ("DealOpened", {**deal, "manager_id": "anna", "expected_close_on": None}),
+        ("ActionPerformed", acted("a", "10.00")),
+        ("ActionPerformed", acted("b", "-4.00")),
+        ("WeightChanged", {"action_id": "a", "weight": "7.00", "reason": "пересмотр"}),
+        ("ActionWithdrawn", {"action_id": "b", "reason": "ошибка"}),
+    ]
+    events = [
+        Event(at, at, "d", kind, f"2026-02-0{at}", "", "", data, b"", True, None)
+        for at, (kind, data) in enumerate(story, 1)
+    ]
+    for known, progress in enumerate(("0.00", "10.00", "6.00", "6.00", "7.00"), 1):
+        head = Head("", "2026-02-05", "", known, "anna", COMPANY, "", [], [])
+        assert one_manager(head, Log({"d": events}), "anna")["progress"] == progress
+
+
+def acted(action: str, weight: str) -> dict[str, Any]:
+    credit = {"manager_id": "anna", "weight": weight}
+    data = {"action_id": action, "action_type": "step", "credits": [credit]}
+    return {**data, "needs_confirmation": False, "evidence": None, "comment": None}
+
+
 def differences(stated: object, follows: object) -> list[Any]:
     report = audit_verifier.Report()
     report_differences(report, stated, follows, "")
