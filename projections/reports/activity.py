@@ -7,7 +7,7 @@ the point: `actions` dated in the span, which was withdrawn or rejected since, d
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, LiteralString, NamedTuple
@@ -253,17 +253,15 @@ SELECT originator_id, state FROM done CROSS JOIN LATERAL (
 """
     for who in (EVERYBODY, SOME)
 }
-_SINCE: LiteralString = """
-SELECT notification_id FROM books.events WHERE recorded_at >= %s
-ORDER BY recorded_at, notification_id LIMIT 1
-"""
-"""Nothing is recorded before the day on which it holds."""
 _AMENDED: LiteralString = f"""
 SELECT topic, state FROM books.events
 WHERE topic IN ('ActionConfirmed', 'ActionRejected', 'WeightChanged', 'ActionWithdrawn')
-  AND originator_id = ANY (%(deals)s)
-  AND notification_id >= %(since)s AND notification_id <= %(position)s
+  AND originator_id = ANY (%(deals)s) AND notification_id + 0 <= %(position)s
+  AND {EFFECTIVE_ON.format(event="events")} >= %(since)s
   AND {EFFECTIVE_ON.format(event="events")} <= %(as_of)s
+"""
+"""No action is amended before its day. By the deals: the sum keeps another index from offering
+itself.
 """
 
 
@@ -351,13 +349,9 @@ def _amendments(
     cursor: Cursor[Any], deals: Collection[UUID], as_of: date, asked: Mapping[str, Any]
 ) -> Mapping[str, Sequence[tuple[str, str]]]:
     """By action, in book order: the type, and the new weight where there is one."""
-    midnight = datetime.combine(asked["first"], time(), UTC) - DAY  # of any zone
-    since = cursor.execute(_SINCE, [midnight]).fetchone()
-    if since is None or not deals:
-        return {}
-    more = {"deals": [*deals], "since": since[0], "as_of": as_of.isoformat().encode()}
+    days = {"since": asked["first"].isoformat().encode(), "as_of": as_of.isoformat().encode()}
     found: dict[str, list[tuple[str, int, str, str]]] = defaultdict(list)
-    for topic, state in cursor.execute(_AMENDED, {**asked, **more}):
+    for topic, state in cursor.execute(_AMENDED, {**asked, **days, "deals": [*deals]}):
         told = from_json(state)
         data = told["data"]
         found[data["action_id"]].append(
