@@ -304,6 +304,29 @@ def test_a_head_is_told_nothing_of_a_time_in_another_team(here: Company) -> None
     )  # fmt: skip
 
 
+def test_each_cause_is_told_apart(here: Company) -> None:
+    """What left the portfolio by one and came back by another stands in both."""
+    for name in ("giver", "taker"):
+        here.director.do("/v1/managers", {"name": name, "manager_id": name})
+    deal = here.deal("giver")
+    here.act(deal, "giver", "proposal", "2026-05-04")
+    why = {"effective_on": "2026-05-05", "reason": "Пауза"}
+    here.director.do(f"/v1/deals/{deal}/suspension", why | {"review_on": "2026-12-01"})
+    asked = {"from_": "2026-05-04", "to": "2026-05-05"}
+
+    def gained(who: str) -> dict[str, str]:
+        lines = {one["manager_id"]: one for one in here.director.ask(ACTIVITY, **asked)["managers"]}
+        return {name: one for name, one in lines[who]["now"]["gained"].items() if one != "0.00"}
+
+    assert gained("giver") == {"effort": "20000000.00", "suspensions": "-20000000.00"}
+    here.director.do(f"/v1/deals/{deal}/resumption", {"effective_on": "2026-05-05"})
+    assert gained("giver") == {"effort": "20000000.00", "total": "20000000.00"}
+    to = {"to_manager_id": "taker", "transfer_credit": True}
+    here.director.do(f"/v1/deals/{deal}/handovers", to | why)
+    assert gained("giver") == {"effort": "20000000.00", "handovers": "-20000000.00"}
+    assert gained("taker") == {"handovers": "20000000.00", "total": "20000000.00"}
+
+
 def test_whoever_was_forgotten_has_no_name_in_a_report_that_is_kept(here: Company) -> None:
     here.director.do("/v1/managers", {"name": "Ушедший", "manager_id": "gone"})
     point = {"as_of": "2026-03-31", "position": here.position}

@@ -150,6 +150,16 @@ def test_what_was_reached_is_told_beside_what_was_expected(cast: Cast) -> None:
     assert (team["reached"], team["share"]) == ("40000000.00", "100.00")
 
 
+def test_what_others_did_to_a_portfolio_is_not_gained(cast: Cast) -> None:
+    deal = cast.here.deal(cast.anna)
+    cast.here.act(deal, cast.anna, "proposal", "2026-10-01")
+    revised = {"amount": "500000000.00", "effective_on": "2026-10-02", "reason": "Больше"}
+    cast.here.director.do(f"/v1/deals/{deal}/check-revisions", revised)
+    cast.set("gained", "40000000.00", manager_id=cast.anna)
+    (told,) = cast.told(cast.here.director, ACTIVITY)
+    assert told["reached"] == "20000000.00"
+
+
 def test_a_target_is_told_from_its_setting_on_and_on_its_days(cast: Cast) -> None:
     director, before = cast.here.director, cast.here.position
     target = cast.set("actions", 9, manager_id=cast.anna)
