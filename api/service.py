@@ -35,6 +35,7 @@ from projections.memory import OPENING, Memory
 from projections.point import Clock, Point
 from projections.portfolio import totals_at
 from projections.reports.calibration import Outcomes
+from projections.reports.activity import Facts
 from projections.reports.kept import Kept
 from projections.reports.refolding import Laboratory
 from projections.snapshots import close_next_cut
@@ -62,7 +63,7 @@ class Service:
             portfolio_deals,
             lambda lines: portfolio_figures(lines, settings.currency),
         )
-        self.kept = Kept()
+        self.kept, self.facts = Kept(), Facts()
         self.reads = ReadLog(self.asking)
         self._learning = Lock()
         self._now = now

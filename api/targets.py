@@ -206,7 +206,9 @@ def attained(
             wanted.append((target, at.team(promise.team_id, point, *days)))
     found = at.read(
         point.position,
-        lambda cursor: attainments(cursor, wanted, last, point.as_of, point.position),
+        lambda cursor: attainments(
+            cursor, wanted, last, point.as_of, point.position, at.service.facts
+        ),
     )
     return [_attainment(one) for one in found]
 

@@ -3398,8 +3398,8 @@ FAULTS = (
     Fault(
         "targets: actions count in roubles alone",
         "projections/reports/attainment.py",
-        "performed(cursor, span, as_of, position, None, managers)",
-        'performed(cursor, span, as_of, position, "RUB", managers)',
+        "performed(cursor, span, as_of, position, None, managers, facts)",
+        'performed(cursor, span, as_of, position, "RUB", managers, facts)',
         _ATTAINED,
     ),
     Fault(

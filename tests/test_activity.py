@@ -20,6 +20,7 @@ from projections.movement import movement_from_ledger
 from projections.reports.activity import (
     GAINS,
     Activity,
+    Facts,
     Gain,
     Span,
     activities_from_ledger,
@@ -92,6 +93,7 @@ def test_the_ledger_and_the_log_say_what_the_folded_deals_do(
         start = len(read_log(cursor))
     _record(service, [Order(command_for(fact), "desk") for fact in play(plot, number).log])
     some = [people[place] for place in sorted(who)]
+    facts = Facts(most=12)  # so few that some are forgotten
     with service.asking() as cursor:
         close_next_cut(cursor.connection, every=every)
         events = read_log(cursor, start)
@@ -103,7 +105,7 @@ def test_the_ledger_and_the_log_say_what_the_folded_deals_do(
             as_of = max(point.as_of, span.last)
             at = as_of, point.position(start, start + len(events))
             for managers in (None, some):
-                found = activities_from_ledger(cursor, span, *at, "RUB", managers)
+                found = activities_from_ledger(cursor, span, *at, "RUB", managers, facts)
                 own = {who: one for who, one in found.items() if who in people}
                 assert own == activity_of(log, span, *at, "RUB", managers)
             moved = movement_from_ledger(cursor, span.eve, span.last, at[1], "RUB", some)

@@ -148,10 +148,11 @@ def _answer(
     known = at.directory(point).people.managers
     shown = [one for one in known if who is None or one in who]
     earlier = {one for one in shown if at.sees(one, span.before.eve)}
+    known_by = point.as_of, point.position
     now, before = at.read(
         point.position,
         lambda cursor: [
-            activities_from_ledger(cursor, one, point.as_of, point.position, currency, who)
+            activities_from_ledger(cursor, one, *known_by, currency, who, at.service.facts)
             for one in (span, span.before)
         ],
     )

@@ -5,6 +5,7 @@ the span to its last day, so both add up to the same. What became of an action i
 the point: `actions` dated in the span, which was withdrawn or rejected since, do not count.
 """
 
+import sys
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
@@ -25,6 +26,8 @@ from projections.portfolio import Log
 from projections.snapshots import standings
 
 DAY = timedelta(days=1)
+MOST_FACTS = 50_000
+"""Actions that are remembered; each takes some 400 bytes."""
 
 
 class Gain(StrEnum):
@@ -210,6 +213,52 @@ def activity_of(
 
 # ---------------------------------------------------------------------------- from the ledger
 
+
+class Fact(NamedTuple):
+    """An action as it was performed; it never changes."""
+
+    deal_id: UUID
+    action_id: str
+    claimed: bool
+    performers: tuple[ManagerId, ...]
+    weights: tuple[int, ...]
+
+
+class Facts:
+    """Actions by the position of their events, as far as they were read. One for a log, safe for
+    threads. They take longer to read than the rest of a question, and are mostly of the same days.
+    """
+
+    def __init__(self, most: int = MOST_FACTS) -> None:
+        self._most = most
+        self._known: dict[int, Fact] = {}
+
+    def at(self, cursor: Cursor[Any], places: Sequence[int]) -> list[Fact]:
+        """Those at `places`, each the position of an ActionPerformed."""
+        known = self._known
+        new = {
+            place: _fact(deal, state)
+            for place, deal, state in cursor.execute(
+                _FACTS, [[place for place in places if place not in known]]
+            )
+        }
+        facts = [known[place] if place in known else new[place] for place in places]
+        if new:
+            self._known = new if len(known) + len(new) > self._most else {**known, **new}
+        return facts
+
+
+def _fact(deal: UUID, state: bytes) -> Fact:
+    data = from_json(state)["data"]
+    return Fact(
+        deal,
+        data["action_id"],
+        data["needs_confirmation"],
+        tuple(ManagerId(sys.intern(one["manager_id"])) for one in data["credits"]),
+        tuple(_basis_points(one["weight"]) for one in data["credits"]),
+    )
+
+
 _IN_THE_SPAN: LiteralString = """
 effective_on >= %(first)s AND effective_on <= %(last)s
 AND position + 0 <= %(position)s
@@ -242,17 +291,19 @@ WHERE change > 0 GROUP BY 1
 """Deals that were not somebody's on the eve of the span, and then were: by their first change."""
 _PERFORMED: dict[LiteralString, LiteralString] = {
     who: f"""
-WITH who AS MATERIALIZED ({who}), done AS MATERIALIZED (
-    SELECT DISTINCT due_position AS place FROM ledger.postings
-    WHERE {THEIRS_BY_DAY[who]} AND {_IN_THE_SPAN}
-      AND due_cause = 'ActionPerformed' AND due_position = position AND actions > 0
-)
-SELECT originator_id, state FROM done CROSS JOIN LATERAL (
-    SELECT * FROM books.events WHERE notification_id = place OFFSET 0  -- by its key
-) AS events
+WITH who AS MATERIALIZED ({who})
+SELECT DISTINCT due_position FROM ledger.postings
+WHERE {THEIRS_BY_DAY[who]} AND {_IN_THE_SPAN}
+  AND due_cause = 'ActionPerformed' AND due_position = position AND actions > 0
 """
     for who in (EVERYBODY, SOME)
 }
+_FACTS: LiteralString = """
+SELECT notification_id, originator_id, state FROM unnest(%s::bigint[]) AS asked (place)
+CROSS JOIN LATERAL (
+    SELECT * FROM books.events WHERE notification_id = place OFFSET 0  -- by its key
+) AS events
+"""
 _AMENDED: LiteralString = f"""
 SELECT topic, state FROM books.events
 WHERE topic IN ('ActionConfirmed', 'ActionRejected', 'WeightChanged', 'ActionWithdrawn')
@@ -272,6 +323,7 @@ def activities_from_ledger(
     position: int,
     currency: str,
     managers: Collection[ManagerId] | None,
+    facts: Facts,
 ) -> dict[ManagerId, Activity]:
     """The same: sums of the ledger, and from the log the span's actions with what amended them."""
     counting = _Counting(managers)
@@ -283,7 +335,7 @@ def activities_from_ledger(
     for held_in, manager, held in standings(cursor, span.eve, position, managers):
         if held_in == currency:
             counting.deals[manager] += held.deals
-    for action in performed(cursor, span, as_of, position, currency, managers):
+    for action in performed(cursor, span, as_of, position, currency, managers, facts):
         counting.do(action)
     return counting.activities()
 
@@ -310,19 +362,19 @@ def performed(
     position: int,
     currency: str | None,
     managers: Collection[ManagerId] | None,
+    facts: Facts,
 ) -> list[Done]:
     """The positive actions dated in the span that are live at the point, by their own events and
     what amended them; with a part of one of `managers`. `currency` None: of deals in any.
     """
     asked = _asked(span, position, currency, managers)
-    rows = cursor.execute(_PERFORMED[whose(managers)], asked).fetchall()
-    amended = _amendments(cursor, {deal for deal, _ in rows}, as_of, asked)
+    places = [place for (place,) in cursor.execute(_PERFORMED[whose(managers)], asked)]
+    performed_ = facts.at(cursor, places)
+    amended = _amendments(cursor, {one.deal_id for one in performed_}, as_of, asked)
     found = []
-    for deal, state in rows:
-        data = from_json(state)["data"]
-        weights = [_basis_points(one["weight"]) for one in data["credits"]]
-        claimed, live = data["needs_confirmation"], True
-        for topic, weight in amended.get(data["action_id"], ()):
+    for fact in performed_:
+        weights, claimed, live = [*fact.weights], fact.claimed, True
+        for topic, weight in amended.get(fact.action_id, ()):
             match topic:
                 case "ActionConfirmed":
                     claimed = False
@@ -331,8 +383,8 @@ def performed(
                 case _:
                     live = False
         if live:
-            performers = [ManagerId(one["manager_id"]) for one in data["credits"]]
-            found.append(Done(deal, claimed, dict(zip(performers, weights, strict=True))))
+            by_performer = dict(zip(fact.performers, weights, strict=True))
+            found.append(Done(fact.deal_id, claimed, by_performer))
     return found
 
 

@@ -10,7 +10,7 @@ from psycopg import Cursor
 from domain.events import TargetSet
 from domain.targets import Target
 from domain.values import ManagerId, Measure
-from projections.reports.activity import GAINS, Gain, Span, moved, performed
+from projections.reports.activity import GAINS, Facts, Gain, Span, moved, performed
 from projections.snapshots import standings
 
 UNITS = 10_000
@@ -50,7 +50,12 @@ def promised(promise: TargetSet) -> int:
 
 
 def attainments(
-    cursor: Cursor[Any], asked: Sequence[Asked], day: date, as_of: date, position: int
+    cursor: Cursor[Any],
+    asked: Sequence[Asked],
+    day: date,
+    as_of: date,
+    position: int,
+    facts: Facts,
 ) -> list[Attainment]:
     """At the end of `day`, which is a day of each target and not behind `as_of`."""
     found = []
@@ -68,7 +73,7 @@ def attainments(
             }
             span = Span(promise.first_day, day)
             figures[key] = _FIGURES[promise.measure](
-                cursor, span, as_of, position, currency or "", everybody
+                cursor, span, as_of, position, currency or "", everybody, facts
             )
         begun, reached = (sum(own.get(one, 0) for one in managers) for own in figures[key])
         found.append(attainment(target, begun, reached, day))
@@ -86,6 +91,7 @@ def _portfolios(
     position: int,
     currency: str,
     managers: Collection[ManagerId],
+    _facts: Facts,
 ) -> _Figures:
     eve, last = (
         {
@@ -105,6 +111,7 @@ def _gains(
     position: int,
     currency: str,
     managers: Collection[ManagerId],
+    _facts: Facts,
 ) -> _Figures:
     gained: dict[ManagerId, int] = defaultdict(int)
     for manager, cause, amount, _ in moved(cursor, span, position, currency, managers):
@@ -120,10 +127,11 @@ def _actions(
     position: int,
     _currency: str,
     managers: Collection[ManagerId],
+    facts: Facts,
 ) -> _Figures:
     """Of deals in any currency."""
     done: dict[ManagerId, int] = defaultdict(int)
-    for action in performed(cursor, span, as_of, position, None, managers):
+    for action in performed(cursor, span, as_of, position, None, managers, facts):
         for manager in action.weights:
             done[manager] += 1
     return {}, done
