@@ -186,8 +186,8 @@ def here(server: str, template: str) -> Iterator[Company]:
 
 
 def _closed(begun: Company) -> None:
-    """Anna won one in April, lost another in May, and lost and reopened a third in one month; an
-    action of Boris's in March was withdrawn in July.
+    """Anna won one in April, lost another in May, and lost and reopened a third in one month; Vera
+    and Boris lost one together in June; an action of Boris's in March was withdrawn in July.
     """
     do = begun.director.do
     won, lost, back = (
@@ -200,6 +200,11 @@ def _closed(begun: Company) -> None:
     do(f"/v1/deals/{lost}/loss", {"reason": "Цена", "effective_on": "2026-05-31"})
     do(f"/v1/deals/{back}/loss", {"reason": "Цена", "effective_on": "2026-06-02"})
     do(f"/v1/deals/{back}/reopening", {"reason": "Передумали", "effective_on": "2026-06-30"})
+    shared = begun.deal("vera", "50000000.00", "2026-01-15", title="Общая")
+    credits_ = [{"manager_id": "vera", "weight": "1.00"}, {"manager_id": "boris", "weight": "4.00"}]
+    body = {"action_type": "proposal", "effective_on": "2026-01-15", "credits": credits_}
+    do(f"/v1/deals/{shared}/actions", body)
+    do(f"/v1/deals/{shared}/loss", {"reason": "Цена", "effective_on": "2026-06-29"})
     rests = begun.deal("boris", "1000000.00", title="Т")
     call = begun.act(rests, "boris", "call", "2026-03-05")
     taken = {"reason": "Не было", "effective_on": "2026-07-06"}
@@ -232,7 +237,7 @@ def test_the_counts_of_a_manager_are_of_the_months_told(here: Company) -> None:
         one["manager_id"]: (one["closed"], one["progress"], one["nothing"])
         for one in told["managers"]
     }
-    assert counts == {"anna": (2, 3, 2), "boris": (0, 1, 6), "vera": (0, 0, 7)}
+    assert counts == {"anna": (2, 3, 2), "boris": (1, 2, 4), "vera": (1, 1, 5)}
 
 
 def test_what_was_withdrawn_later_leaves_its_own_month_empty(here: Company) -> None:
@@ -325,6 +330,16 @@ def test_sums_are_of_all_stalled_deals_however_few_are_told(here: Company) -> No
         assert float(whole[name]) == sum(float(line[name]) for line in whole["managers"])
 
 
+def test_the_sums_are_of_those_asked_about(here: Company) -> None:
+    """The deal is told whole, as on its page."""
+    told = here.director.ask("/v1/reports/stalled", manager_id="vera", as_of="2026-06-23")
+    assert [(one["manager_id"], one["active"]) for one in told["managers"]] == [
+        ("vera", "500000.00")
+    ]
+    (deal,) = told["deals"]
+    assert [one["manager_id"] for one in deal["stakes"]] == ["boris", "vera"]
+
+
 def test_the_portfolio_without_its_largest_deal(here: Company) -> None:
     told = here.director.ask("/v1/reports/concentration", as_of="2026-07-31")
     anna = next(one for one in told["managers"] if one["manager_id"] == "anna")
@@ -395,7 +410,7 @@ def test_a_month_leads_to_what_moved_the_portfolio_in_it(page: Browser) -> None:
     shown = unescape(page.get("/reports/months?from=2026-01-01&as_of=2026-07-31").text)
     assert "/movement?from=2026-03-31&to=2026-04-30&manager_id=anna" in shown
     assert "закрыто\N{NO-BREAK SPACE}1" in shown
-    assert "Пустых: 15 из 21 месяцев" in shown
+    assert "Пустых: 11 из 21 месяцев" in shown
 
 
 def test_a_stalled_deal_leads_to_recording_what_comes_next(page: Browser) -> None:
