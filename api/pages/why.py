@@ -187,11 +187,11 @@ async def _asked(
         visit.ask("/action-types", limit=1_000),
     )
     everybody = People.of(people["managers"])
-    choice = _choice(visit, teams["teams"], people["managers"], everybody)
+    choice = choice_of(visit, teams["teams"], people["managers"], everybody)
     return answer, choice, Teller(visit, everybody, kinds["action_types"])
 
 
-def _choice(
+def choice_of(
     visit: Visit,
     teams: Sequence[Mapping[str, Any]],
     managers: Sequence[Mapping[str, Any]],

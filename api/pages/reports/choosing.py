@@ -8,6 +8,7 @@ from typing import Any
 from api.pages.blocks import Cells
 from api.pages.people import People
 from api.pages.visit import Visit
+from api.pages.why import Choice, choice_of
 
 POINT = ("as_of", "known_at", "position", "currency", "team_id", "manager_id")
 """What every report takes."""
@@ -15,15 +16,18 @@ POINT = ("as_of", "known_at", "position", "currency", "team_id", "manager_id")
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """`answer` is what /v1 says, `more` what was asked for; `people`, `teams` and `kinds` (titles
-    of action types) are there to be named.
+    """`answer` is what /v1 says, `more` what was asked for, `choice` whom one may ask about;
+    `kinds` are titles of action types.
     """
 
     answer: Mapping[str, Any]
     more: Mapping[str, str]
-    people: People
-    teams: Sequence[Mapping[str, Any]]
+    choice: Choice
     kinds: Mapping[str, str]
+
+    @property
+    def people(self) -> People:
+        return self.choice.people
 
     def cells(self, visit: Visit) -> Cells:
         return Cells(visit, self.people, {}, self.kinds, self.answer["currency"])
@@ -43,4 +47,6 @@ async def chosen(visit: Visit, report: str, names: Sequence[str] = (), **asked: 
         visit.ask("/action-types", limit=1_000),
     )
     titles = {one["code"]: one["title"][visit.language] for one in kinds["action_types"]}
-    return Chosen(answer, more, People.of(managers["managers"]), teams["teams"], titles)
+    everybody = People.of(managers["managers"])
+    choice = choice_of(visit, teams["teams"], managers["managers"], everybody)
+    return Chosen(answer, more, choice, titles)
