@@ -2745,6 +2745,13 @@ FAULTS = (
         _PLAIN_COUNT,
     ),
     Fault(
+        "forecast: all the past is looked at",
+        "projections/reports/outcomes.py",
+        "day_of(standings.last_day))[-MONTHS:]",
+        "day_of(standings.last_day))",
+        "test_forecast.py::test_of_what_was_longer_ago_than_some_years_nothing_is_learnt",
+    ),
+    Fault(
         "forecast: the silent are looked at, too",
         "projections/reports/outcomes.py",
         "some[~is_given_up(standings, some, day)]",

@@ -32,6 +32,7 @@ from projections.reports.outcomes import (
     BANDS,
     GIVEN_UP,
     LOSSES,
+    MONTHS,
     SILENT,
     STRENGTH,
     WINS,
@@ -381,6 +382,15 @@ def test_records_are_what_a_plain_count_finds(seed: int) -> None:
         assert band.deals == len({deal for deal, *_ in here})
         assert band.decided == len({deal for deal, *_, cause in here if cause})
         assert band.won == len({deal for deal, *_, cause in here if cause == WINS})
+
+
+def test_of_what_was_longer_ago_than_some_years_nothing_is_learnt() -> None:
+    """MONTHS before 30 September 2026 the first look was on 30 September 2021."""
+    early, late = date(2021, 9, 30), date(2021, 10, 1)
+    lives = [[(date(2021, 1, 1), OPEN, 100), (day, WON, 100)] for day in (early, late)]
+    told = records_of(standings(lives))
+    assert (told.deal.tolist(), day_of(int(told.begun[0]))) == ([2], early)
+    assert MONTHS == 60
 
 
 def test_a_band_is_drawn_towards_the_company_by_the_weight_of_some_deals() -> None:

@@ -1,12 +1,14 @@
 """What the company's own deals teach: how those that stood like this one ended, and when.
 
-On the last day of every month the deals that were in progress are looked at as they stood then:
-each is a record, which ends when the deal is won, lost or given up, or is unfinished today. So the
-records are of the same kind as what is asked: deals in progress on a day that was not chosen.
+On the last day of each of the last MONTHS the deals that were in progress are looked at as they
+stood then: each is a record, which ends when the deal is won, lost or given up, or is unfinished
+today. So the records are of the same kind as what is asked: deals in progress on a day that was not
+chosen.
 
 1. **Ends.** Won and lost: by the deal's last status, on the day from which it has held; what was
    undone by a reopening is no end. Given up: SILENT days after the last day on which anything of
-   it holds, if nothing follows. It may come back later, and is a new record then.
+   it holds, if nothing follows; suspended or not, whatever its review says. It may come back later,
+   and is a new record then.
 2. **Bands.** A record belongs to the band of its progress on that day, or to that of the suspended.
 3. **How many are won.** Of each band the cumulative incidence of the three ends (Aalen-Johansen),
    from the day looked at on. The part won of what was decided, so that the undecided go as the
@@ -45,6 +47,8 @@ from projections.reports.standings import (
     number_of,
 )
 
+MONTHS = 60
+"""What was longer ago was another market."""
 SILENT = 365
 """Days without any event, after which a deal counts as given up."""
 FEWEST = 10
@@ -117,9 +121,9 @@ def band_of(standings: Standings, rows: Rows) -> Ints:
     return np.where(standings.status[rows] == SUSPENDED, _SUSPENDED, bands)
 
 
-def in_progress(standings: Standings, day: int) -> Rows:
-    """The rows of the deals that were open or suspended at the end of the day."""
-    rows = standings.on(day)
+def in_progress(standings: Standings, day: int, some: Rows | None = None) -> Rows:
+    """The rows of the deals, or of `some`, that were open or suspended at the end of the day."""
+    rows = standings.on(day, some)
     return rows[np.isin(standings.status[rows], (OPEN, SUSPENDED))]
 
 
@@ -150,7 +154,7 @@ def ends_of(standings: Standings) -> Ends:
 
 
 def records_of(standings: Standings) -> Records:
-    """Step 1 of the definition above, for every month that was over before the last day."""
+    """Step 1 of the definition above, for the months that were over before the last day."""
     rows, begun = _looked_at(standings)
     ended, cause = _ended(standings, rows)
     return Records(
@@ -166,10 +170,12 @@ def records_of(standings: Standings) -> Records:
 def _looked_at(standings: Standings) -> tuple[Rows, Ints]:
     """Rows of deals in progress, and the day."""
     rows, days = [np.zeros(0, np.intp)], [np.zeros(0, np.int64)]
-    first = int(standings.day.min(initial=standings.last_day))
-    for end in month_ends(day_of(first), day_of(standings.last_day)):
+    opened, ends = standings.day[standings.firsts], ends_of(standings)
+    first = day_of(int(opened.min(initial=standings.last_day)))
+    for end in month_ends(first, day_of(standings.last_day))[-MONTHS:]:
         day = number_of(end)
-        some = in_progress(standings, day)
+        over = (ends.cause != UNFINISHED) & (ends.day <= day)
+        some = in_progress(standings, day, np.flatnonzero((opened <= day) & ~over))
         rows.append(some[~is_given_up(standings, some, day)])
         days.append(np.full(len(rows[-1]), day))
     return np.concatenate(rows), np.concatenate(days)

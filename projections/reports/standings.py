@@ -95,9 +95,11 @@ class Standings:
         following[self.lasts] = self.last_day + 1
         return following
 
-    def on(self, day: int) -> Rows:
-        """The rows that tell how the deals stood at the end of the day that were there by then."""
-        deals = self.deal[self.firsts]
+    def on(self, day: int, some: Rows | None = None) -> Rows:
+        """The rows that tell how the deals stood at the end of the day that were there by then; of
+        `some`, by their place among the deals.
+        """
+        deals = self.deal[self.firsts if some is None else self.firsts[some]]
         places: Rows = np.searchsorted(self._key, deals * _DAYS + day, "right") - 1
         found: Rows = places[(places >= 0) & (self.deal[places] == deals)]
         return found

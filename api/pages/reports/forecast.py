@@ -28,7 +28,8 @@ ASKED = (
     "by", "horizon", "target", "shared_risk", "seed",
 )  # fmt: skip
 """What may stand behind the page's address, as behind that of /v1/reports/forecast."""
-OF_THE_RECORD = ASKED[:6]
+WHOSE = ("currency", "team_id", "manager_id")
+NO_RECORD: Mapping[str, Any] = {"quarters": ()}
 SHOWN = 12
 """Rows of each table on the page; all are taken along."""
 BASES = {"history": "history", "progress": "assumption", "given-up": "given up"}
@@ -45,7 +46,8 @@ Answer = Mapping[str, Any]
 
 @router.get(ADDRESS)
 async def forecast(visit: VisitDep) -> Response:
-    answer, record, people, teams = await _found(visit)
+    answer, people, teams = await _found(visit)
+    record = await _recorded(visit, answer)
     teller = Teller(visit, people, {}, {}, answer["currency"])
     return show(
         visit,
@@ -67,12 +69,13 @@ async def forecast(visit: VisitDep) -> Response:
 @router.get(f"{ADDRESS}/{{file}}")
 async def taken_along(file: str, visit: VisitDep) -> Response:
     """One table, as `deals.excel.csv`."""
-    answer, record, people, _ = await _found(visit)
+    answer, people, _ = await _found(visit)
+    record = await _recorded(visit, answer) if file.startswith("record.") else NO_RECORD
     blocks = Teller(visit, people, {}, {}, answer["currency"]).blocks(answer, record)
     return block_file(visit, file, blocks, "forecast", answer, answer["currency"])
 
 
-async def _found(visit: Visit) -> tuple[Answer, Answer, People, Sequence[Answer]]:
+async def _found(visit: Visit) -> tuple[Answer, People, Sequence[Answer]]:
     asked = {name: visit.asked.get(name, "").strip() for name in ASKED}
     asked["target"] = asked["target"].replace(",", ".").replace(" ", "")
     answer, managers, teams = await gather(
@@ -80,10 +83,15 @@ async def _found(visit: Visit) -> tuple[Answer, Answer, People, Sequence[Answer]
         visit.ask("/managers", limit=1_000),
         visit.ask("/teams", limit=1_000),
     )
-    whose = {name: asked[name] for name in OF_THE_RECORD} | {"known_at": ""}
-    whose |= {"as_of": answer["as_of"], "position": answer["position"]}
-    record = await visit.ask("/reports/forecast/record", **whose)
-    return answer, record, People.of(managers["managers"]), teams["teams"]
+    return answer, People.of(managers["managers"]), teams["teams"]
+
+
+async def _recorded(visit: Visit, answer: Answer) -> Answer:
+    """At the very point of the forecast."""
+    whose = {name: visit.asked.get(name, "").strip() for name in WHOSE}
+    point = {name: answer[name] for name in ("as_of", "position")}
+    told: Answer = await visit.ask("/reports/forecast/record", **whose, **point)
+    return told
 
 
 def _percent(visit: Visit, chance: float | None) -> str:
