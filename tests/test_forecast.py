@@ -6,13 +6,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from datetime import date, timedelta
+from importlib import import_module
 from itertools import product
 from random import Random
 from time import process_time
+from types import ModuleType
 
 import numpy as np
 import pytest
-from statsmodels.duration.survfunc import CumIncidenceRight, SurvfuncRight
 
 from projections.reports.chances import Basis, Knowledge, Timing
 from projections.reports.distribution import (
@@ -194,6 +195,13 @@ def test_scores_are_what_their_definitions_say(happened: int) -> None:
 
 # ---------------------------------------------------------------------------- incidence
 
+
+@pytest.fixture
+def theirs() -> ModuleType:
+    """Imported by whoever needs it: it takes seconds."""
+    return import_module("statsmodels.duration.survfunc")
+
+
 REMISSION = (
     (6, 1), (6, 1), (6, 1), (6, 0), (7, 1), (9, 0), (10, 1), (10, 0), (11, 0), (13, 1), (16, 1),
     (17, 0), (19, 0), (20, 0), (22, 1), (23, 1), (25, 0), (32, 0), (32, 0), (34, 0), (35, 0),
@@ -204,38 +212,38 @@ Prentice, table 1.1).
 PUBLISHED = {6: 0.857, 7: 0.807, 10: 0.753, 13: 0.690, 16: 0.627, 22: 0.538, 23: 0.448}
 
 
-def test_survival_is_the_published_one() -> None:
+def test_survival_is_the_published_one(theirs: ModuleType) -> None:
     weeks, ended = (np.array(column) for column in zip(*REMISSION, strict=True))
     curve = cumulative_incidence(np.zeros_like(weeks), weeks, ended)
     told = dict(zip(curve.times.tolist(), curve.survival.round(3).tolist(), strict=True))
     assert told == PUBLISHED
-    assert curve.survival == pytest.approx(SurvfuncRight(weeks, ended).surv_prob)
+    assert curve.survival == pytest.approx(theirs.SurvfuncRight(weeks, ended).surv_prob)
     assert curve.incidence[0] == pytest.approx(1 - curve.survival)
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_incidence_is_that_of_another_library(seed: int) -> None:
+def test_incidence_is_that_of_another_library(theirs: ModuleType, seed: int) -> None:
     random = np.random.default_rng(seed)
     days = np.append(random.integers(1, 40, 200), 40)
     cause = np.append(random.integers(0, 4, 200), 0)
     curve = cumulative_incidence(np.zeros_like(days), days, cause, 3)
-    theirs = CumIncidenceRight(days, cause)
-    shown = np.isin(theirs.times, curve.times)
+    wanted = theirs.CumIncidenceRight(days, cause)
+    shown = np.isin(wanted.times, curve.times)
     for place in range(3):
-        assert curve.incidence[place] == pytest.approx(theirs.cinc[place][shown])
-    assert curve.decided == pytest.approx(sum(one[-1] for one in theirs.cinc))
+        assert curve.incidence[place] == pytest.approx(wanted.cinc[place][shown])
+    assert curve.decided == pytest.approx(sum(one[-1] for one in wanted.cinc))
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_late_entries_are_at_risk_from_then_on(seed: int) -> None:
+def test_late_entries_are_at_risk_from_then_on(theirs: ModuleType, seed: int) -> None:
     random = np.random.default_rng(seed)
     entry = random.integers(-30, 20, 300)
     end = entry + random.integers(1, 60, 300)
     ended = random.integers(0, 2, 300)
-    theirs = SurvfuncRight(end + 31, ended, entry=entry + 31)
+    wanted = theirs.SurvfuncRight(end + 31, ended, entry=entry + 31)
     curve = cumulative_incidence(entry, end, ended)
-    assert (curve.times + 31).tolist() == theirs.surv_times.tolist()
-    assert curve.survival == pytest.approx(theirs.surv_prob)
+    assert (curve.times + 31).tolist() == wanted.surv_times.tolist()
+    assert curve.survival == pytest.approx(wanted.surv_prob)
 
 
 def test_days_on_which_few_are_at_risk_are_left_out() -> None:
