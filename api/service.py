@@ -34,8 +34,8 @@ from projections.journal import Read
 from projections.memory import OPENING, Memory
 from projections.point import Clock, Point
 from projections.portfolio import totals_at
-from projections.reports.calibration import Outcomes
 from projections.reports.activity import Facts
+from projections.reports.calibration import Outcomes
 from projections.reports.kept import Kept
 from projections.reports.refolding import Laboratory
 from projections.snapshots import close_next_cut

@@ -29,6 +29,7 @@ PAGES = (
     "/catalogue", "/periods", "/log", "/log/evidence", "/log/integrity", "/accounts",
     "/accounts/system", "/reports/activity", "/reports/comparison", "/reports/targets",
     "/reports/months", "/reports/stalled", "/reports/concentration", "/reports/digest",
+    "/reports/forecast", "/reports/calibration", "/reports/laboratory",
 )  # fmt: skip
 _codes = count(1)
 
