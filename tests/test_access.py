@@ -267,11 +267,11 @@ OF_EVERYBODY = (
     "/v1/portfolios", "/v1/portfolios/series?from=2026-01-01&to=2026-10-20&step=month",
     "/v1/portfolios/movement?from=2026-01-01&to=2026-10-20", "/v1/deals", "/v1/actions",
     "/v1/reports/activity?from=2026-01-01", "/v1/targets",
-    "/v1/reports/forecast", "/v1/reports/forecast/record", "/v1/reports/calibration",
-    "/v1/reports/calibration/deals", "/v1/reports/laboratory?cap=50.00",
+    "/v1/reports/calibration", "/v1/reports/calibration/deals",
+    "/v1/reports/laboratory?cap=50.00", "/v1/reports/forecast", "/v1/reports/forecast/record",
     "/v1/reports/months", "/v1/reports/stalled", "/v1/reports/concentration", "/v1/reports/digest",
 )  # fmt: skip
-STANDSTILL = OF_EVERYBODY[-4:]
+FORECASTS, STANDSTILL = OF_EVERYBODY[-6:-4], OF_EVERYBODY[-4:]
 FOR_ALL = ("/v1/action-types", "/v1/managers", "/v1/teams", "/v1/periods", "/v1/rules")
 FOR_AUDIT = (
     "/v1/events", "/v1/reads", "/v1/portfolios/restatement?from_known_at=2026-10-01",
@@ -313,7 +313,8 @@ def test_what_is_for_audits(cast: Cast, role: str, path: str) -> None:
 @pytest.mark.parametrize("path", OF_EVERYBODY)
 def test_a_filter_shows_nobody_more(cast: Cast, role: str, name: str, path: str) -> None:
     foreign = {"manager_id": "vera", "team_id": cast.teams["south"]}[name]
-    takes_a_manager = "movement" in path or path in ("/v1/deals", "/v1/actions", *STANDSTILL)
+    some = ("/v1/deals", "/v1/actions", *FORECASTS, *STANDSTILL)
+    takes_a_manager = "movement" in path or path in some
     takes_a_team = path not in ("/v1/deals", "/v1/targets")
     if not {"manager_id": takes_a_manager, "team_id": takes_a_team}[name]:
         return
