@@ -25,24 +25,20 @@ OPEN, SUSPENDED, WON, LOST = range(4)
 _DAYS = 2**16
 """More than there are from 2000 to 2100."""
 
-_COLUMNS = (
-    ("deal", ">i4"), ("day", ">i4"), ("position", ">i4"), ("owner", ">i4"), ("check", ">i8"),
-    ("expected", ">i4"), ("progress", ">i4"), ("status", ">i4"),
-)  # fmt: skip
 _STATES: LiteralString = """
-COPY (
-    SELECT deal, effective_on - date '2000-01-01', position, owner, potential_check,
-           coalesce(expected_close_on - date '2000-01-01', -1), progress::int,
-           array_position(ARRAY['open', 'suspended', 'won', 'lost'], status) - 1
-    FROM ledger.deal_states WHERE effective_on <= %(as_of)s AND position <= %(position)s
-) TO STDOUT (FORMAT binary)
+SELECT string_agg(int4send(deal), ''), string_agg(int4send(effective_on - date '2000-01-01'), ''),
+       string_agg(int4send(position), ''), string_agg(int4send(owner), ''),
+       string_agg(int8send(potential_check), ''),
+       string_agg(int4send(coalesce(expected_close_on - date '2000-01-01', -1)), ''),
+       string_agg(int4send(progress), ''),
+       string_agg(int4send(
+           array_position(ARRAY['open', 'suspended', 'won', 'lost'], status) - 1), '')
+FROM ledger.deal_states WHERE effective_on <= %(as_of)s AND position <= %(position)s
 """
-_HEAD, _TAIL = 19, 2
-"""Bytes around the rows (PostgreSQL, COPY, binary format), of which each is a count of fields, and
-for every field its length and its bytes.
+"""One row, each column of it all numbers of one kind, one behind the other: a hundred times as
+fast to read as rows are.
 """
-_FIELDS = [part for name, kind in _COLUMNS for part in ((f"size of {name}", ">i4"), (name, kind))]
-_ROW = np.dtype([("fields", ">i2"), *_FIELDS])
+_KINDS = (">i4", ">i4", ">i4", ">i4", ">i8", ">i4", ">i4", ">i4")
 
 
 def number_of(day: date) -> int:
@@ -109,10 +105,13 @@ class States:
     """All rows of states up to a point. Each earlier knowledge is a part of them."""
 
     def __init__(self, cursor: Cursor[Any], as_of: date, position: int) -> None:
-        with cursor.copy(_STATES, {"as_of": as_of, "position": position}) as copy:
-            body = b"".join(copy)
-        rows = np.frombuffer(body, _ROW, (len(body) - _HEAD - _TAIL) // _ROW.itemsize, _HEAD)
-        columns = [rows[name].astype(np.int64) for name, _ in _COLUMNS]
+        asked = {"as_of": as_of, "position": position}
+        row = cursor.execute(_STATES, asked, binary=True).fetchone()
+        assert row is not None, "there is one also of nothing"
+        columns = [
+            np.frombuffer(column or b"", kind).astype(np.int64)
+            for column, kind in zip(row, _KINDS, strict=True)
+        ]
         order = np.lexsort((columns[2], columns[0] * _DAYS + columns[1]))
         self._columns = [column[order] for column in columns]
 
