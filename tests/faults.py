@@ -2840,7 +2840,7 @@ FAULTS = (
         "projections/reports/forecast_record.py",
         "            foreseen += now.contract_of(deal)",
         "            others += now.contract_of(deal)",
-        "test_reports_forecast.py::test_a_manager_or_a_team_may_be_asked_about",
+        "test_reports_forecast.py::test_what_happened_is_what_the_ledger_has",
     ),
     Fault(
         "forecast: everybody sees everybody's",
