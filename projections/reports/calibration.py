@@ -209,7 +209,8 @@ SELECT place, array_agg(split_part(encode(kind, 'escape'), '"', 1)) FROM (
     FROM asked JOIN books.events AS done ON originator_id = stream
     WHERE topic = 'ActionPerformed' AND notification_id <= known
       AND {EFFECTIVE_ON.format(event="done")} <= day
-      AND (place, {_ACTION.format(event="done")}) NOT IN (SELECT place, action_id FROM gone)
+      AND (place NOT IN (SELECT place FROM gone)
+           OR (place, {_ACTION.format(event="done")}) NOT IN (SELECT place, action_id FROM gone))
 ) AS kinds
 GROUP BY place
 """

@@ -143,14 +143,6 @@ class Chances(Cells):
             return Cell(None, ""), Cell(None, "")
         return self.chance(one["low"], signed=signed), self.chance(one["high"], signed=signed)
 
-    def won(self, share: Mapping[str, Any]) -> Sequence[Cell]:
-        """Of so many, which part, and between which two it may be."""
-        return (
-            self.count(share["won"], "#deals"), self.count(share["cases"], "#deals"),
-            self.chance(share["rate"]),
-            *self.interval(share["interval"]),
-        )  # fmt: skip
-
 
 class Teller(Chances):
     """Tells the answer, table by table."""
@@ -181,26 +173,32 @@ class Teller(Chances):
             "base_rate": say("The same share for every deal: what was won of all"),
             "half": say("Always 50 percent"),
         }
-        rows = [
-            (self.text(names[name]), self.number(one["brier"]), self.number(one["log_loss"]))
-            for name, one in scores.items()
-        ]
-        return Block(
-            "scores", say("How well it told"),
+        return self.scores(
+            [(names[name], one) for name, one in scores.items()],
             say("Less is better, 0 is perfect. Brier is the mean square of what was told less what came; log loss is the mean surprise. The share of all is known only afterwards: whoever is not better than it says nothing about the single deal."),  # noqa: E501
-            "",
-            [Column(say("Who tells"), "text"), Column(say("Brier"), "number"),
-             Column(say("Log loss"), "number")],
-            rows, len(rows),
         )  # fmt: skip
 
-    def bins(self, bins: Sequence[Mapping[str, Any]]) -> Block:
+    def scores(self, told: Sequence[tuple[str, Mapping[str, float]]], counts: str) -> Block:
+        """Of each who tells."""
+        say = self.say
+        rows = [
+            (self.text(name), self.number(one["brier"]), self.number(one["log_loss"]))
+            for name, one in told
+        ]
+        columns = [
+            Column(say("Who tells"), "text"), Column(say("Brier"), "number"),
+            Column(say("Log loss"), "number"),
+        ]  # fmt: skip
+        return Block("scores", say("How well it told"), counts, "", columns, rows, len(rows))
+
+    def bins(self, bins: Sequence[Mapping[str, Any]], deals: str = "#deals") -> Block:
+        """Each row leads to the `deals`."""
         say = self.say
         rows = [
             (
                 self.text(self._range(one)),
                 self.percent(one["mean"]),
-                *self.won(one["won"]),
+                *self._won(one["won"], deals),
                 self.text(say("as told") if one["holds"] else say("not as told")),
             )
             for one in bins
@@ -212,6 +210,13 @@ class Teller(Chances):
             "bins", say("What was told, and what came"),
             say("Deals by their progress then, about equally many in each row. Between at least and at most lies the true share in 95 of 100 such rows (Wilson); as told means that the average progress lies there, too."),  # noqa: E501
             "", [*columns, Column(say("Is it so?"), "text")], rows, len(rows),
+        )  # fmt: skip
+
+    def _won(self, share: Mapping[str, Any], deals: str) -> Sequence[Cell]:
+        """Of so many, which part, and between which two it may be."""
+        return (
+            self.count(share["won"], deals), self.count(share["cases"], deals),
+            self.chance(share["rate"]), *self.interval(share["interval"]),
         )  # fmt: skip
 
     def _range(self, one: Mapping[str, str]) -> str:

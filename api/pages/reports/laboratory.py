@@ -229,18 +229,12 @@ class Teller(Chances):
             (say("The same share for every deal: what was won of all"),
              both["books"]["scores"]["base_rate"]),
         )  # fmt: skip
-        rows = [
-            (self.text(name), self.number(one["brier"]), self.number(one["log_loss"]))
-            for name, one in told
-        ]
-        columns = [
-            Column(say("Who tells"), "text"), Column(say("Brier"), "number"),
-            Column(say("Log loss"), "number"),
-        ]  # fmt: skip
-        scores = Block(
-            "scores", say("How well it told"),
-            say("Progress some months before the outcome as the chance of winning, under both regulations; less is better. Weights that were chosen by this table fit the past they were chosen by: try them on deals that close later."),  # noqa: E501
-            "", columns, rows, len(rows),
-        )  # fmt: skip
         teller = calibration.Teller(self.visit, self.people, {}, self.kinds, self.currency)
-        return scores, teller.bins(both["laboratory"]["bins"])
+        deals = self.visit.link(calibration.ADDRESS, **asked_of(self.visit, calibration.ASKED))
+        return (
+            teller.scores(
+                told,
+                say("Progress some months before the outcome as the chance of winning, under both regulations; less is better. Weights that were chosen by this table fit the past they were chosen by: try them on deals that close later."),  # noqa: E501
+            ),
+            teller.bins(both["laboratory"]["bins"], f"{deals}#deals"),
+        )  # fmt: skip
