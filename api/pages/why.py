@@ -197,6 +197,7 @@ def choice_of(
     managers: Sequence[Mapping[str, Any]],
     everybody: People,
 ) -> Choice:
+    """Of the teams and managers that there are; from /v1/teams and /v1/managers."""
     reach = MATRIX[Task.SEE][visit.grant.role]
     team = visit.asked.get("team_id")
     if reach is Reach.OWN:

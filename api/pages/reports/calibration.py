@@ -16,6 +16,7 @@ from api.pages.people import People
 from api.pages.reports.drawn import Dot, reliability
 from api.pages.sheets import Column
 from api.pages.visit import Visit, VisitDep
+from api.pages.why import Choice, choice_of
 
 router = APIRouter(route_class=Page, include_in_schema=False)
 
@@ -31,14 +32,13 @@ SHOWN = 40
 
 @router.get(ADDRESS)
 async def calibration(visit: VisitDep) -> Response:
-    answer, people, teams, blocks = await _found(visit)
+    answer, choice, blocks = await _found(visit)
     return show(
         visit,
         "report_calibration.html",
         answer=answer,
         as_of=date.fromisoformat(answer["as_of"]),
-        people=people,
-        teams=teams,
+        choice=choice,
         blocks=blocks,
         charts=diagrams(visit, answer["bins"]),
         unsaid=UNSAID,
@@ -50,7 +50,7 @@ async def calibration(visit: VisitDep) -> Response:
 @router.get(f"{ADDRESS}/{{file}}")
 async def taken_along(file: str, visit: VisitDep) -> Response:
     """One of the tables, as `bins.excel.csv`."""
-    answer, _, _, blocks = await _found(visit, whole=True)
+    answer, _, blocks = await _found(visit, whole=True)
     return block_file(visit, file, blocks, "calibration", answer, "%")
 
 
@@ -58,7 +58,7 @@ def asked_of(visit: Visit, names: Sequence[str]) -> dict[str, str]:
     return {name: visit.asked[name] for name in names if visit.asked.get(name)}
 
 
-Found = tuple[Mapping[str, Any], People, Sequence[Mapping[str, Any]], Sequence[Block]]
+Found = tuple[Mapping[str, Any], Choice, Sequence[Block]]
 
 
 async def _found(visit: Visit, *, whole: bool = False) -> Found:
@@ -75,7 +75,8 @@ async def _found(visit: Visit, *, whole: bool = False) -> Found:
     people = People.of(managers["managers"])
     titles = {one["code"]: one["title"][visit.language] for one in kinds["action_types"]}
     teller = Teller(visit, people, {}, titles, "%")
-    return answer, people, teams["teams"], teller.blocks(answer, deals)
+    choice = choice_of(visit, teams["teams"], managers["managers"], people)
+    return answer, choice, teller.blocks(answer, deals)
 
 
 async def _deals(

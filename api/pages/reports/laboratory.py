@@ -19,6 +19,7 @@ from api.pages.reports.calibration import Chances, asked_of, diagrams
 from api.pages.reports.drawn import Move, dumbbells
 from api.pages.sheets import Column
 from api.pages.visit import Visit, VisitDep
+from api.pages.why import choice_of
 from domain.access import Task
 
 router = APIRouter(route_class=Page, include_in_schema=False)
@@ -64,8 +65,7 @@ async def laboratory(visit: VisitDep) -> Response:
         "report_laboratory.html",
         answer=answer,
         as_of=answer["as_of"] if answer else visit.asked.get("as_of") or visit.today,
-        people=people,
-        teams=teams["teams"],
+        choice=choice_of(visit, teams["teams"], managers["managers"], people),
         types=[one for one in types if one["weights"]],
         by_code={one["code"]: one for one in types},
         chosen=_chosen(visit),
