@@ -427,6 +427,9 @@ def _hold_kept(cursor, point: Point, start: int, horizon: Horizon, found: list[O
     kept = Outcomes()
     between = Point(point.as_of, point.known_at, (start + point.position) // 2)
     kept.at(cursor, between, horizon)
+    told = kept.calibration(cursor, point, horizon, (), None)
+    assert told == calibration_of(kept.at(cursor, point, horizon), (), None)
+    assert kept.calibration(cursor, point, horizon, (), None) is told
     own = {one.deal_id for one in found}
     again = [one for one in kept.at(cursor, point, horizon) if one.deal_id in own]
     assert [one._replace(known=0) for one in again] == [one._replace(known=0) for one in found]

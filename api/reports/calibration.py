@@ -28,7 +28,6 @@ from projections.reports.calibration import (
     Kind,
     Outcome,
     Scored,
-    calibration_of,
 )
 from projections.reports.scores import Interval, Score, Share, wilson
 
@@ -191,10 +190,13 @@ def calibration(question: Annotated[CalibrationQuestion, Query()], asking: Askin
     with asking.desk() as at:
         point = at.point(question.as_of, question.knowledge)
         who = counted(at, point, question.manager_id, question.team_id)
-        outcomes = outcomes_at(at, point, question)
-        kinds = [*at.directory(point).catalogue.types]
+        kinds = tuple(at.directory(point).catalogue.types)
+        horizon = _horizon(at, question)
+        found = at.read(
+            point.position,
+            lambda cursor: asking.service.outcomes.calibration(cursor, point, horizon, kinds, who),
+        )
         called = names(at.cursor)
-    found = calibration_of(outcomes, kinds, who)
     return answer(_answer(point, question, found, called))
 
 
@@ -239,9 +241,13 @@ def _case(one: Outcome, about: About) -> CalibratedDealOut:
 
 def outcomes_at(at: Desk, point: Point, question: CalibrationQuestion) -> list[Outcome]:
     """Everybody's."""
-    service = at.service
-    horizon = Horizon(question.horizon_months, question.as_known, service.settings.zone)
-    return at.read(point.position, lambda cursor: service.outcomes.at(cursor, point, horizon))
+    outcomes, horizon = at.service.outcomes, _horizon(at, question)
+    return at.read(point.position, lambda cursor: outcomes.at(cursor, point, horizon))
+
+
+def _horizon(at: Desk, question: CalibrationQuestion) -> Horizon:
+    zone = at.service.settings.zone
+    return Horizon(question.horizon_months, question.as_known, zone)
 
 
 def _answer(

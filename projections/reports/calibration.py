@@ -57,6 +57,7 @@ MOST_BINS = 10
 CLOSED = (Status.WON, Status.LOST)
 KEPT = 6
 """Days and horizons whose outcomes are kept."""
+KEPT_ANSWERS = 100
 FAR = 5_000
 """So many events at most are caught up; behind more of them it is quicker to begin anew."""
 
@@ -290,11 +291,12 @@ WHERE notification_id > %s AND notification_id <= %s AND NOT of_the_directory
 
 class Outcomes:
     """What was found is kept, and only deals of which something was learnt since are looked at
-    again. One for a process; safe for threads.
+    again; so is what it comes to at a point. One for a process; safe for threads.
     """
 
     def __init__(self) -> None:
         self._lock = Lock()
+        self._told: OrderedDict[object, Calibration] = OrderedDict()
         self._kept: OrderedDict[object, tuple[int, Mapping[DealId, Outcome]]] = OrderedDict()
 
     def at(self, cursor: Cursor[Any], point: Point, horizon: Horizon) -> list[Outcome]:
@@ -317,6 +319,27 @@ class Outcomes:
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
         return sorted(found.values(), key=lambda one: one.position)
+
+    def calibration(
+        self,
+        cursor: Cursor[Any],
+        point: Point,
+        horizon: Horizon,
+        kinds: tuple[ActionTypeCode, ...],
+        managers: Collection[ManagerId] | None,
+    ) -> "Calibration":
+        """As `calibration_of`."""
+        whose = None if managers is None else frozenset(managers)
+        key = point.as_of, point.position, horizon, kinds, whose
+        with self._lock:
+            told = self._told.get(key)
+        if told is None:
+            told = calibration_of(self.at(cursor, point, horizon), kinds, whose)
+            with self._lock:
+                self._told[key] = told
+                while len(self._told) > KEPT_ANSWERS:
+                    self._told.popitem(last=False)
+        return told
 
 
 # ---------------------------------------------------------------------------- what it comes to
