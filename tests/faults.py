@@ -3080,7 +3080,7 @@ FAULTS = (
         "projections/reports/laboratory.py",
         "    if alternative.without_manager is not None:\n        members",
         "    if False:\n        members",
-        _LABORATORY,
+        "test_laboratory.py::test_one_tries_with_those_whom_one_may_see",
     ),
     Fault(
         "laboratory: what was interrupted is told as whole",
