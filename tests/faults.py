@@ -48,20 +48,8 @@ _MEMORY = (
     "test_memory.py"
     "::test_whatever_is_recorded_between_two_questions_memory_answers_as_the_definition"
 )
-_ALL_OUTCOMES = "test_forecast.py::test_a_sum_of_up_to_15_deals_is_that_of_all_their_outcomes"
-_PLAIN_COUNT = "test_forecast.py::test_records_are_what_a_plain_count_finds"
-_DEALS_STAND = "test_reports_forecast.py::test_deals_stand_as_their_folded_events_say"
 _INTEGRITY = "test_integrity.py::test_each_block_is_what_the_events_alone_come_to"
-_ACTIVITY = "test_activity.py::test_the_ledger_and_the_log_say_what_the_folded_deals_do"
-_OF_A_TEAM = "test_activity.py::test_a_head_is_told_nothing_of_a_time_in_another_team"
-_ATTAINED = "test_targets.py::test_what_was_reached_is_told_beside_what_was_expected"
-_CONCERNED = "test_targets.py::test_targets_are_told_to_those_whom_they_concern"
-_OVER = "test_targets.py::test_what_is_over_is_promised_no_more"
-_SAME_TARGET = "test_targets.py::test_one_of_the_same_takes_the_place_of_the_earlier_one"
 _TOLD_UNUSUAL = "test_integrity.py::test_the_blocks_say_who_when_and_where"
-_STOOD = "test_calibration.py::test_the_ledger_tells_how_deals_stood_as_the_fold_does"
-_LABORATORY = "test_laboratory.py::test_the_books_and_what_changes_are_every_deal_folded_anew"
-_STANDSTILL = "test_reports_standstill.py::test_each_report_is_its_definition_at_any_point"
 _AT_ONCE = "test_memory.py::test_what_is_in_memory_with_all_that_was_recorded_is_told_at_once"
 _PARTS = "test_memory.py::test_rows_told_in_parts_are_the_rows_told_at_once"
 _WRITTEN = "test_api.py::test_portfolios_go_out_as_their_shape_would_be_written"
@@ -91,6 +79,18 @@ _READ_IN_TWO_WAYS = "test_audit_bundle.py::test_what_can_be_read_in_two_ways_is_
 _REFOLDED = (
     "test_audit_verifier.py::test_every_figure_of_a_portfolio_follows_as_the_service_answers"
 )
+_ACTIVITY = "test_activity.py::test_the_ledger_and_the_log_say_what_the_folded_deals_do"
+_OF_A_TEAM = "test_activity.py::test_a_head_is_told_nothing_of_a_time_in_another_team"
+_ATTAINED = "test_targets.py::test_what_was_reached_is_told_beside_what_was_expected"
+_CONCERNED = "test_targets.py::test_targets_are_told_to_those_whom_they_concern"
+_OVER = "test_targets.py::test_what_is_over_is_promised_no_more"
+_SAME_TARGET = "test_targets.py::test_one_of_the_same_takes_the_place_of_the_earlier_one"
+_STANDSTILL = "test_reports_standstill.py::test_each_report_is_its_definition_at_any_point"
+_ALL_OUTCOMES = "test_forecast.py::test_a_sum_of_up_to_15_deals_is_that_of_all_their_outcomes"
+_PLAIN_COUNT = "test_forecast.py::test_records_are_what_a_plain_count_finds"
+_DEALS_STAND = "test_reports_forecast.py::test_deals_stand_as_their_folded_events_say"
+_STOOD = "test_calibration.py::test_the_ledger_tells_how_deals_stood_as_the_fold_does"
+_LABORATORY = "test_laboratory.py::test_the_books_and_what_changes_are_every_deal_folded_anew"
 
 FAULTS = (
     # ------------------------------------------------------------------ the rules of a deal
@@ -2666,196 +2666,6 @@ FAULTS = (
         "newest.size > size",
         "test_audit_bundle.py::test_the_service_itself_names_what_is_not_as_the_tree_has_it",
     ),
-    # ------------------------------------------------------------------ forecast
-    Fault(
-        "forecast: the chance of losing is that of winning",
-        "projections/reports/distribution.py",
-        "np.append(weights * (1.0 - chance), weights * chance)",
-        "np.append(weights * chance, weights * (1.0 - chance))",
-        _ALL_OUTCOMES,
-    ),
-    Fault(
-        "forecast: the target itself does not reach it",
-        "projections/reports/distribution.py",
-        "self.chances[self.amounts >= amount]",
-        "self.chances[self.amounts > amount]",
-        _ALL_OUTCOMES,
-    ),
-    Fault(
-        "forecast: values are cut to the grid",
-        "projections/reports/distribution.py",
-        "(2 * value + unit) // (2 * unit)",
-        "value // unit",
-        "test_forecast.py::test_many_deals_are_rounded_to_a_grid_and_no_further",
-    ),
-    Fault(
-        "forecast: a shared market makes luck larger",
-        "projections/reports/distribution.py",
-        "len(worth))) * (1.0 - shared) ** 0.5",
-        "len(worth)))",
-        "test_forecast.py::test_a_shared_market_keeps_each_chance_and_widens_the_sum",
-    ),
-    Fault(
-        "forecast: each deal has a market of its own",
-        "projections/reports/distribution.py",
-        "standard_normal((AT_ONCE, 1)) * shared",
-        "standard_normal((AT_ONCE, len(worth))) * shared",
-        "test_forecast.py::test_a_shared_market_keeps_each_chance_and_widens_the_sum",
-    ),
-    Fault(
-        "forecast: the score does not square",
-        "projections/reports/distribution.py",
-        "(reached - (edges[:-1] >= happened)) ** 2",
-        "abs(reached - (edges[:-1] >= happened))",
-        "test_forecast.py::test_scores_are_what_their_definitions_say",
-    ),
-    Fault(
-        "forecast: who ends today is not at risk",
-        "projections/reports/incidence.py",
-        'np.sort(exit_), times, "left"',
-        'np.sort(exit_), times, "right"',
-        "test_forecast.py::test_survival_is_the_published_one",
-    ),
-    Fault(
-        "forecast: who comes late was at risk before",
-        "projections/reports/incidence.py",
-        'np.searchsorted(np.sort(entry), times, "left")',
-        "len(entry)",
-        "test_forecast.py::test_late_entries_are_at_risk_from_then_on",
-    ),
-    Fault(
-        "forecast: incidence after the survival of the day",
-        "projections/reports/incidence.py",
-        "np.concatenate(([1.0], survival[:-1]))[: len(times)]",
-        "survival",
-        "test_forecast.py::test_incidence_is_that_of_another_library",
-    ),
-    Fault(
-        "forecast: what was undone by a reopening is an end",
-        "projections/reports/outcomes.py",
-        "last = status[lasts]",
-        "last = np.maximum.reduceat(status, standings.firsts)",
-        _PLAIN_COUNT,
-    ),
-    Fault(
-        "forecast: given up a day early",
-        "projections/reports/outcomes.py",
-        "standings.next_day > standings.day + SILENT",
-        "standings.next_day >= standings.day + SILENT",
-        _PLAIN_COUNT,
-    ),
-    Fault(
-        "forecast: all the past is looked at",
-        "projections/reports/outcomes.py",
-        "day_of(standings.last_day))[-MONTHS:]",
-        "day_of(standings.last_day))",
-        "test_forecast.py::test_of_what_was_longer_ago_than_some_years_nothing_is_learnt",
-    ),
-    Fault(
-        "forecast: the silent are looked at, too",
-        "projections/reports/outcomes.py",
-        "some[~is_given_up(standings, some, day)]",
-        "some",
-        _PLAIN_COUNT,
-    ),
-    Fault(
-        "forecast: the suspended are in the band of their progress",
-        "projections/reports/outcomes.py",
-        "standings.status[rows] == SUSPENDED, _SUSPENDED, bands",
-        "standings.status[rows] == LOST, _SUSPENDED, bands",
-        _PLAIN_COUNT,
-    ),
-    Fault(
-        "forecast: whoever is looked at often counts as often",
-        "projections/reports/outcomes.py",
-        "float(times.sum() ** 2 / (times**2).sum())",
-        "float(times.sum())",
-        "test_forecast.py::test_intervals_hold_the_true_chances_as_often_as_they_say",
-    ),
-    Fault(
-        "forecast: a band stands alone",
-        "projections/reports/outcomes.py",
-        "won = STRENGTH * self.rate + number * part",
-        "won = STRENGTH * 0.5 + number * part",
-        "test_forecast.py::test_a_band_is_drawn_towards_the_company_by_the_weight_of_some_deals",
-    ),
-    Fault(
-        "forecast: what is past may still come",
-        "projections/reports/chances.py",
-        "slips.behind(today - expected)",
-        "slips",
-        "test_forecast.py::test_slips_of_earlier_closes_say_when",
-    ),
-    Fault(
-        "forecast: the silent have a chance",
-        "projections/reports/chances.py",
-        "basis, timing, win = Basis.GIVEN_UP, Timing.NONE, 0.0",
-        "basis, timing, win = Basis.GIVEN_UP, Timing.NONE, progress / WHOLE",
-        "test_forecast.py::test_the_suspended_are_a_band_and_the_silent_have_no_chance",
-    ),
-    Fault(
-        "forecast: contracts are as high as checks",
-        "projections/reports/chances.py",
-        "sum(map(self.contract_of, latest)), checks",
-        "checks, checks",
-        "test_forecast.py::test_with_history_the_chance_is_that_of_the_band_and_comes_when_others_did",
-    ),
-    Fault(
-        "forecast: what was learnt later is known",
-        "projections/reports/standings.py",
-        "(day <= last) & (at <= position)",
-        "day <= last",
-        _DEALS_STAND,
-    ),
-    Fault(
-        "forecast: of a day the first knowledge counts",
-        "projections/reports/standings.py",
-        "np.append(np.diff(deal[seen] * _DAYS + day[seen]) != 0, [True])",
-        "np.append([True], np.diff(deal[seen] * _DAYS + day[seen]) != 0)",
-        _DEALS_STAND,
-    ),
-    Fault(
-        "forecast: the day itself is to come",
-        "projections/reports/standings.py",
-        'deals * _DAYS + day, "right")',
-        'deals * _DAYS + day, "left")',
-        _DEALS_STAND,
-    ),
-    Fault(
-        "forecast: a contract that was undone counts",
-        "projections/reports/contracts.py",
-        "for at, amount in lines if at <= position)",
-        "for at, amount in lines if at <= position and amount > 0)",
-        "test_reports_forecast.py::test_contracts_are_those_that_were_signed",
-    ),
-    Fault(
-        "forecast: its record knows what came later",
-        "projections/reports/forecast_record.py",
-        "known = sources.at(eve, min(known_then[eve], position))",
-        "known = sources.at(eve, position)",
-        "test_reports_forecast.py::test_a_quarter_of_the_record_is_the_forecast_of_its_eve",
-    ),
-    Fault(
-        "forecast: what was opened later was foreseen",
-        "projections/reports/forecast_record.py",
-        "            foreseen += now.contract_of(deal)",
-        "            others += now.contract_of(deal)",
-        "test_reports_forecast.py::test_what_happened_is_what_the_ledger_has",
-    ),
-    Fault(
-        "forecast: everybody sees everybody's",
-        "api/reports/forecast.py",
-        "who = counted(at, point, question.manager_id, question.team_id)",
-        "who = None",
-        "test_reports_forecast.py::test_everybody_foresees_what_they_may_see",
-    ),
-    Fault(
-        "forecast: the record is everybody's",
-        "api/reports/forecast.py",
-        "whose[span] = counted(at, point, manager, question.team_id, *days)",
-        "whose[span] = None",
-        "test_reports_forecast.py::test_everybody_foresees_what_they_may_see",
-    ),
     # ------------------------------------------------------------------ written unusually
     Fault(
         "unusual: what is not known yet is counted",
@@ -3018,160 +2828,6 @@ FAULTS = (
         "at.team(team, point)",
         "test_integrity.py::test_one_manager_or_team_may_be_asked_about",
     ),
-    # ------------------------------------------------------------------ honest weights
-    Fault(
-        "laboratory: another cap does not bind",
-        "domain/deal.py",
-        "        return self.cap - self.progress\n",
-        "        return WHOLE - self.progress\n",
-        "test_laboratory.py::test_another_cap_binds_as_the_whole_does",
-    ),
-    Fault(
-        "laboratory: a later change of weight counts beside the other weight",
-        "projections/reports/laboratory.py",
-        "    if nominal.is_set:\n        return None\n",
-        "",
-        "test_laboratory.py::test_another_weight_stands_whatever_was_made_of_the_old_one_later",
-    ),
-    Fault(
-        "laboratory: another weight makes a success of a setback",
-        "projections/reports/laboratory.py",
-        "    is_set = weight * sum(own) > 0\n",
-        "    is_set = weight != 0\n",
-        "test_laboratory.py::test_a_setback_weighs_otherwise_and_never_becomes_a_success",
-    ),
-    Fault(
-        "laboratory: who was left out gives their weight to others",
-        "projections/reports/laboratory.py",
-        "    weight = max(1, nominal.weight)",
-        "    weight = max(1, event.weight)",
-        "test_laboratory.py::test_without_a_manager_others_keep_what_they_did_together",
-    ),
-    Fault(
-        "laboratory: what is known later is folded, too",
-        "projections/reports/laboratory.py",
-        "    facts = known(events, plan.as_of, plan.position)\n",
-        "    facts = known(events, date.max, plan.position)\n",
-        _LABORATORY,
-    ),
-    Fault(
-        "laboratory: a late entry counts for the past day",
-        "projections/reports/laboratory.py",
-        "        if _came_late(facts, stood):\n",
-        "        if not facts:\n",
-        _LABORATORY,
-    ),
-    Fault(
-        "laboratory: what the books have of a deal is counted beside it",
-        "projections/reports/laboratory.py",
-        "{key: _less(held) for key, held in plan.books.items()}",
-        "{}",
-        _LABORATORY,
-    ),
-    Fault(
-        "laboratory: deals of a type left out are not looked at",
-        "projections/reports/laboratory.py",
-        "    kinds += [] if alternative.without_type is None else [alternative.without_type]\n",
-        "",
-        _LABORATORY,
-    ),
-    Fault(
-        "laboratory: deals of a manager left out are not looked at",
-        "projections/reports/laboratory.py",
-        "    if alternative.without_manager is not None:\n        members",
-        "    if False:\n        members",
-        "test_laboratory.py::test_one_tries_with_those_whom_one_may_see",
-    ),
-    Fault(
-        "laboratory: what was interrupted is told as whole",
-        "projections/reports/refolding.py",
-        "whole=job.done >= job.plan.events",
-        "whole=True",
-        "test_laboratory.py::test_what_nobody_asks_about_any_more_is_given_up",
-    ),
-    Fault(
-        "laboratory: everybody is shown",
-        "api/reports/laboratory.py",
-        "if who is None or one in who",
-        "if who is None or one",
-        "test_laboratory.py::test_one_tries_with_those_whom_one_may_see",
-    ),
-    Fault(
-        "calibration: what was entered behind the day counts",
-        "projections/reports/calibration.py",
-        "    if horizon.as_known is AsKnown.THEN:\n",
-        "    if horizon.as_known is AsKnown.NOW:\n",
-        "test_calibration.py::test_what_was_entered_behind_the_day_does_not_count",
-    ),
-    Fault(
-        "calibration: a deal that was lost by then is a case",
-        "projections/reports/calibration.py",
-        "WHERE status NOT IN ('won', 'lost')\n",
-        "WHERE status NOT IN ('won')\n",
-        _STOOD,
-    ),
-    Fault(
-        "calibration: the outcome is dated from the last event",
-        "projections/reports/calibration.py",
-        "    ORDER BY effective_on LIMIT 1\n",
-        "    ORDER BY effective_on DESC LIMIT 1\n",
-        _STOOD,
-    ),
-    Fault(
-        "calibration: what was withdrawn by then was done",
-        "projections/reports/calibration.py",
-        "WHERE topic IN ('ActionRejected', 'ActionWithdrawn')",
-        "WHERE topic IN ('ActionRejected')",
-        _STOOD,
-    ),
-    Fault(
-        "calibration: deals that have changed since are not looked at again",
-        "projections/reports/calibration.py",
-        "            found |= {one.deal_id: one for one in again}\n",
-        "",
-        _STOOD,
-    ),
-    Fault(
-        "calibration: everybody's deals are counted",
-        "projections/reports/calibration.py",
-        "if managers is None or one.owner in managers",
-        "if managers is None or one.owner",
-        "test_calibration.py::test_one_sees_the_deals_of_whom_one_may_see",
-    ),
-    Fault(
-        "calibration: something is said of too few",
-        "projections/reports/calibration.py",
-        "    if share.cases < FEWEST:\n",
-        "    if share.cases < FEWEST - 1:\n",
-        "test_calibration.py::test_of_too_few_nothing_is_said",
-    ),
-    Fault(
-        "calibration: an interval is too narrow",
-        "projections/reports/scores.py",
-        "z2 / (4 * n * n)",
-        "z2 / (4 * n * n * n)",
-        "test_calibration.py::test_intervals_are_those_of_statsmodels",
-    ),
-    Fault(
-        "calibration: who has most cases is drawn most",
-        "projections/reports/scores.py",
-        "    drawn = chance / (between + chance)\n",
-        "    drawn = between / (between + chance)\n",
-        "test_calibration.py::test_the_fewer_cases_the_nearer_to_all",
-    ),
-    Fault(
-        "calibration: equal progress is parted",
-        "projections/reports/scores.py",
-        "        while 0 < end < count and",
-        "        while 0 < end < 0 and",
-        "test_calibration.py::test_groups_hold_everything_once_and_never_part_what_is_equal",
-    ),
-    Fault(
-        "calibration: a logarithm is of what did not come",
-        "projections/reports/scores.py",
-        "    return bounded if won else 1 - bounded\n",
-        "    return bounded\n",
-        "test_calibration.py::test_scores_are_those_of_scikit_learn",
     Fault(
         "moves: the span before is a day shorter",
         "projections/reports/activity.py",
@@ -3437,6 +3093,7 @@ FAULTS = (
         "if one.position > question.cursor and",
         "if",
         "test_targets.py::test_the_list_of_targets_has_pages",
+    ),
     Fault(
         "months: an action counts where it was withdrawn",
         "projections/reports/months.py",
@@ -3646,5 +3303,350 @@ FAULTS = (
         "        if self.digest_webhook and not self.digest_webhook_secret:\n",
         "        if False:\n",
         "test_digest.py::test_settings_that_would_bring_nothing_or_tell_everybody_are_refused",
+    ),
+    # ------------------------------------------------------------------ forecast
+    Fault(
+        "forecast: the chance of losing is that of winning",
+        "projections/reports/distribution.py",
+        "np.append(weights * (1.0 - chance), weights * chance)",
+        "np.append(weights * chance, weights * (1.0 - chance))",
+        _ALL_OUTCOMES,
+    ),
+    Fault(
+        "forecast: the target itself does not reach it",
+        "projections/reports/distribution.py",
+        "self.chances[self.amounts >= amount]",
+        "self.chances[self.amounts > amount]",
+        _ALL_OUTCOMES,
+    ),
+    Fault(
+        "forecast: values are cut to the grid",
+        "projections/reports/distribution.py",
+        "(2 * value + unit) // (2 * unit)",
+        "value // unit",
+        "test_forecast.py::test_many_deals_are_rounded_to_a_grid_and_no_further",
+    ),
+    Fault(
+        "forecast: a shared market makes luck larger",
+        "projections/reports/distribution.py",
+        "len(worth))) * (1.0 - shared) ** 0.5",
+        "len(worth)))",
+        "test_forecast.py::test_a_shared_market_keeps_each_chance_and_widens_the_sum",
+    ),
+    Fault(
+        "forecast: each deal has a market of its own",
+        "projections/reports/distribution.py",
+        "standard_normal((AT_ONCE, 1)) * shared",
+        "standard_normal((AT_ONCE, len(worth))) * shared",
+        "test_forecast.py::test_a_shared_market_keeps_each_chance_and_widens_the_sum",
+    ),
+    Fault(
+        "forecast: the score does not square",
+        "projections/reports/distribution.py",
+        "(reached - (edges[:-1] >= happened)) ** 2",
+        "abs(reached - (edges[:-1] >= happened))",
+        "test_forecast.py::test_scores_are_what_their_definitions_say",
+    ),
+    Fault(
+        "forecast: who ends today is not at risk",
+        "projections/reports/incidence.py",
+        'np.sort(exit_), times, "left"',
+        'np.sort(exit_), times, "right"',
+        "test_forecast.py::test_survival_is_the_published_one",
+    ),
+    Fault(
+        "forecast: who comes late was at risk before",
+        "projections/reports/incidence.py",
+        'np.searchsorted(np.sort(entry), times, "left")',
+        "len(entry)",
+        "test_forecast.py::test_late_entries_are_at_risk_from_then_on",
+    ),
+    Fault(
+        "forecast: incidence after the survival of the day",
+        "projections/reports/incidence.py",
+        "np.concatenate(([1.0], survival[:-1]))[: len(times)]",
+        "survival",
+        "test_forecast.py::test_incidence_is_that_of_another_library",
+    ),
+    Fault(
+        "forecast: what was undone by a reopening is an end",
+        "projections/reports/outcomes.py",
+        "last = status[lasts]",
+        "last = np.maximum.reduceat(status, standings.firsts)",
+        _PLAIN_COUNT,
+    ),
+    Fault(
+        "forecast: given up a day early",
+        "projections/reports/outcomes.py",
+        "standings.next_day > standings.day + SILENT",
+        "standings.next_day >= standings.day + SILENT",
+        _PLAIN_COUNT,
+    ),
+    Fault(
+        "forecast: all the past is looked at",
+        "projections/reports/outcomes.py",
+        "day_of(standings.last_day))[-MONTHS:]",
+        "day_of(standings.last_day))",
+        "test_forecast.py::test_of_what_was_longer_ago_than_some_years_nothing_is_learnt",
+    ),
+    Fault(
+        "forecast: the silent are looked at, too",
+        "projections/reports/outcomes.py",
+        "some[~is_given_up(standings, some, day)]",
+        "some",
+        _PLAIN_COUNT,
+    ),
+    Fault(
+        "forecast: the suspended are in the band of their progress",
+        "projections/reports/outcomes.py",
+        "standings.status[rows] == SUSPENDED, _SUSPENDED, bands",
+        "standings.status[rows] == LOST, _SUSPENDED, bands",
+        _PLAIN_COUNT,
+    ),
+    Fault(
+        "forecast: whoever is looked at often counts as often",
+        "projections/reports/outcomes.py",
+        "float(times.sum() ** 2 / (times**2).sum())",
+        "float(times.sum())",
+        "test_forecast.py::test_intervals_hold_the_true_chances_as_often_as_they_say",
+    ),
+    Fault(
+        "forecast: a band stands alone",
+        "projections/reports/outcomes.py",
+        "won = STRENGTH * self.rate + number * part",
+        "won = STRENGTH * 0.5 + number * part",
+        "test_forecast.py::test_a_band_is_drawn_towards_the_company_by_the_weight_of_some_deals",
+    ),
+    Fault(
+        "forecast: what is past may still come",
+        "projections/reports/chances.py",
+        "slips.behind(today - expected)",
+        "slips",
+        "test_forecast.py::test_slips_of_earlier_closes_say_when",
+    ),
+    Fault(
+        "forecast: the silent have a chance",
+        "projections/reports/chances.py",
+        "basis, timing, win = Basis.GIVEN_UP, Timing.NONE, 0.0",
+        "basis, timing, win = Basis.GIVEN_UP, Timing.NONE, progress / WHOLE",
+        "test_forecast.py::test_the_suspended_are_a_band_and_the_silent_have_no_chance",
+    ),
+    Fault(
+        "forecast: contracts are as high as checks",
+        "projections/reports/chances.py",
+        "sum(map(self.contract_of, latest)), checks",
+        "checks, checks",
+        "test_forecast.py::test_with_history_the_chance_is_that_of_the_band_and_comes_when_others_did",
+    ),
+    Fault(
+        "forecast: what was learnt later is known",
+        "projections/reports/standings.py",
+        "(day <= last) & (at <= position)",
+        "day <= last",
+        _DEALS_STAND,
+    ),
+    Fault(
+        "forecast: of a day the first knowledge counts",
+        "projections/reports/standings.py",
+        "np.append(np.diff(deal[seen] * _DAYS + day[seen]) != 0, [True])",
+        "np.append([True], np.diff(deal[seen] * _DAYS + day[seen]) != 0)",
+        _DEALS_STAND,
+    ),
+    Fault(
+        "forecast: the day itself is to come",
+        "projections/reports/standings.py",
+        'deals * _DAYS + day, "right")',
+        'deals * _DAYS + day, "left")',
+        _DEALS_STAND,
+    ),
+    Fault(
+        "forecast: a contract that was undone counts",
+        "projections/reports/contracts.py",
+        "for at, amount in lines if at <= position)",
+        "for at, amount in lines if at <= position and amount > 0)",
+        "test_reports_forecast.py::test_contracts_are_those_that_were_signed",
+    ),
+    Fault(
+        "forecast: its record knows what came later",
+        "projections/reports/forecast_record.py",
+        "known = sources.at(eve, min(known_then[eve], position))",
+        "known = sources.at(eve, position)",
+        "test_reports_forecast.py::test_a_quarter_of_the_record_is_the_forecast_of_its_eve",
+    ),
+    Fault(
+        "forecast: what was opened later was foreseen",
+        "projections/reports/forecast_record.py",
+        "            foreseen += now.contract_of(deal)",
+        "            others += now.contract_of(deal)",
+        "test_reports_forecast.py::test_what_happened_is_what_the_ledger_has",
+    ),
+    Fault(
+        "forecast: everybody sees everybody's",
+        "api/reports/forecast.py",
+        "who = counted(at, point, question.manager_id, question.team_id)",
+        "who = None",
+        "test_reports_forecast.py::test_everybody_foresees_what_they_may_see",
+    ),
+    Fault(
+        "forecast: the record is everybody's",
+        "api/reports/forecast.py",
+        "whose[span] = counted(at, point, manager, question.team_id, *days)",
+        "whose[span] = None",
+        "test_reports_forecast.py::test_everybody_foresees_what_they_may_see",
+    ),
+    # ------------------------------------------------------------------ honest weights
+    Fault(
+        "laboratory: another cap does not bind",
+        "domain/deal.py",
+        "        return self.cap - self.progress\n",
+        "        return WHOLE - self.progress\n",
+        "test_laboratory.py::test_another_cap_binds_as_the_whole_does",
+    ),
+    Fault(
+        "laboratory: a later change of weight counts beside the other weight",
+        "projections/reports/laboratory.py",
+        "    if nominal.is_set:\n        return None\n",
+        "",
+        "test_laboratory.py::test_another_weight_stands_whatever_was_made_of_the_old_one_later",
+    ),
+    Fault(
+        "laboratory: another weight makes a success of a setback",
+        "projections/reports/laboratory.py",
+        "    is_set = weight * sum(own) > 0\n",
+        "    is_set = weight != 0\n",
+        "test_laboratory.py::test_a_setback_weighs_otherwise_and_never_becomes_a_success",
+    ),
+    Fault(
+        "laboratory: who was left out gives their weight to others",
+        "projections/reports/laboratory.py",
+        "    weight = max(1, nominal.weight)",
+        "    weight = max(1, event.weight)",
+        "test_laboratory.py::test_without_a_manager_others_keep_what_they_did_together",
+    ),
+    Fault(
+        "laboratory: what is known later is folded, too",
+        "projections/reports/laboratory.py",
+        "    facts = known(events, plan.as_of, plan.position)\n",
+        "    facts = known(events, date.max, plan.position)\n",
+        _LABORATORY,
+    ),
+    Fault(
+        "laboratory: a late entry counts for the past day",
+        "projections/reports/laboratory.py",
+        "        if _came_late(facts, stood):\n",
+        "        if not facts:\n",
+        _LABORATORY,
+    ),
+    Fault(
+        "laboratory: what the books have of a deal is counted beside it",
+        "projections/reports/laboratory.py",
+        "{key: _less(held) for key, held in plan.books.items()}",
+        "{}",
+        _LABORATORY,
+    ),
+    Fault(
+        "laboratory: deals of a type left out are not looked at",
+        "projections/reports/laboratory.py",
+        "    kinds += [] if alternative.without_type is None else [alternative.without_type]\n",
+        "",
+        _LABORATORY,
+    ),
+    Fault(
+        "laboratory: deals of a manager left out are not looked at",
+        "projections/reports/laboratory.py",
+        "    if alternative.without_manager is not None:\n        members",
+        "    if False:\n        members",
+        "test_laboratory.py::test_one_tries_with_those_whom_one_may_see",
+    ),
+    Fault(
+        "laboratory: what was interrupted is told as whole",
+        "projections/reports/refolding.py",
+        "whole=job.done >= job.plan.events",
+        "whole=True",
+        "test_laboratory.py::test_what_nobody_asks_about_any_more_is_given_up",
+    ),
+    Fault(
+        "laboratory: everybody is shown",
+        "api/reports/laboratory.py",
+        "if who is None or one in who",
+        "if who is None or one",
+        "test_laboratory.py::test_one_tries_with_those_whom_one_may_see",
+    ),
+    Fault(
+        "calibration: what was entered behind the day counts",
+        "projections/reports/calibration.py",
+        "    if horizon.as_known is AsKnown.THEN:\n",
+        "    if horizon.as_known is AsKnown.NOW:\n",
+        "test_calibration.py::test_what_was_entered_behind_the_day_does_not_count",
+    ),
+    Fault(
+        "calibration: a deal that was lost by then is a case",
+        "projections/reports/calibration.py",
+        "WHERE status NOT IN ('won', 'lost')\n",
+        "WHERE status NOT IN ('won')\n",
+        _STOOD,
+    ),
+    Fault(
+        "calibration: the outcome is dated from the last event",
+        "projections/reports/calibration.py",
+        "    ORDER BY effective_on LIMIT 1\n",
+        "    ORDER BY effective_on DESC LIMIT 1\n",
+        _STOOD,
+    ),
+    Fault(
+        "calibration: what was withdrawn by then was done",
+        "projections/reports/calibration.py",
+        "WHERE topic IN ('ActionRejected', 'ActionWithdrawn')",
+        "WHERE topic IN ('ActionRejected')",
+        _STOOD,
+    ),
+    Fault(
+        "calibration: deals that have changed since are not looked at again",
+        "projections/reports/calibration.py",
+        "            found |= {one.deal_id: one for one in again}\n",
+        "",
+        _STOOD,
+    ),
+    Fault(
+        "calibration: everybody's deals are counted",
+        "projections/reports/calibration.py",
+        "if managers is None or one.owner in managers",
+        "if managers is None or one.owner",
+        "test_calibration.py::test_one_sees_the_deals_of_whom_one_may_see",
+    ),
+    Fault(
+        "calibration: something is said of too few",
+        "projections/reports/calibration.py",
+        "    if share.cases < FEWEST:\n",
+        "    if share.cases < FEWEST - 1:\n",
+        "test_calibration.py::test_of_too_few_nothing_is_said",
+    ),
+    Fault(
+        "calibration: an interval is too narrow",
+        "projections/reports/scores.py",
+        "z2 / (4 * n * n)",
+        "z2 / (4 * n * n * n)",
+        "test_calibration.py::test_intervals_are_those_of_statsmodels",
+    ),
+    Fault(
+        "calibration: who has most cases is drawn most",
+        "projections/reports/scores.py",
+        "    drawn = chance / (between + chance)\n",
+        "    drawn = between / (between + chance)\n",
+        "test_calibration.py::test_the_fewer_cases_the_nearer_to_all",
+    ),
+    Fault(
+        "calibration: equal progress is parted",
+        "projections/reports/scores.py",
+        "        while 0 < end < count and",
+        "        while 0 < end < 0 and",
+        "test_calibration.py::test_groups_hold_everything_once_and_never_part_what_is_equal",
+    ),
+    Fault(
+        "calibration: a logarithm is of what did not come",
+        "projections/reports/scores.py",
+        "    return bounded if won else 1 - bounded\n",
+        "    return bounded\n",
+        "test_calibration.py::test_scores_are_those_of_scikit_learn",
     ),
 )
