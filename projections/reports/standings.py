@@ -35,7 +35,7 @@ SELECT string_agg(int4send(deal), ''), string_agg(int4send(effective_on - date '
            array_position(ARRAY['open', 'suspended', 'won', 'lost'], status) - 1), '')
 FROM ledger.deal_states WHERE effective_on <= %(as_of)s AND position <= %(position)s
 """
-"""One row, each column of it all numbers of one kind, one behind the other: a hundred times as
+"""One row, each column of it all numbers of one kind, one behind the other: several times as
 fast to read as rows are.
 """
 _KINDS = (">i4", ">i4", ">i4", ">i4", ">i8", ">i4", ">i4", ">i4")
