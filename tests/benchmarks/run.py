@@ -415,6 +415,12 @@ REPORTS: tuple[tuple[str, str], ...] = (
     ("who moved in a month", "/v1/reports/activity?from=2025-06-01&as_of=2025-06-30"),
     ("who moved in a quarter", "/v1/reports/activity?from=2025-04-01&as_of=2025-06-30"),
     ("who moved in a month long ago", "/v1/reports/activity?from=2018-06-01&as_of=2018-06-30"),
+    ("months of a year", "/v1/reports/months?from=2024-07-01&to=2025-06-30&as_of=2025-06-30"),
+    ("stalled deals", "/v1/reports/stalled?as_of=2025-06-30"),
+    ("concentration", "/v1/reports/concentration?as_of=2025-06-30"),
+    ("a week", "/v1/reports/digest?week=2025-06-18&as_of=2025-06-30"),
+    ("forecast", "/v1/reports/forecast?as_of=2025-06-30"),
+    ("calibration", "/v1/reports/calibration?as_of=2025-06-30"),
 )
 """What each asks, and its address; a position is added."""
 
