@@ -12,6 +12,7 @@ from api.answers import PAGED, QUESTION_REFUSALS, Asked, Figure, Out, Uuid, answ
 from api.asking import AskingDep, Desk, PageQuestion, PointQuestion, page_of
 from api.inputs import Id
 from api.portfolios import counted
+from api.reports.kept import kept
 from api.routes import v1_router
 from domain.values import ManagerId, decimal_text
 from projections.directory import names
@@ -191,13 +192,17 @@ def calibration(question: Annotated[CalibrationQuestion, Query()], asking: Askin
         point = at.point(question.as_of, question.knowledge)
         who = counted(at, point, question.manager_id, question.team_id)
         kinds = tuple(at.directory(point).catalogue.types)
-        horizon = _horizon(at, question)
-        found = at.read(
-            point.position,
-            lambda cursor: asking.service.outcomes.calibration(cursor, point, horizon, kinds, who),
-        )
+        horizon, outcomes = _horizon(at, question), asking.service.outcomes
         called = names(at.cursor)
-    return answer(_answer(point, question, found, called))
+
+        def told() -> CalibrationAnswer:
+            found = at.read(
+                point.position,
+                lambda cursor: outcomes.calibration(cursor, point, horizon, kinds, who),
+            )
+            return _answer(point, question, found, called)
+
+        return kept(at, point, ("calibration", question, frozenset(called.items())), told)
 
 
 @router.get(

@@ -1,20 +1,23 @@
 """Concentration: on how few deals the portfolios stand, and what remains without the largest."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Query, Response
 from pydantic import Field
 
-from api.answers import QUESTION_REFUSALS, Asked, Figure, Out, Uuid, answer, asked
-from api.asking import AskingDep, PointQuestion
+from api.answers import QUESTION_REFUSALS, Asked, Figure, Out, Uuid, asked
+from api.asking import AskingDep, Desk, PointQuestion
 from api.inputs import Currency, Id, Limit
 from api.portfolios import counted
+from api.reports.kept import kept
 from api.routes import v1_router
-from domain.values import decimal_text, value_text
+from domain.values import ManagerId, decimal_text, value_text
 from projections.directory import names
 from projections.integrity import About, deals_called
+from projections.point import Point
 from projections.reports.concentration import (
     TOPS,
     Concentration,
@@ -88,31 +91,39 @@ def concentration(
     """
     with asking.desk() as at:
         point = at.point(question.as_of, question.knowledge)
-        currency = at.currency(question.currency)
         who = counted(at, point, question.manager_id, question.team_id)
-        held = at.read(
-            point.position,
-            lambda cursor: active_from_ledger(cursor, point.as_of, point.position, currency, who),
-        )
-        whole = company_of(held)
-        own = {manager: Concentration.of(deals) for manager, deals in held.items()}
-        most = question.limit
-        shown = {deal for one in (whole, *own.values()) for deal, _ in one.deals[:most]}
-        about = deals_called(at.cursor, shown)
         called = names(at.cursor)
+        told = partial(_answer, at, point, question, who, called)
+        return kept(at, point, ("concentration", question, frozenset(called.items())), told)
+
+
+def _answer(
+    at: Desk,
+    point: Point,
+    question: ConcentrationQuestion,
+    who: Collection[ManagerId] | None,
+    called: Mapping[ManagerId, str],
+) -> ConcentrationAnswer:
+    currency, most = at.currency(question.currency), question.limit
+    held = at.read(
+        point.position,
+        lambda cursor: active_from_ledger(cursor, point.as_of, point.position, currency, who),
+    )
+    whole = company_of(held)
+    own = {manager: Concentration.of(deals) for manager, deals in held.items()}
+    shown = {deal for one in (whole, *own.values()) for deal, _ in one.deals[:most]}
+    about = deals_called(at.cursor, shown)
     managers = sorted(own.items(), key=lambda one: (-one[1].total, one[0]))
-    return answer(
-        ConcentrationAnswer(
-            **asked(point),
-            currency=currency,
-            total=ConcentrationOut(**_told(whole, about, most)),
-            managers=[
-                ManagerConcentration(
-                    manager_id=manager, name=called.get(manager), **_told(one, about, most)
-                )
-                for manager, one in managers
-            ],
-        )
+    return ConcentrationAnswer(
+        **asked(point),
+        currency=currency,
+        total=ConcentrationOut(**_told(whole, about, most)),
+        managers=[
+            ManagerConcentration(
+                manager_id=manager, name=called.get(manager), **_told(one, about, most)
+            )
+            for manager, one in managers
+        ],
     )
 
 

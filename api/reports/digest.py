@@ -10,10 +10,11 @@ from fastapi import Query, Response
 from psycopg import Cursor
 from pydantic import Field
 
-from api.answers import QUESTION_REFUSALS, Asked, Figure, Moment, Out, Uuid, answer, asked
+from api.answers import QUESTION_REFUSALS, Asked, Figure, Moment, Out, Uuid, asked
 from api.asking import AskingDep, PointQuestion
 from api.inputs import Currency, Day, Id, Limit
 from api.portfolios import counted
+from api.reports.kept import kept
 from api.reports.stalled import FACTOR, MINIMUM_DAYS, StalledDeal, stalled_deal
 from api.routes import v1_router
 from api.service import Service
@@ -163,14 +164,19 @@ def digest(question: Annotated[DigestQuestion, Query()], asking: AskingDep) -> R
         currency = at.currency(question.currency)
         who = counted(at, point, question.manager_id, question.team_id, week.eve)
         recorded = _recorded_in(at.cursor, at.service.clock, week, point)
-        found = at.read(
-            point.position,
-            lambda cursor: digest_from_ledger(
-                cursor, point, week, recorded, currency, who, PACE, question.limit
-            ),
-        )
         teller = _teller(at.service, at.cursor, point, week, currency, question.limit)
-    return answer(teller.answer(found))
+
+        def told() -> DigestAnswer:
+            return teller.answer(
+                at.read(
+                    point.position,
+                    lambda cursor: digest_from_ledger(
+                        cursor, point, week, recorded, currency, who, PACE, question.limit
+                    ),
+                )
+            )
+
+        return kept(at, point, ("digest", question, frozenset(teller.called.items())), told)
 
 
 def company_digest(

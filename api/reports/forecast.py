@@ -16,12 +16,12 @@ from api.answers import (
     DealSummary,
     Figure,
     Out,
-    answer,
     asked,
 )
 from api.asking import AskingDep, Desk, PointQuestion
 from api.inputs import Amount, Currency, Id, Limit, PeriodsAhead, Seed, SharedRisk
 from api.portfolios import counted
+from api.reports.kept import kept
 from api.routes import v1_router
 from domain.values import ManagerId, decimal_text, value_text
 from projections.point import Knowledge, Point
@@ -205,7 +205,8 @@ def forecast(question: Annotated[ForecastQuestion, Query()], asking: AskingDep) 
     with asking.desk_at(question.as_of, question.knowledge) as (at, point):
         who = counted(at, point, question.manager_id, question.team_id)
         found = partial(_foreseen, question, point, at.currency(question.currency), who)
-        return answer(at.read(point.position, found))
+        told = partial(at.read, point.position, found)
+        return kept(at, point, ("forecast", question), told)
 
 
 def _foreseen(
@@ -265,7 +266,8 @@ def record(question: Annotated[WhoseQuestion, Query()], asking: AskingDep) -> Re
         eves = {day_before(first) for first, _ in whose}
         then = {eve: at.point(eve, Knowledge(known_at=eve)).position for eve in eves}
         found = partial(_scored, point, at.currency(question.currency), whose, then)
-        return answer(at.read(point.position, found))
+        told = partial(at.read, point.position, found)
+        return kept(at, point, ("record", question), told)
 
 
 Whose = Mapping[Span, Collection[ManagerId] | None]

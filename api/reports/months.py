@@ -2,15 +2,17 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from datetime import date, timedelta
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Query, Response
 from pydantic import Field
 
-from api.answers import QUESTION_REFUSALS, Asked, Figure, Out, answer, asked
+from api.answers import QUESTION_REFUSALS, Asked, Figure, Out, asked
 from api.asking import AskingDep, Desk, PointQuestion
 from api.inputs import Currency, Day, Id
 from api.portfolios import counted
+from api.reports.kept import kept
 from api.routes import v1_router
 from domain.errors import Invalid
 from domain.periods import Month
@@ -94,28 +96,37 @@ def months(question: Annotated[MonthsQuestion, Query()], asking: AskingDep) -> R
     """
     with asking.desk() as at:
         point = at.point(question.as_of, question.knowledge)
-        first, last = _days_asked(question, point.as_of)
-        currency = at.currency(question.currency)
-        who = dict(_who(at, point, question, first, last))
-        found = at.read(
-            point.position,
-            lambda cursor: months_from_ledger(
-                cursor, first, last, point.as_of, point.position, currency, _ever(who)
-            ),
-        )
-        known = at.directory(point).people.managers
+        days = _days_asked(question, point.as_of)
+        who = dict(_who(at, point, question, *days))
         called = names(at.cursor)
+        told = partial(_answer, at, point, question, days, who, called)
+        return kept(at, point, ("months", question, frozenset(called.items())), told)
+
+
+def _answer(
+    at: Desk,
+    point: Point,
+    question: MonthsQuestion,
+    days: tuple[date, date],
+    who: Mapping[Month, Collection[ManagerId] | None],
+    called: Mapping[ManagerId, str],
+) -> MonthsAnswer:
+    currency = at.currency(question.currency)
+    found = at.read(
+        point.position,
+        lambda cursor: months_from_ledger(
+            cursor, *days, point.as_of, point.position, currency, _ever(who)
+        ),
+    )
+    known = at.directory(point).people.managers
     shown = [one for one in known if any(some is None or one in some for some in who.values())]
-    lines = [_manager(manager, called.get(manager), who, found) for manager in shown]
-    return answer(
-        MonthsAnswer(
-            **asked(point),
-            first_day=first,
-            last_day=last,
-            currency=currency,
-            managers=lines,
-            total=[_month(month, _total(month, some, found)) for month, some in who.items()],
-        )
+    return MonthsAnswer(
+        **asked(point),
+        first_day=days[0],
+        last_day=days[1],
+        currency=currency,
+        managers=[_manager(one, called.get(one), who, found) for one in shown],
+        total=[_month(month, _total(month, some, found)) for month, some in who.items()],
     )
 
 

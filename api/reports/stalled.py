@@ -3,19 +3,22 @@
 from collections.abc import Collection, Mapping
 from datetime import date
 from enum import StrEnum
+from functools import partial
 from typing import Annotated
 
 from fastapi import Query, Response
 from pydantic import Field
 
-from api.answers import QUESTION_REFUSALS, Asked, CheckOut, Figure, Out, Uuid, answer, asked, check
-from api.asking import AskingDep, PointQuestion
+from api.answers import QUESTION_REFUSALS, Asked, CheckOut, Figure, Out, Uuid, asked, check
+from api.asking import AskingDep, Desk, PointQuestion
 from api.inputs import Currency, DaysOfSilence, Id, Limit, TimesTheGap
 from api.portfolios import counted
+from api.reports.kept import kept
 from api.routes import v1_router
 from domain.catalogue import Catalogue
 from domain.values import ManagerId, decimal_text, value_text
 from projections.directory import names
+from projections.point import Point
 from projections.reports.stalled import Next, Pace, Stalled, next_actions, stalled_from_log
 
 router = v1_router(tags=["reports"], responses=QUESTION_REFUSALS)
@@ -129,33 +132,39 @@ def stalled(question: Annotated[StalledQuestion, Query()], asking: AskingDep) ->
     """Open deals with which nothing was done for longer than is usual for them: what is at stake,
     and what could be done next, with the roubles that each action would add.
     """
-    pace = Pace(question.minimum_days, question.factor)
     with asking.desk() as at:
         point = at.point(question.as_of, question.knowledge)
-        currency = at.currency(question.currency)
         who = counted(at, point, question.manager_id, question.team_id)
-        found = at.read(
-            point.position,
-            lambda cursor: stalled_from_log(
-                cursor, point.as_of, point.position, currency, pace, who
-            ),
-        )
-        catalogue = at.directory(point).catalogue
         called = names(at.cursor)
-    return answer(
-        StalledAnswer(
-            **asked(point),
-            minimum_days=pace.minimum_days,
-            factor=pace.factor,
-            currency=currency,
-            number=len(found),
-            active=value_text(sum(one.active for one in found)),
-            claimed=value_text(sum(one.claimed for one in found)),
-            managers=_sums(found, who, called),
-            deals=[
-                stalled_deal(one, catalogue, point.as_of, called) for one in found[: question.limit]
-            ],
-        )
+        told = partial(_answer, at, point, question, who, called)
+        return kept(at, point, ("stalled", question, frozenset(called.items())), told)
+
+
+def _answer(
+    at: Desk,
+    point: Point,
+    question: StalledQuestion,
+    who: Collection[ManagerId] | None,
+    called: Mapping[ManagerId, str],
+) -> StalledAnswer:
+    pace, currency = Pace(question.minimum_days, question.factor), at.currency(question.currency)
+    found = at.read(
+        point.position,
+        lambda cursor: stalled_from_log(cursor, point.as_of, point.position, currency, pace, who),
+    )
+    catalogue = at.directory(point).catalogue
+    return StalledAnswer(
+        **asked(point),
+        minimum_days=pace.minimum_days,
+        factor=pace.factor,
+        currency=currency,
+        number=len(found),
+        active=value_text(sum(one.active for one in found)),
+        claimed=value_text(sum(one.claimed for one in found)),
+        managers=_sums(found, who, called),
+        deals=[
+            stalled_deal(one, catalogue, point.as_of, called) for one in found[: question.limit]
+        ],
     )
 
 
