@@ -69,6 +69,11 @@ _LATIN = {
 }
 
 TEAMS = ("Москва и Центр", "Северо-Запад", "Поволжье и Урал", "Сибирь и Дальний Восток")
+TARGETS = (600, 500, 450, 400)
+"""What each team is to gain in a quarter, in millions of roubles."""
+TARGET_ACTIONS = 20
+"""What the first three managers are to do in it."""
+TARGET_REASON, TARGET_WITHDRAWN = "План на квартал", "Поставлена не той команде"
 
 PEOPLE = (
     Person("Анна Соколова", 0, 38),

@@ -50,15 +50,18 @@ from domain.directory_commands import (
     RetireActionType,
 )
 from domain.errors import Refusal
-from domain.events import Credit
+from domain.events import Credit, TargetSet
 from domain.periods import Month
+from domain.target_commands import SetTarget, WithdrawTarget
 from domain.values import (
     WHOLE,
     ActionId,
     ActionTypeCode,
     DealId,
     ManagerId,
+    Measure,
     Money,
+    TargetId,
     TeamId,
     split,
 )
@@ -178,6 +181,7 @@ class _Story:
             self._at(after, partial(self._move, PEOPLE[person].manager_id, self.teams[team]))
         self._plan_the_catalogue()
         self._plan_the_closings()
+        self._on(_last_working_day(self.today), self._set_targets)
         length = (self.today - self.books.day).days
         for number in range(_DEALS):
             after = 60 * number // 30 if number < 30 else self.rng.random() ** 1.35 * (length - 14)
@@ -222,6 +226,44 @@ class _Story:
                 self._on(day + timedelta(days=4), partial(self.books.say, reopen))
                 self._on(day + timedelta(days=4), partial(self._correct, month))
                 self._on(day + timedelta(days=7), partial(self.books.say, ClosePeriod(month)))
+
+    def _set_targets(self) -> None:
+        """Of this quarter; one is set for the wrong team, and withdrawn."""
+        first = Month(self.today.year, (self.today.month - 1) // 3 * 3 + 1)
+        days = _first_day(first), _month_after(first, 2).last_day
+        for team_id, millions in zip(self.teams, company.TARGETS, strict=True):
+            self._promise(Measure.GAINED, days, team_id=team_id, amount=_millions(millions))
+        for person in PEOPLE[:3]:
+            who, number = person.manager_id, company.TARGET_ACTIONS
+            self._promise(Measure.ACTIONS, days, manager_id=who, number=number)
+        amount = _millions(sum(company.TARGETS))
+        wrong = self._promise(Measure.PORTFOLIO, days, team_id=self.teams[0], amount=amount)
+        self.books.say(WithdrawTarget(wrong, company.TARGET_WITHDRAWN))
+
+    def _promise(
+        self,
+        measure: Measure,
+        days: tuple[date, date],
+        *,
+        manager_id: ManagerId | None = None,
+        team_id: TeamId | None = None,
+        amount: Money | None = None,
+        number: int | None = None,
+    ) -> TargetId:
+        target_id = TargetId(self._uuid())
+        promise = TargetSet(
+            target_id=target_id,
+            measure=measure,
+            first_day=days[0],
+            last_day=days[1],
+            reason=company.TARGET_REASON,
+            manager_id=manager_id,
+            team_id=team_id,
+            amount=amount,
+            number=number,
+        )
+        self.books.say(SetTarget(promise))
+        return target_id
 
     def _correct(self, month: Month) -> None:
         """The action for whose sake the month was reopened."""
@@ -517,6 +559,18 @@ class _Story:
 def _is_working(day: date) -> bool:
     """Neither a weekend nor the New Year holidays."""
     return day.weekday() < 5 and not (day.month == 1 and day.day <= 8)
+
+
+def _last_working_day(today: date) -> date:
+    """Before `today`."""
+    day = today - timedelta(days=1)
+    while not _is_working(day):
+        day -= timedelta(days=1)
+    return day
+
+
+def _millions(roubles: int) -> Money:
+    return Money(amount=roubles * 100_000_000, currency="RUB")
 
 
 def _rounded(hundredths: int) -> int:

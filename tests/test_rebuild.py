@@ -48,8 +48,11 @@ LATER = [
 LATER += _TOLD[6] + _TOLD[7]
 """Of the same deals, in turn, and then of some that are new."""
 PROGRAM = f"""
+import signal
 import sys
 from projections import rebuild, replaying, unfinished
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored by what a shell has behind it
 
 unfinished.PART, replaying.WORTH_A_PROCESS = {SMALL["PART"]}, 1
 replaying._cores = lambda: {SMALL["CORES"]}
