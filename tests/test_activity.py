@@ -385,6 +385,20 @@ def test_a_manager_is_compared_with_nobody_whom_they_may_not_see(here: Company) 
     assert 'value="vera"' not in page
 
 
+def test_what_amended_an_action_counts_in_the_order_of_the_book(here: Company) -> None:
+    """Seldom drawn: the change that holds earlier is recorded later."""
+    deal = here.deal("vera", on="2026-05-04")
+    action = here.act(deal, "vera", "proposal", "2026-05-05")
+    for weight, day in (("6.00", "2026-05-20"), ("4.00", "2026-05-11")):
+        here.director.do(
+            f"/v1/deals/{deal}/actions/{action}/weight-changes",
+            {"weight": weight, "effective_on": day, "reason": "Пересмотр"},
+        )
+    answer = here.director.ask(ACTIVITY, from_="2026-05-01", to="2026-05-31")
+    (vera,) = (one for one in answer["managers"] if one["manager_id"] == "vera")
+    assert vera["now"]["weight"] == "6.00"
+
+
 # ---------------------------------------------------------------------------- what is kept
 
 
