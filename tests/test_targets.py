@@ -233,6 +233,7 @@ def test_a_head_is_told_what_was_reached_in_the_team(cast: Cast) -> None:
     head = cast.here.hire("head", team_id=cast.south)
     assert len(cast.told(head)) == 1
     assert cast.told(head, ACTIVITY) == []
+    assert cast.told(head, ACTIVITY, from_="2026-10-12") == [], "a span in which he is theirs"
 
 
 def test_the_list_of_targets_has_pages(cast: Cast) -> None:
