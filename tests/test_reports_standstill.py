@@ -128,6 +128,7 @@ def test_shares_of_equal_deals_and_of_one() -> None:
     assert (one.top(1), one.herfindahl, one.without_largest) == (10_000, 10_000, 0)
     assert (four.top(1), four.top(3), four.top(5)) == (2_500, 7_500, 10_000)
     assert (four.herfindahl, four.without_largest) == (2_500, 15)
+    assert _portfolio([1, 2]).herfindahl == 5_555
     assert (none.top(1), none.herfindahl, none.without_largest, none.total) == (0, 0, 0, 0)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import islice
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -241,7 +242,7 @@ def test_the_list_of_targets_has_pages(cast: Cast) -> None:
     for number in (5, 6, 7):
         body = {"manager_id": cast.anna, "measure": "actions", "number": number, **WHY, **QUARTER}
         cast.here.director.do("/v1/targets", body | {"last_day": f"2026-12-{number:02}"})
-    pages = [*cast.here.director.pages("/v1/targets", limit=2, cursor=before)]
+    pages = [*islice(cast.here.director.pages("/v1/targets", limit=2, cursor=before), 3)]
     assert [[one["number"] for one in page["targets"]] for page in pages] == [[5, 6], [7]]
 
 
