@@ -61,9 +61,9 @@ class Opening(NamedTuple):
     name: str | None
 
 
-_LEDGER: LiteralString = "to_regnamespace('ledger')::oid, pg_postmaster_start_time()::text"
+LEDGER: LiteralString = "to_regnamespace('ledger')::oid, pg_postmaster_start_time()::text"
 OPENING: LiteralString = f"""
-SELECT {POINT}, {_LEDGER}, person.name
+SELECT {POINT}, {LEDGER}, person.name
 FROM {LAST} LEFT JOIN books.people AS person ON person.person_id = %(manager)s
 """
 """One row for `opening_from`; its parameters are those of `asked_for`, and the manager."""
@@ -91,7 +91,7 @@ def opening(
 
 
 def _is(cursor: Cursor[Any], ledger: tuple[int, str]) -> bool:
-    return cursor.execute(f"SELECT {_LEDGER}").fetchone() == ledger
+    return cursor.execute(f"SELECT {LEDGER}").fetchone() == ledger
 
 
 # ---------------------------------------------------------------------------- what is new

@@ -3,19 +3,18 @@
 from collections import OrderedDict
 from collections.abc import Hashable
 from threading import Lock
-from typing import Any, LiteralString
+from typing import Any
 
 from psycopg import Cursor
 
+from projections.memory import LEDGER
+
 MOST_BYTES = 24 * 2**20
-_LEDGER: LiteralString = """
-SELECT to_regnamespace('ledger')::oid, pg_postmaster_start_time()::text
-"""
 
 
 def ledger_of(cursor: Cursor[Any]) -> Hashable:
     """Which ledger it is; another one after a rebuild, which may have mended something."""
-    return cursor.execute(_LEDGER).fetchone()
+    return cursor.execute(f"SELECT {LEDGER}").fetchone()
 
 
 class Kept:
