@@ -246,6 +246,17 @@ def test_what_is_typed_goes_along_into_the_other_language(
         assert page.input_value("#f-reason") == "", "once"
 
 
+def test_what_a_type_demands_stands_plainly_beside_its_title(
+    browser: Browser, here: Company, people: dict[Role, Person]
+) -> None:
+    with window(browser, here, people[Role.DIRECTOR]) as seen:
+        seen.open("/record")
+        one = seen.page.locator(".opt:has([value=proposal])")
+        title, note = one.locator(".t").bounding_box(), one.locator(".note").bounding_box()
+        assert title and note
+        assert note["height"] <= title["height"], "a line of text, and no box around it"
+
+
 def test_keys_do_no_harm_where_there_is_no_day(
     browser: Browser, here: Company, people: dict[Role, Person]
 ) -> None:

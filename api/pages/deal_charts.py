@@ -200,7 +200,7 @@ def _grid(axis: _Axis, words: Words) -> Iterator[str]:
     yield stroke("now", now, now, 8, 382)
     anchor = "start" if now >= _RIGHT - 1 else "middle"
     yield _text("ax", now + (10 if anchor == "start" else 0), 400, words.last_day, anchor)
-    yield _text("lane", 0, 26, words.progress)
+    yield _text("lane", 0, 10, words.progress)  # above its 100
     yield _text("lane", 0, 188, words.check)
     yield _text("lane", 0, 268, words.events)
 

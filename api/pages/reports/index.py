@@ -39,22 +39,22 @@ REPORTS: tuple[Report, ...] = (
     Report(
         "/reports/digest",
         "The week",
-        "What moved, what was closed, what stands still, what waits and what was entered late",
+        "What moved, what was closed, what stands still, what waits and what was entered late.",
     ),
     Report(
         "/reports/months",
         "Empty months",
-        "By manager and month: deals closed, progress without a closing, or nothing",
+        "By manager and month: deals closed, progress without a closing, or nothing.",
     ),
     Report(
         "/reports/stalled",
         "Stalled deals",
-        "Deals that are silent for longer than usual, what is at stake, and what comes next",
+        "Deals that are silent for longer than usual, what is at stake, and what comes next.",
     ),
     Report(
         "/reports/concentration",
         "Concentration",
-        "On how few deals the portfolios stand, and what remains without the largest",
+        "On how few deals the portfolios stand, and what remains without the largest.",
     ),
     Report(
         "/reports/forecast",
