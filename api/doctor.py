@@ -33,6 +33,13 @@ SELECT (SELECT coalesce(max(notification_id), 0) FROM books.events),
        (SELECT count(*) FROM ledger.deals)
 """
 
+_DIGEST: LiteralString = """
+SELECT week::text, count(*) FILTER (WHERE state = 'sent'), count(*), max(tries) FROM books.digests
+WHERE week = (SELECT max(week) FROM books.digests) AND (state <> 'begun' OR next_at < now())
+GROUP BY week
+"""
+"""Of the last week that was to be brought anywhere; without what is under way."""
+
 
 def examine(conninfo: str, language: Language = "en") -> Iterator[Finding]:
     """Every finding, good ones too, in the order in which they matter."""
@@ -85,6 +92,7 @@ def findings(cursor: Cursor[Any], language: Language = "en") -> Iterator[Finding
     yield _account(cursor, say)
     yield from _storage(cursor, say)
     yield from _log(cursor, say)
+    yield from _digest(cursor, say)
 
 
 def _version(cursor: Cursor[Any], say: Say) -> Finding:
@@ -151,6 +159,15 @@ def _log(cursor: Cursor[Any], say: Say) -> Iterator[Finding]:
     yield Finding(say("log"), say("events", number=last))
     mend = "" if in_ledger == deals else say("rebuild")
     yield Finding(say("ledger"), say("deals", there=in_ledger, deals=deals), mend)
+
+
+def _digest(cursor: Cursor[Any], say: Say) -> Iterator[Finding]:
+    """Only where one was ever to be brought."""
+    if _one(cursor, "SELECT to_regclass('books.digests') IS NULL"):  # of an earlier version
+        return
+    for week, arrived, wanted, tries in cursor.execute(_DIGEST):
+        found = say("brought", week=week, arrived=arrived, wanted=wanted, tries=tries)
+        yield Finding(say("digest"), found, say("see-the-log") if arrived < wanted else "")
 
 
 def _one(cursor: Cursor[Any], statement: LiteralString, values: list[Any] | None = None) -> Any:  # noqa: ANN401 - whatever the one column is

@@ -152,6 +152,11 @@ _WORDS: dict[str, tuple[str, str]] = {
         "up to {arrived} events; {behind} are on the way",
         "до события {arrived}; в пути: {behind}",
     ),
+    "digest": ("weekly digest", "недельная сводка"),
+    "brought": (
+        "of the week from {week}: arrived at {arrived} of {wanted}, tries: {tries}",
+        "за неделю с {week}: дошла {arrived} из {wanted}, попыток: {tries}",
+    ),
     "see-the-log": (
         "see what hinders it in the service's log",
         "что мешает, сказано в сообщениях сервиса",

@@ -20,6 +20,7 @@ from standardwebhooks.webhooks import Webhook as TheirWebhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from api.digests import Delivering, Parcel, Target, delivering, signed, targets_of
+from api.doctor import findings
 from api.service import Service
 from api.settings import Settings
 from tests.conftest import new_database
@@ -52,6 +53,8 @@ def here(server: str, template: str) -> Iterator[Company]:
         begun.act(still, "boris", "proposal", "2026-08-03")
         begun.act(large, "anna", "call", "2026-09-21")
         begun.act(small, "anna", "call", "2026-09-22")
+        begun.clock.now = at(10, 5)
+        begun.act(small, "anna", "call", "2026-10-05")
         begun.clock.now = at(10, 6)
         begun.act(large, "anna", "proposal", "2026-10-06")
         begun.clock.now = at(10, 7)
@@ -84,12 +87,13 @@ def test_the_week_before_is_told_where_nobody_says_which(here: Company) -> None:
 
 def test_it_says_what_moved_and_what_was_closed(here: Company) -> None:
     told = here.director.ask("/v1/reports/digest")
-    (gain,), (loss,), (closed,) = told["gains"], told["losses"], told["closings"]
+    (gain, monday), (loss,), (closed,) = told["gains"], told["losses"], told["closings"]
     assert (gain["title"], gain["action_type"], gain["active"]) == (
         "Витрины", "proposal", "20000000.00",
     )  # fmt: skip
-    assert (loss["title"], loss["event"], loss["active"]) == ("Лари", "DealLost", "-1000000.00")
-    assert (closed["title"], closed["status"], closed["amount"]) == ("Лари", "lost", "1000000.00")
+    assert (monday["effective_on"], monday["active"]) == ("2026-10-05", "1000000.00")
+    assert (loss["title"], loss["event"], loss["active"]) == ("Лари", "DealLost", "-2000000.00")
+    assert (closed["title"], closed["status"], closed["amount"]) == ("Лари", "lost", "2000000.00")
 
 
 def test_it_says_what_stands_still_waits_and_came_late(here: Company) -> None:
@@ -357,6 +361,25 @@ def test_what_has_not_arrived_is_tried_again_later_and_says_the_same(
     assert len({headers["webhook-id"] for headers, _ in receiver.got}) == 1
     assert len({body for _, body in receiver.got}) == 1
     assert len({headers["webhook-signature"] for headers, _ in receiver.got}) == 3
+
+
+def test_the_doctor_tells_of_one_that_has_not_arrived(
+    brought: Bringing, here: Company, receiver: Receiver
+) -> None:
+    process = brought.process(digest_webhook=receiver.address)
+    week = (brought.monday - WEEK).date()
+    receiver.statuses = [500]
+    process.step()
+    assert _said_of_the_digest(here) == [(f"{week}: arrived at 0 of 1, tries: 1", False)]
+    brought.clock.now += 60 * SECOND
+    process.step()
+    assert _said_of_the_digest(here) == [(f"{week}: arrived at 1 of 1, tries: 2", True)]
+
+
+def _said_of_the_digest(here: Company) -> list[tuple[str, bool]]:
+    with here.service.asking() as cursor:
+        said = [one for one in findings(cursor) if one.what == "weekly digest"]
+    return [(one.found.removeprefix("of the week from "), one.ok) for one in said]
 
 
 def test_of_two_processes_one_brings_it(brought: Bringing, receiver: Receiver) -> None:
