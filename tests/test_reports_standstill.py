@@ -8,7 +8,7 @@ from datetime import date
 from html import unescape
 from itertools import count
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import given
@@ -17,9 +17,11 @@ from hypothesis import strategies as st
 from api.service import Service
 from api.settings import Settings
 from application.orders import Answer, Order
+from domain.deal_commands import OpenDeal, PerformAction, Win, WithdrawAction
+from domain.decisions import Command
 from domain.directory_commands import RegisterManager
 from domain.events import DealEvent, Recorded, is_about_a_deal
-from domain.values import DealId
+from domain.values import ActionId, ActionTypeCode, DealId, Money
 from projections.reports.concentration import (
     WHOLE,
     Concentration,
@@ -27,7 +29,12 @@ from projections.reports.concentration import (
     active_from_ledger,
     company_of,
 )
-from projections.reports.months import months_as_of, months_between, months_from_ledger
+from projections.reports.months import (
+    closings_from_ledger,
+    months_as_of,
+    months_between,
+    months_from_ledger,
+)
 from projections.reports.stalled import Pace, stalled_as_of, stalled_from_log
 from tests.browser import Browser, page_of
 from tests.conftest import new_database
@@ -104,6 +111,30 @@ def test_each_report_is_its_definition_at_any_point(
             at = as_of, position, "RUB"
             assert active_from_ledger(cursor, *at, who) == active_as_of(log, *at, who)
             assert stalled_from_log(cursor, *at, pace, who) == stalled_as_of(log, *at, pace, who)
+
+
+def test_whoever_has_no_part_in_a_closing_any_more_has_not_closed(service: Service) -> None:
+    """Withdrawn later, and from its own day on: what the win gave is taken back at the win."""
+    owner, helper, *_ = people = cast_of(next(_chapters))
+    deal, action, day = DealId(uuid4()), ActionId(uuid4()), date(2026, 2, 2)
+    check = Money(amount=10**10, currency="RUB")
+    commands: list[Command] = [
+        *map(RegisterManager, people, people),
+        OpenDeal(deal, "Витрины", "Ромашка", check, owner, day),
+        PerformAction(deal, action, ActionTypeCode("pilot"), day, helper),
+        Win(deal, 10**10, date(2026, 2, 20)),
+        WithdrawAction(deal, action, "Не было"),
+    ]
+    _record(service, [Order(command, "desk") for command in commands[:-1]])
+    span = date(2026, 2, 1), date(2026, 2, 28)
+    with service.asking() as cursor:
+        before = read_log(cursor)[-1].position
+        _record(service, [Order(commands[-1], "desk")])
+        closers = [
+            [one.manager_id for one in closings_from_ledger(cursor, *span, position, people)]
+            for position in (before, before + 1)
+        ]
+    assert closers == [[owner, helper], [owner]]
 
 
 def _by_deal(events: list[Any]) -> dict[DealId, list[Recorded[DealEvent]]]:
