@@ -3113,8 +3113,7 @@ FAULTS = (
         "projections/reports/months.py",
         "    HAVING bool_or(amount <> 0 OR deals <> 0)\n",
         "",
-        "test_reports_standstill.py"
-        "::test_whoever_has_no_part_in_a_closing_any_more_has_not_closed",
+        "test_reports_standstill.py::test_whoever_has_no_part_in_a_closing_any_more_has_not_closed",
     ),
     Fault(
         "months: a check gains",

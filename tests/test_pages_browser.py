@@ -253,7 +253,8 @@ def test_what_a_type_demands_stands_plainly_beside_its_title(
         seen.open("/record")
         one = seen.page.locator(".opt:has([value=proposal])")
         title, note = one.locator(".t").bounding_box(), one.locator(".note").bounding_box()
-        assert title and note
+        assert title
+        assert note
         assert note["height"] <= title["height"], "a line of text, and no box around it"
 
 
