@@ -3228,6 +3228,13 @@ FAULTS = (
         "test_digest.py::test_the_doctor_tells_of_one_that_has_not_arrived",
     ),
     Fault(
+        "digest: a letter goes to whoever says they are the server",
+        "api/digests.py",
+        "server.starttls(context=ssl.create_default_context())",
+        "server.starttls()",
+        "test_digest.py::test_to_another_machine_a_letter_goes_encrypted",
+    ),
+    Fault(
         "digest: what was entered in time is late",
         "api/reports/digest.py",
         "for day in (week.eve, week.last)\n",

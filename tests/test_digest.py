@@ -4,6 +4,7 @@ where it is wanted once, by a real HTTP receiver and a mail server that takes le
 
 import json
 import socketserver
+import ssl
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,10 +12,16 @@ from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
+from pathlib import Path
 from threading import Barrier, Thread
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat
 from pydantic import ValidationError
 from standardwebhooks.webhooks import Webhook as TheirWebhook
 from standardwebhooks.webhooks import WebhookVerificationError
@@ -183,10 +190,11 @@ class Sink(socketserver.ThreadingTCPServer):
     daemon_threads = True
     allow_reuse_address = True
 
-    def __init__(self, host: str = "127.0.0.1") -> None:
+    def __init__(self, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> None:
         super().__init__((host, 0), _Session)
+        self.tls = tls
         self.letters: list[tuple[str, EmailMessage]] = []
-        self.refused = self.broken = 0
+        self.refused = self.broken = self.encrypted = 0
 
     @property
     def url(self) -> str:
@@ -200,8 +208,14 @@ class _Session(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         self._say("220 sink")
         to = ""
-        for line in self.rfile:
+        while line := self.rfile.readline():
             match line.split(b":")[0].split()[0].upper():
+                case b"EHLO" if self.server.tls and not isinstance(self.request, ssl.SSLSocket):
+                    self._say("250-sink\r\n250 STARTTLS")
+                case b"STARTTLS":
+                    self._say("220 go on")
+                    if not self._encrypted(self.server.tls):
+                        return
                 case b"RCPT":
                     to = line.decode().partition("<")[2].partition(">")[0]
                     self._say("250 ok")
@@ -214,6 +228,21 @@ class _Session(socketserver.StreamRequestHandler):
                     return
                 case _:
                     self._say("250 ok")
+
+    def finish(self) -> None:
+        super().finish()
+        self.request.close()
+
+    def _encrypted(self, tls: ssl.SSLContext | None) -> bool:
+        """Unless the other side does not trust us."""
+        assert tls is not None
+        try:
+            self.request = tls.wrap_socket(self.request, server_side=True)
+        except ssl.SSLError:
+            return False
+        self.rfile, self.wfile = self.request.makefile("rb"), self.request.makefile("wb", 0)
+        self.server.encrypted += 1
+        return True
 
     def _taken(self, to: str) -> bool:
         lines = iter(self.rfile.readline, b".\r\n")
@@ -495,6 +524,44 @@ def test_to_another_machine_no_letter_goes_in_the_clear(brought: Bringing) -> No
     with running(Sink("127.0.0.2")) as elsewhere:
         brought.process(**_mail(elsewhere, "private@romashka.ru")).step()
         assert not elsewhere.letters
+
+
+def test_to_another_machine_a_letter_goes_encrypted(
+    brought: Bringing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, tls = _certificate(tmp_path)
+    with running(Sink("127.0.0.2", tls)) as elsewhere:
+        process = brought.process(**_mail(elsewhere, "encrypted@romashka.ru"))
+        process.step()
+        assert not elsewhere.letters, "signed by nobody whom we trust"
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        brought.clock.now += 60 * SECOND
+        process.step()
+        assert elsewhere.encrypted == 1
+        assert [to for to, _ in elsewhere.letters] == ["encrypted@romashka.ru"]
+
+
+def _certificate(directory: Path) -> tuple[Path, ssl.SSLContext]:
+    """Of a server at 127.0.0.2, signed by itself."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    address = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.2"))])
+    begun = datetime.now(UTC) - timedelta(days=1)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(begun)
+        .not_valid_after(begun + timedelta(days=2))
+        .add_extension(address, critical=True)  # of nobody by name, so it must be (RFC 5280)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    public, private = directory / "certificate.pem", directory / "key.pem"
+    public.write_bytes(made.public_bytes(Encoding.PEM))
+    private.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(public, private)
+    return public, tls
 
 
 # ---------------------------------------------------------------------------- settings
