@@ -194,7 +194,7 @@ def test_a_late_entry_is_marked_and_a_prompt_one_is_not(year: SimpleNamespace) -
     assert "+8 дней" in read(row(text, 2))
     assert 'class="late"' in row(text, 2)
     assert 'class="late"' not in row(text, 1)
-    drawn = between(text, 'class="chart wide lanes"', "</svg>")
+    drawn = between(text, 'class="chart lanes wide"', "</svg>")
     assert drawn.count("late-mark") == 2, "on either rail"
     assert "записано через 8 дней" in drawn
 
@@ -298,7 +298,7 @@ def test_a_confirmation_holds_from_the_day_of_its_action_and_is_not_late(
     """It came twelve days after."""
     text = page(year.director, f"/deals/{year.won}")
     assert "подтверждено" in read(row(text, 1))
-    assert 'class="lk conf"' in between(text, 'class="chart wide lanes"', "</svg>")
+    assert 'class="lk conf"' in between(text, 'class="chart lanes wide"', "</svg>")
     assert 'class="late"' not in between(text, 'id="changes"', "</section>")
     assert "late-mark halo" not in text
 

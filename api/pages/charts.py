@@ -4,18 +4,18 @@ Whatever a chart shows is in a table beside it; so a chart is a picture with a n
 pixels, and floats; figures are exact and are written by `api.pages.figures`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
 from math import isnan
+from typing import NamedTuple
 
 from markupsafe import Markup, escape
 
 from api.pages import figures
 from api.words import Language
 
-LEFT, RIGHT = 40.0, 1192.0
 SLOTS = 12
 """Managers past these are one band."""
 
@@ -37,6 +37,54 @@ class Marker:
     colour: str
     is_late: bool
     title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Where values are drawn: from zero at `bottom` up to `end` at `top`, which the axis cuts into
+    `parts`.
+    """
+
+    size: "Size"
+    end: float
+    parts: int
+
+    @classmethod
+    def over(cls, size: "Size", values: Iterable[float]) -> "Frame":
+        """As high as the highest of them."""
+        return cls(size, *nice_top(max([*values, 0])))
+
+    @property
+    def scale(self) -> float:
+        """Pixels for a unit."""
+        return (self.size.bottom - self.size.top) / self.end
+
+    def y(self, value: float) -> float:
+        return self.size.bottom - value * self.scale
+
+    def axis(self, unit: str, language: Language) -> str:
+        drawn = []
+        for number in range(self.parts + 1):
+            value = self.end * number / self.parts
+            y = self.y(value)
+            drawn.append(stroke("grid", self.size.left, self.size.right, y, y))
+            drawn.append(text("ax", self.size.left - 8, y + 4, tick(value, language), "end"))
+        return f"{''.join(drawn)}{text('ax', 0, 10, unit)}"
+
+
+class Size(NamedTuple):
+    """Of a picture, and of what is drawn in it inside its margins."""
+
+    width: float
+    height: float
+    left: float
+    right: float
+    top: float
+    bottom: float
+
+
+DESK = Size(1360, 292, 40, 1192, 22, 268)
+PHONE = Size(358, 200, 34, 350, 18, 178)
 
 
 def nice_top(highest: float) -> tuple[float, int]:
@@ -108,17 +156,12 @@ def stack(
     """Bands one on the other, each named at its right end; `compared` is a day's place and what is
     said of it. `months` name those that begin within the days.
     """
-    left, right, top, bottom = (34.0, 350.0, 18.0, 178.0) if narrow else (LEFT, RIGHT, 22.0, 268.0)
-    width, height = (358, 200) if narrow else (1360, 292)
     totals = [sum(one) for one in zip(*(band.values for band in bands), strict=True)]
-    end, parts = nice_top(max([*totals, 0]))
-    scale = (bottom - top) / end
+    frame = Frame.over(PHONE if narrow else DESK, totals)
+    (_, _, left, right, _, bottom), scale = frame.size, frame.scale
     span = max(1, len(days) - 1)
     xs = [left + (right - left) * place / span for place in range(len(days))]
-    drawn = [
-        value_axis(end, parts, left, right, bottom, scale, language),
-        f'<text class="ax" x="0" y="10">{escape(unit)}</text>',
-    ]
+    drawn = [frame.axis(unit, language)]
     drawn += _months(days, xs, months, bottom, every=2 if narrow else 1)
     below = [0.0] * len(days)
     ends = []
@@ -129,21 +172,12 @@ def stack(
         below = above
     drawn.append(f'<path class="topline" d="{steps(totals, xs, scale, bottom)}"/>')
     if compared is not None:
-        x = xs[compared[0]]
-        side, anchor = (-5, "end") if x > (left + right) / 2 else (5, "start")
-        drawn.append(stroke("mark", x, x, top - 6, bottom))
-        drawn.append(
-            f'<text class="lab" x="{x + side:.1f}" y="{top - 8:.0f}" text-anchor="{anchor}">'
-            f"{escape(compared[1])}</text>"
-        )
+        place, said = compared
+        drawn.append(_compared(frame.size, xs[place], said))
     if not narrow:
-        drawn += _named(ends, right, top, bottom, scale)
+        drawn += _named(ends, frame)
     drawn += [_marker(one, xs[one.place], bottom) for one in markers]
-    size = "narrow" if narrow else "wide"
-    return picture(
-        f'<svg class="chart {size}" viewBox="0 0 {width} {height}" role="img"'
-        f' aria-label="{escape(label)}">{"".join(drawn)}</svg>'
-    )
+    return chart(label, frame.size, drawn, narrow=narrow)
 
 
 def lines(
@@ -158,11 +192,9 @@ def lines(
     """Each on its own from zero, named at its right end; NaN where a day has no value. Days may be
     weeks apart.
     """
-    left, right, top, bottom = (34.0, 350.0, 18.0, 178.0) if narrow else (LEFT, RIGHT, 22.0, 268.0)
-    width, height = (358, 200) if narrow else (1360, 292)
     there = [one for band in bands for one in band.values if not isnan(one)]
-    end, parts = nice_top(max([*there, 0]))
-    scale = (bottom - top) / end
+    frame = Frame.over(PHONE if narrow else DESK, there)
+    (_, _, left, right, _, bottom), scale = frame.size, frame.scale
     span = max(1, (days[-1] - days[0]).days) if days else 1
 
     def across(day: date) -> float:
@@ -174,8 +206,7 @@ def lines(
     ]  # fmt: skip
     names = [figures.month_name(day, language) for day in firsts]
     drawn = [
-        value_axis(end, parts, left, right, bottom, scale, language),
-        f'<text class="ax" x="0" y="10">{escape(unit)}</text>',
+        frame.axis(unit, language),
         *_months(firsts, [*map(across, firsts)], names, bottom, every=3 if narrow else 1),
     ]
     ends = []
@@ -189,33 +220,41 @@ def lines(
             drawn.append(f'<path class="sl {band.colour}" d="{path}">{title}</path>')
             ends.append((band, told[-1][1], told[-1][1]))
     if not narrow:
-        drawn += _named(sorted(ends, key=lambda one: one[1]), right, top, bottom, scale)
-    size = "narrow" if narrow else "wide"
+        drawn += _named(sorted(ends, key=lambda one: one[1]), frame)
+    return chart(label, frame.size, drawn, narrow=narrow)
+
+
+def chart(
+    label: str, size: tuple[float, float, *tuple[float, ...]], drawn: Iterable[str], *,
+    narrow: bool, kind: str = "",
+) -> Markup:  # fmt: skip
+    """What was drawn, with its name, for a page; `size` begins with width and height."""
+    width, height, *_ = size
     return picture(
-        f'<svg class="chart {size}" viewBox="0 0 {width} {height}" role="img"'
+        f'<svg class="chart {kind}{"narrow" if narrow else "wide"}"'
+        f' viewBox="0 0 {width:.0f} {height:.0f}" role="img"'
         f' aria-label="{escape(label)}">{"".join(drawn)}</svg>'
     )
 
 
 def picture(svg: str) -> Markup:
-    """What was drawn, as it goes into a page."""
     return Markup(svg)  # noqa: S704 - numbers, our own classes, and texts that were escaped
 
 
-def value_axis(
-    end: float, parts: int, left: float, right: float, bottom: float, scale: float,
-    language: Language,
-) -> str:  # fmt: skip
-    drawn = []
-    for number in range(parts + 1):
-        value = end * number / parts
-        y = bottom - value * scale
-        drawn.append(stroke("grid", left, right, y, y))
-        text = figures.on_axis(f"{value:.2f}".rstrip("0").rstrip("."), language)
-        drawn.append(
-            f'<text class="ax" x="{left - 8:.0f}" y="{y + 4:.1f}" text-anchor="end">{text}</text>'
-        )
-    return "".join(drawn)
+def tick(value: float, language: Language) -> str:
+    """What an axis says at `value`."""
+    return figures.on_axis(f"{value:.2f}".rstrip("0").rstrip("."), language)
+
+
+def text(kind: str, x: float, y: float, said: str, anchor: str = "") -> str:
+    aligned = f' text-anchor="{anchor}"' if anchor else ""
+    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}"{aligned}>{escape(said)}</text>'
+
+
+def _compared(size: Size, x: float, said: str) -> str:
+    side, anchor = (-5, "end") if x > (size.left + size.right) / 2 else (5, "start")
+    line = stroke("mark", x, x, size.top - 6, size.bottom)
+    return line + text("lab", x + side, size.top - 8, said, anchor)
 
 
 def _months(
@@ -226,9 +265,7 @@ def _months(
     for number, ((x, _), name) in enumerate(zip(begun, names, strict=False)):
         drawn.append(stroke("tick", x, x, bottom, bottom + 4))
         if number % every == 0:
-            drawn.append(
-                f'<text class="ax" x="{x + 4:.1f}" y="{bottom + 18:.0f}">{escape(name)}</text>'
-            )
+            drawn.append(text("ax", x + 4, bottom + 18, name))
     return drawn
 
 
@@ -269,25 +306,20 @@ def _marker(marker: Marker, x: float, bottom: float) -> str:
     return f'<circle class="{marker.colour} halo" {where}>{title}</circle>'
 
 
-def _named(
-    ends: Sequence[tuple[Band, float, float]], right: float, top: float, bottom: float, scale: float
-) -> list[str]:
+def _named(ends: Sequence[tuple[Band, float, float]], frame: Frame) -> list[str]:
     """The names beside the bands, pushed apart where bands are thin."""
-    room = 16.0
+    room, right, top = 16.0, frame.size.right, frame.size.top
     places: list[float] = []
     for _, _, middle in ends:
-        y = bottom - middle * scale
-        places.append(min(y, places[-1] - room) if places else min(y, bottom - 2))
+        y = frame.y(middle)
+        places.append(min(y, places[-1] - room) if places else min(y, frame.size.bottom - 2))
     overflow = min([*places, top]) - top
     places = [place - overflow if overflow < 0 else place for place in places]
     drawn = []
     for (band, _, middle), y in zip(ends, places, strict=True):
-        at = bottom - middle * scale
-        path = f"M{right + 2:.0f} {at:.1f}L{right + 12:.0f} {y:.1f}H{right + 20:.0f}"
-        drawn.append(
-            f'<path class="lead {band.colour}" d="{path}"/>'
-            f'<text class="lab" x="{right + 24:.0f}" y="{y + 4:.1f}">{escape(band.name)}</text>'
-        )
+        path = f"M{right + 2:.0f} {frame.y(middle):.1f}L{right + 12:.0f} {y:.1f}H{right + 20:.0f}"
+        drawn.append(f'<path class="lead {band.colour}" d="{path}"/>')
+        drawn.append(text("lab", right + 24, y + 4, band.name))
     return drawn
 
 

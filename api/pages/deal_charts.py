@@ -13,7 +13,7 @@ from typing import Literal
 
 from markupsafe import Markup, escape
 
-from api.pages.charts import Band, outline, picture, steps, stroke
+from api.pages.charts import Band, chart, outline, picture, steps, stroke, text
 
 _LEFT, _RIGHT, _EDGE = 104.0, 1210.0, 1360.0
 _PROGRESS_TOP, _PROGRESS_BOTTOM = 14.0, 146.0
@@ -117,22 +117,14 @@ def progress_bar(
         x += claimed * scale
     parts.append(stroke("cap", 100 * scale, 100 * scale, 14, 52))
     at = 100 * scale - (0 if narrow else 6)
-    parts.append(
-        f'<text class="lab" x="{at:.1f}" y="11" text-anchor="end">{escape(words["cap"])}</text>'
-    )
+    parts.append(text("lab", at, 11, words["cap"], "end"))
     if words["over"] and not narrow:
-        parts.append(f'<text class="lab dim" x="{x + 8:.1f}" y="39">{escape(words["over"])}</text>')
+        parts.append(text("lab dim", x + 8, 39, words["over"]))
     for place in range(0, 101, 25 if narrow else 10):
         anchor = "start" if not place else "end" if narrow and place == 100 else "middle"
         parts.append(stroke("tick", place * scale, place * scale, 48, 52))
-        parts.append(
-            f'<text class="ax" x="{place * scale:.1f}" y="65" text-anchor="{anchor}">{place}</text>'
-        )
-    size = "narrow" if narrow else "wide"
-    return picture(
-        f'<svg class="chart {size}" viewBox="0 0 {width} 70" role="img"'
-        f' aria-label="{escape(words["label"])}">{"".join(parts)}</svg>'
-    )
+        parts.append(text("ax", place * scale, 65, str(place), anchor))
+    return chart(words["label"], (width, 70), parts, narrow=narrow)
 
 
 def small_bar(percent: float) -> Markup:
@@ -153,10 +145,7 @@ def history(shown: History, words: Words) -> Markup:
         *_checks(axis, shown),
         *_rails(axis, shown, words),
     ]
-    return picture(
-        f'<svg class="chart wide lanes" viewBox="0 0 1360 408" role="img"'
-        f' aria-label="{escape(words.label)}">{"".join(drawn)}</svg>'
-    )
+    return chart(words.label, (1360, 408), drawn, narrow=False, kind="lanes ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,15 +183,15 @@ def _grid(axis: _Axis, words: Words) -> Iterator[str]:
         yield stroke("vgrid", x, x, 14, 382)
         if x < axis.at(axis.as_of) - 60:
             name = words.month(month)
-            yield _text("ax", x + 4, 400, name if month.year == year else f"{name} {month.year}")
+            yield text("ax", x + 4, 400, name if month.year == year else f"{name} {month.year}")
             year = month.year
     now = axis.at(axis.as_of)
     yield stroke("now", now, now, 8, 382)
     anchor = "start" if now >= _RIGHT - 1 else "middle"
-    yield _text("ax", now + (10 if anchor == "start" else 0), 400, words.last_day, anchor)
-    yield _text("lane", 0, 10, words.progress)  # above its 100
-    yield _text("lane", 0, 188, words.check)
-    yield _text("lane", 0, 268, words.events)
+    yield text("ax", now + (10 if anchor == "start" else 0), 400, words.last_day, anchor)
+    yield text("lane", 0, 10, words.progress)  # above its 100
+    yield text("lane", 0, 188, words.check)
+    yield text("lane", 0, 268, words.events)
 
 
 def _progress(axis: _Axis, shown: History, words: Words) -> Iterator[str]:
@@ -214,7 +203,7 @@ def _progress(axis: _Axis, shown: History, words: Words) -> Iterator[str]:
     for percent in (0, 50):
         y = _PROGRESS_BOTTOM - percent * scale
         yield stroke("grid", _LEFT, _RIGHT, y, y)
-        yield _text("ax", 96, y + 4, str(percent), "end")
+        yield text("ax", 96, y + 4, str(percent), "end")
     below = [0.0] * len(xs)
     ends: list[_End] = []
     for band, figure in zip(shown.bands, shown.ends, strict=False):
@@ -232,7 +221,7 @@ def _progress(axis: _Axis, shown: History, words: Words) -> Iterator[str]:
             ends.append(_End(words.claimed, shown.ends[-1], totals[-1], above[-1]))
     cap = _PROGRESS_BOTTOM - 100 * scale
     yield stroke("cap", _LEFT, _RIGHT, cap, cap)
-    yield _text("ax", 96, cap + 4, "100", "end")
+    yield text("ax", 96, cap + 4, "100", "end")
     yield from _names(ends, scale)
 
 
@@ -259,13 +248,13 @@ def _names(ends: Sequence[_End], scale: float) -> Iterator[str]:
     highest = [_PROGRESS_TOP + 4 + _ROOM * number for number in reversed(range(len(kept)))]
     for end, y, top in zip(kept, ys, highest, strict=True):
         at = max(y, top) + 4
-        yield _text("lab", _RIGHT + 10, at, end.name)
-        yield _text("lab num", _EDGE, at, end.figure, "end")
+        yield text("lab", _RIGHT + 10, at, end.name)
+        yield text("lab num", _EDGE, at, end.figure, "end")
 
 
 def _checks(axis: _Axis, shown: History) -> Iterator[str]:
     yield stroke("grid", _LEFT, _RIGHT, _CHECK_BOTTOM, _CHECK_BOTTOM)
-    yield _text("ax", 96, _CHECK_BOTTOM + 4, "0", "end")
+    yield text("ax", 96, _CHECK_BOTTOM + 4, "0", "end")
     highest = max(check.amount for check in shown.checks) or 1.0
     scale = (_CHECK_BOTTOM - _CHECK_TOP) / highest
     days = [*(check.on for check in shown.checks), axis.as_of]
@@ -286,12 +275,12 @@ def _checks(axis: _Axis, shown: History) -> Iterator[str]:
             )
     last = shown.checks[-1]
     y = _CHECK_BOTTOM - last.amount * scale
-    yield _text("lab num", _EDGE, y + 4, last.figure, "end")
+    yield text("lab num", _EDGE, y + 4, last.figure, "end")
 
 
 def _rails(axis: _Axis, shown: History, words: Words) -> Iterator[str]:
-    yield _text("ax", 94, _WAS + 4, words.was, "end")
-    yield _text("ax", 94, _RECORDED + 4, words.recorded, "end")
+    yield text("ax", 94, _WAS + 4, words.was, "end")
+    yield text("ax", 94, _RECORDED + 4, words.recorded, "end")
     yield stroke("rail", _LEFT, _RIGHT, _WAS, _WAS)
     yield stroke("rail", _LEFT, _RIGHT, _RECORDED, _RECORDED)
     for mark in sorted(shown.marks, key=lambda mark: bool(mark.late)):
@@ -344,16 +333,11 @@ def _labels(axis: _Axis, marks: Sequence[Mark]) -> Iterator[str]:
         line = next((y for y, end in taken.items() if x - half > end), None)
         if mark.label and line is not None:
             taken[line] = x + half + 3
-            yield _text("evn latefill" if mark.late else "evn", x, line, mark.label, "middle")
+            yield text("evn latefill" if mark.late else "evn", x, line, mark.label, "middle")
     end = 0.0
     for mark in sorted((one for one in marks if one.late), key=lambda mark: mark.recorded):
         x, width = axis.at(mark.recorded), len(mark.late) * _LETTER + 12
         start = x + 10 if x + width < _EDGE - 90 else x - width
         if start > end:
             end = start + width
-            yield _text("latetext", start, _RECORDED - 9, mark.late)
-
-
-def _text(kind: str, x: float, y: float, said: str, anchor: str = "") -> str:
-    aligned = f' text-anchor="{anchor}"' if anchor else ""
-    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}"{aligned}>{escape(said)}</text>'
+            yield text("latetext", start, _RECORDED - 9, mark.late)

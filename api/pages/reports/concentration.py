@@ -6,11 +6,11 @@ from itertools import pairwise
 from typing import Any
 
 from fastapi import APIRouter, Response
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from api.pages import figures
 from api.pages.blocks import Block, Cells, block_file
-from api.pages.charts import picture
+from api.pages.charts import chart, text
 from api.pages.frame import Page, gettext, show
 from api.pages.reports.choosing import Chosen, chosen
 from api.pages.sheets import Column
@@ -104,8 +104,8 @@ def _bars(visit: Visit, found: Chosen, *, narrow: bool) -> Markup:
     for row, (called, one) in enumerate(lines):
         y, tops = row * height, [Decimal(one[top]) for top in ("top_1", "top_3", "top_5")]
         ends = [Decimal(), *tops, Decimal(100) if one["deals"] else Decimal()]
-        middle = f"{y + height * 0.64:.1f}"
-        drawn.append(f'<text class="lab" x="0" y="{middle}">{escape(called)}</text>')
+        middle = y + height * 0.64
+        drawn.append(text("lab", 0, middle, called))
         drawn += [
             f'<rect class="band sh-{place}" x="{left + float(begin) * scale:.1f}" y="{y + 4}"'
             f' width="{float(end - begin) * scale:.1f}" height="{height - 8}"/>'
@@ -113,10 +113,6 @@ def _bars(visit: Visit, found: Chosen, *, narrow: bool) -> Markup:
             if end > begin
         ]
         share = f"{figures.percent(one['top_1'], visit.language)}{figures.SPACE}%"
-        drawn.append(f'<text class="ax" x="{width - 54}" y="{middle}">{escape(share)}</text>')
+        drawn.append(text("ax", width - 54, middle, share))
     label = say("Shares of the largest deals by manager; the same is in the table")
-    size = "narrow" if narrow else "wide"
-    return picture(
-        f'<svg class="chart {size}" viewBox="0 0 {width} {height * len(lines)}"'
-        f' role="img" aria-label="{escape(label)}">{"".join(drawn)}</svg>'
-    )
+    return chart(label, (width, height * len(lines)), drawn, narrow=narrow)

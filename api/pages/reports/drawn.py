@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup, escape
 
-from api.pages import figures
-from api.pages.charts import nice_top, picture, stroke
+from api.pages.charts import chart, nice_top, stroke, text, tick
 from api.words import Language
 
 
@@ -50,23 +49,15 @@ def reliability(
     def y(percent: float) -> float:
         return bottom - (bottom - top) * percent / 100
 
-    drawn = [f'<text class="ax" x="0" y="10">{escape(up)}</text>']
+    drawn = [text("ax", 0, 10, up)]
     for percent in range(0, 101, 20):
-        text = figures.on_axis(str(percent), language)
+        said = tick(percent, language)
         drawn.append(stroke("grid", left, right, y(percent), y(percent)))
-        drawn.append(
-            f'<text class="ax" x="{left - 8:.0f}" y="{y(percent) + 4:.1f}"'
-            f' text-anchor="end">{text}</text>'
-            f'<text class="ax" x="{x(percent):.1f}" y="{bottom + 18:.0f}"'
-            f' text-anchor="middle">{text}</text>'
-        )
+        drawn.append(text("ax", left - 8, y(percent) + 4, said, "end"))
+        drawn.append(text("ax", x(percent), bottom + 18, said, "middle"))
     drawn.append(stroke("mark", x(0), x(100), y(0), y(100)))
-    drawn.append(
-        f'<text class="lab dim" x="{x(99):.1f}" y="{y(99) - 6:.1f}" text-anchor="end">'
-        f"{escape(honest)}</text>"
-        f'<text class="ax" x="{right:.0f}" y="{height - 6:.0f}" text-anchor="end">'
-        f"{escape(across)}</text>"
-    )
+    drawn.append(text("lab dim", x(99), y(99) - 6, honest, "end"))
+    drawn.append(text("ax", right, height - 6, across, "end"))
     for dot in dots:
         colour = "neg" if dot.off else "pos"
         at = x(dot.told)
@@ -76,15 +67,8 @@ def reliability(
             f'<circle class="dot-{colour} halo" cx="{at:.1f}" cy="{y(dot.came):.1f}" r="5"/></g>'
         )
         if not narrow:
-            drawn.append(
-                f'<text class="ax" x="{at + 9:.1f}" y="{y(dot.came) + 4:.1f}">'
-                f"{escape(dot.label)}</text>"
-            )
-    size = "narrow" if narrow else "wide"
-    return picture(
-        f'<svg class="chart reliability {size}" viewBox="0 0 {width} {height}" role="img"'
-        f' aria-label="{escape(label)}">{"".join(drawn)}</svg>'
-    )
+            drawn.append(text("ax", at + 9, y(dot.came) + 4, dot.label))
+    return chart(label, (width, height), drawn, narrow=narrow, kind="reliability ")
 
 
 def dumbbells(
@@ -96,22 +80,20 @@ def dumbbells(
     height = top + row * len(moves) + 10
     end, parts = nice_top(max([one for move in moves for one in (move.before, move.after)] or [0]))
     scale = (right - left) / end
-    drawn = [f'<text class="ax" x="0" y="10">{escape(unit)}</text>']
+    drawn = [text("ax", 0, 10, unit)]
     for number in range(parts + 1):
         value = end * number / parts
         at = left + value * scale
-        text = figures.on_axis(f"{value:.2f}".rstrip("0").rstrip("."), language)
         drawn.append(stroke("grid", at, at, top, height - 4))
-        drawn.append(f'<text class="ax" x="{at:.1f}" y="24" text-anchor="middle">{text}</text>')
+        drawn.append(text("ax", at, 24, tick(value, language), "middle"))
     for number, move in enumerate(moves):
         y = top + row * number + (26 if narrow else 14)
         before, after = left + move.before * scale, left + move.after * scale
         sign = "neg" if move.after < move.before else "pos"
         name = (
-            f'<text class="lab" x="{left:.0f}" y="{y - 10:.1f}">{escape(move.name)}</text>'
+            text("lab", left, y - 10, move.name)
             if narrow
-            else f'<text class="lab" x="{left - 16:.0f}" y="{y + 4:.1f}" text-anchor="end">'
-            f"{escape(move.name)}</text>"
+            else text("lab", left - 16, y + 4, move.name, "end")
         )
         drawn.append(
             f"{name}<g><title>{escape(move.said)}</title>"
@@ -119,8 +101,4 @@ def dumbbells(
             f'<circle class="ev hollow" cx="{before:.1f}" cy="{y:.1f}" r="4.5"/>'
             f'<circle class="dot-{sign} halo" cx="{after:.1f}" cy="{y:.1f}" r="5"/></g>'
         )
-    size = "narrow" if narrow else "wide"
-    return picture(
-        f'<svg class="chart {size}" viewBox="0 0 {width} {height:.0f}" role="img"'
-        f' aria-label="{escape(label)}">{"".join(drawn)}</svg>'
-    )
+    return chart(label, (width, height), drawn, narrow=narrow)

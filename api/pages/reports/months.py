@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 
 from api.pages import figures
 from api.pages.blocks import Block, Cell, Cells, block_file
-from api.pages.charts import picture
+from api.pages.charts import chart, text
 from api.pages.frame import Page, gettext, show
 from api.pages.reports.choosing import Chosen, chosen
 from api.pages.sheets import Column
@@ -178,8 +178,7 @@ def _calendar(visit: Visit, found: Chosen, managers: Managers, *, narrow: bool) 
     step = (width - left) / len(names)
     most = max((Decimal(line["credit"]) for one in managers for line in one["months"]), default=0)
     drawn = [
-        f'<text class="ax" x="{left + step * place:.1f}" y="10">'
-        f"{escape(_short(visit, name))}</text>"
+        text("ax", left + step * place, 10, _short(visit, name))
         for place, name in enumerate(names)
         if place % (1 + len(names) // (4 if narrow else 18)) == 0
     ]
@@ -187,7 +186,7 @@ def _calendar(visit: Visit, found: Chosen, managers: Managers, *, narrow: bool) 
         y = top + row * height
         who = one["manager_id"]
         name = people.short(who) if narrow else people.name(who)
-        drawn.append(f'<text class="lab" x="0" y="{y + height * 0.68:.1f}">{escape(name)}</text>')
+        drawn.append(text("lab", 0, y + height * 0.68, name))
         for line in one["months"]:
             x = left + step * names.index(line["month"])
             said = f"{people.name(who)}, {_named(visit, line['month'])}: {_said(visit, line)}"
@@ -197,16 +196,10 @@ def _calendar(visit: Visit, found: Chosen, managers: Managers, *, narrow: bool) 
                 f"<title>{escape(said)}</title></rect>"
             )
             if line["state"] != "nothing" and step > 52:
-                drawn.append(
-                    f'<text class="hm" x="{x + step / 2 - 1:.1f}" y="{y + height * 0.66:.1f}"'
-                    f' text-anchor="middle">{escape(_said(visit, line))}</text>'
-                )
+                middle = x + step / 2 - 1
+                drawn.append(text("hm", middle, y + height * 0.66, _said(visit, line), "middle"))
     label = say("A calendar of managers and months; the same is in the table")
-    size = "narrow" if narrow else "wide"
-    return picture(
-        f'<svg class="chart {size}" viewBox="0 0 {width} {top + len(managers) * height}"'
-        f' role="img" aria-label="{escape(label)}">{"".join(drawn)}</svg>'
-    )
+    return chart(label, (width, top + len(managers) * height), drawn, narrow=narrow)
 
 
 def _shade(line: Mapping[str, Any], most: Decimal) -> str:

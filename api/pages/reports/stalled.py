@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Response
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from api.pages.blocks import Block, Cell, Cells, block_file
-from api.pages.charts import picture, stroke
+from api.pages.charts import chart, stroke, text
 from api.pages.frame import Page, gettext, ngettext, show
 from api.pages.reports.choosing import chosen
 from api.pages.sheets import Column
@@ -126,20 +126,16 @@ def _silences(visit: Visit, answer: Mapping[str, Any], *, narrow: bool) -> Marku
         title = _shortened(one["title"], 20 if narrow else 56)
         days = ngettext(visit.language)("%(num)s day", "%(num)s days", one["silent_days"])
         drawn.append(
-            f'<text class="lab" x="0" y="{y + height * 0.64:.1f}">{escape(title)}</text>'
+            f"{text('lab', 0, y + height * 0.64, title)}"
             f'<rect class="bar-usual" x="{left:.1f}" y="{y + 7}" width="{usual - left:.1f}"'
             f' height="{height - 14}"/>'
             f'<rect class="bar-late" x="{usual:.1f}" y="{y + 7}"'
             f' width="{max(0.0, end - usual):.1f}" height="{height - 14}"/>'
             f"{stroke('zero', usual, usual, y + 4, y + height - 4)}"
-            f'<text class="ax" x="{end + 6:.1f}" y="{y + height * 0.64:.1f}">{escape(days)}</text>'
+            f"{text('ax', end + 6, y + height * 0.64, days)}"
         )
     label = gettext(visit.language)("Days of silence by deal; the same is in the table")
-    size = "narrow" if narrow else "wide"
-    return picture(
-        f'<svg class="chart {size}" viewBox="0 0 {width} {height * max(1, len(deals))}"'
-        f' role="img" aria-label="{escape(label)}">{"".join(drawn)}</svg>'
-    )
+    return chart(label, (width, height * max(1, len(deals))), drawn, narrow=narrow)
 
 
 def _limit(answer: Mapping[str, Any], one: Mapping[str, Any]) -> int:
