@@ -96,9 +96,14 @@ def whose(managers: Collection[ManagerId] | None) -> LiteralString:
     return EVERYBODY if managers is None else SOME
 
 
-def managers_asked(managers: Collection[ManagerId] | None) -> list[ManagerId] | None:
-    """The parameter of SOME."""
-    return None if managers is None else list(managers)
+def managers_asked(managers: Collection[ManagerId] | None) -> str | None:
+    """The parameter of SOME: an array as the database writes it. A list would be written one by
+    one, which for a single manager takes a tenth of the time of the answer.
+    """
+    if managers is None:
+        return None
+    quoted = ",".join(f'"{manager}"' for manager in managers)
+    return f"{{{quoted}}}"
 
 
 def standing(columns: Iterable[SupportsInt | str]) -> Standing:

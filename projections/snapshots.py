@@ -2,13 +2,15 @@
 
 What is known up to a position never changes. So at a *cut*, a position, what every manager has at
 the end of each *mark*, four days of every month, can be written down for ever, and a question at
-(as_of, position) is the snapshot at the last cut and mark before it, and two strips:
+(as_of, position) is the snapshot at the cut and the mark nearest to it, and two strips:
 
     known at `position` and effective by `as_of`
-        = known at the cut, effective by a mark      one row for a manager
-        + learnt since, effective by `as_of`         of EVERY events at most
-        + known at the cut, effective after the mark of four days at most;
-          or, where the mark is the later, less what is effective after `as_of`
+        = known at the cut, effective by the mark    one row for a manager
+        + learnt since, effective by `as_of`         of half of EVERY events, or behind the last cut
+                                                     of EVERY, at most
+        + known at the cut, effective after the mark of four days at most
+
+Where the cut or the mark is the later, its strip is what lies between the two, and is taken away.
 
 Cuts never lie along dates, where a late entry would change them. Snapshots are sparse: a cut has
 rows of its own only for marks that what was learnt since the cut before has changed, and for new
@@ -23,6 +25,7 @@ from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from functools import lru_cache
+from operator import add
 from typing import Any, LiteralString
 
 from psycopg import Connection, Cursor, sql
@@ -33,10 +36,11 @@ from projections.ledger import (
     COLUMNS,
     EVERYBODY,
     LEVEL,
-    NOBODY,
     NOTHING,
     SOME,
     STANDING,
+    THEIRS,
+    THEIRS_BY_DAY,
     Balance,
     Level,
     Standing,
@@ -76,36 +80,32 @@ def mark_near(day: date) -> date:
 
 
 _CUT: LiteralString = """
-(SELECT) AS one LEFT JOIN LATERAL (
-    SELECT position, last_mark FROM ledger.cuts
-    WHERE position <= %(position)s ORDER BY position DESC LIMIT 1
-) AS cut ON true
+(
+    SELECT coalesce(max(position), 0) AS position, max(last_mark) AS last_mark FROM (
+        SELECT position, last_mark FROM ledger.cuts
+        WHERE position <= %(near)s ORDER BY position DESC LIMIT 1
+    ) AS nearest
+) AS cut
+"""
+"""The cut that is fewest events away from the position, of which half of EVERY lie before `near`:
+what was learnt between the two is added, or, where the cut is the later, taken away. Where there is
+none, nothing is known at it.
 """
 _POINT: LiteralString = f"""
 {_CUT} CROSS JOIN (SELECT %(mark)s::date AS mark, %(as_of)s::date AS day) AS asked
 """
-_SNAPSHOT: LiteralString = f"""
-SELECT {COLUMNS} FROM ledger.snapshots
-WHERE mark = least(asked.mark, cut.last_mark)
-  AND manager = holders.manager AND currency = holders.currency AND cut <= cut.position
-ORDER BY cut DESC LIMIT 1
-"""
-_THEIRS: LiteralString = "manager = holders.manager AND currency = holders.currency"
-_STRIP: LiteralString = """
-SELECT manager, currency, account, amount, credit, progress, actions, deals FROM ledger.postings
-"""
-_SINCE_THE_CUT: LiteralString = """
-position > coalesce(cut.position, 0) AND position <= %(position)s AND effective_on <= asked.day
-"""
-_LEARNT_BY_THEN: LiteralString = """
-(SELECT first_day FROM ledger.cuts
- WHERE position > %(position)s ORDER BY position LIMIT 1) > %(as_of)s IS NOT TRUE
-"""
-"""False where the next cut tells that its strip is all of later days: then nobody looks at it."""
-_FROM_THE_MARK: LiteralString = """
-SELECT manager, currency, account, amount * sign AS amount, credit * sign AS credit,
+
+
+def _strip(sign: LiteralString) -> LiteralString:
+    return f"""
+SELECT manager, currency, account, effective_on, amount * sign AS amount, credit * sign AS credit,
     progress * sign AS progress, actions * sign AS actions, deals * sign AS deals
-FROM ledger.postings CROSS JOIN (SELECT sign(asked.day - asked.mark)::bigint) AS way (sign)
+FROM ledger.postings CROSS JOIN (SELECT sign({sign})::bigint) AS way (sign)
+"""
+
+
+_FROM_THE_MARK: LiteralString = f"""
+{_strip("asked.day - asked.mark")}
 WHERE effective_on > least(asked.mark, asked.day)
   AND effective_on <= greatest(asked.mark, asked.day)
   AND position + 0 <= cut.position
@@ -113,35 +113,48 @@ WHERE effective_on > least(asked.mark, asked.day)
 """Added behind the mark, and taken away before it. Days are few, and all that is known is much: the
 sum keeps another index from offering itself.
 """
-
-
-def _sum_of(*parts: LiteralString, columns: LiteralString = COLUMNS) -> LiteralString:
-    """The columns, of which any part may have none; as text: from that an int is read in a third of
-    the time that it takes by way of a Decimal.
-    """
-    sums = (
-        " + ".join(f"coalesce({part}.{column}, 0)" for part in parts)
-        for column in columns.split(", ")
-    )
-    return ", ".join(f"({sum_of_all})::text" for sum_of_all in sums)
+_FROM_THE_CUT: LiteralString = f"""
+{_strip("%(position)s - cut.position")}
+WHERE position > least(cut.position, %(position)s)
+  AND position <= greatest(cut.position, %(position)s) AND effective_on <= asked.day
+  AND (
+    SELECT first_day > %(as_of)s AND position >= greatest(cut.position, %(position)s)
+    FROM ledger.cuts WHERE position > least(cut.position, %(position)s) ORDER BY position LIMIT 1
+  ) IS NOT TRUE
+"""
+"""Likewise. Nobody looks at it where the cut that learnt all of it tells that it is of later days.
+"""
+_THEIRS: LiteralString = "manager = who.manager"
+_PARTS: LiteralString = ", ".join(
+    f"CASE account WHEN '{account}' THEN amount ELSE 0 END" for account in Balance._fields
+)
 
 
 _OF_SOME: LiteralString = f"""
-SELECT holders.currency, who.manager_id, {_sum_of("snapshot", "strips")}
-FROM {_POINT} CROSS JOIN ({SOME}) AS who JOIN ledger.holders USING (manager)
-LEFT JOIN LATERAL ({_SNAPSHOT}) AS snapshot ON true
-CROSS JOIN LATERAL (
-    SELECT {STANDING} FROM (
+SELECT currency, manager_id, {COLUMNS}
+FROM {_POINT} CROSS JOIN ({SOME}) AS who CROSS JOIN LATERAL (
+    (
+        SELECT DISTINCT ON (currency) currency, {COLUMNS} FROM ledger.snapshots
+        WHERE mark = least(asked.mark, cut.last_mark) AND {_THEIRS} AND cut <= cut.position
+        ORDER BY currency DESC, snapshots.cut DESC
+    )
+    UNION ALL
+    SELECT currency, {_PARTS}, credit, progress, actions, deals FROM (
         {_FROM_THE_MARK} AND {_THEIRS}
         UNION ALL
-        {_STRIP} WHERE {_THEIRS} AND {_SINCE_THE_CUT} AND {_LEARNT_BY_THEN}
+        {_FROM_THE_CUT} AND {_THEIRS}
     ) AS strip
-) AS strips ({COLUMNS})
-ORDER BY holders.currency COLLATE "C", who.manager_id COLLATE "C"
+) AS part
 """
-"""One after the other."""
+"""One after the other, part by part: there are few, and to add them up here takes longer than to
+tell them.
+"""
+_SUMS: LiteralString = ", ".join(
+    f"coalesce(snapshot.{column}, 0) + coalesce(strips.{column}, 0)"
+    for column in COLUMNS.split(", ")
+)
 _OF_EVERYBODY: LiteralString = f"""
-SELECT currency, manager_id, {_sum_of("snapshot", "strips")}
+SELECT currency, manager_id, {_SUMS}
 FROM ledger.holders JOIN ({EVERYBODY}) AS who USING (manager)
 LEFT JOIN (
     SELECT DISTINCT ON (manager, currency) manager, currency, {COLUMNS}
@@ -156,8 +169,7 @@ LEFT JOIN (
     FROM {_POINT} CROSS JOIN LATERAL (
         {_FROM_THE_MARK}
         UNION ALL
-        {_STRIP} WHERE manager = ANY (ARRAY(SELECT manager FROM ledger.managers))
-            AND {_SINCE_THE_CUT} AND {_LEARNT_BY_THEN}
+        {_FROM_THE_CUT} AND manager = ANY (ARRAY(SELECT manager FROM ledger.managers))
     ) AS strip
     GROUP BY manager, currency
 ) AS strips (manager, currency, {COLUMNS}) USING (manager, currency)
@@ -173,11 +185,23 @@ def standings(
     `position` <= `position`, of everybody or of `managers`.
     """
     asked = _asked(position, managers) | {"mark": mark_near(as_of), "as_of": as_of}
-    statement = _OF_EVERYBODY if managers is None else _OF_SOME
-    for currency, manager, *columns in cursor.execute(statement, asked).fetchall():
-        held = standing(columns)
-        if held != NOBODY:
-            yield currency, manager, held
+    rows: Iterable[tuple[Any, ...]]
+    if managers is None:
+        rows = cursor.execute(_OF_EVERYBODY, asked).fetchall()
+    else:
+        rows = _added_up(cursor.execute(_OF_SOME, asked).fetchall())
+    for currency, manager, *columns in rows:
+        if any(columns):
+            yield currency, manager, standing(columns)
+
+
+def _added_up(parts: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """In order, those of one currency and manager in one."""
+    sums: dict[tuple[str, ManagerId], list[Any]] = {}
+    for currency, manager, *columns in parts:
+        key = currency, manager
+        sums[key] = [*map(add, sums[key], columns)] if key in sums else columns
+    return [(*key, *sums[key]) for key in sorted(sums)]
 
 
 def balance_of(
@@ -194,30 +218,32 @@ def balance_of(
 
 def _on_days(who: LiteralString) -> LiteralString:
     return f"""
-WITH holders AS MATERIALIZED (
-    SELECT manager, currency, manager_id FROM ({who}) AS who JOIN ledger.holders USING (manager)
-    WHERE currency = %(currency)s
-), asked AS (
+WITH who AS MATERIALIZED ({who}), asked AS MATERIALIZED (
     SELECT * FROM unnest(%(days)s::date[], %(marks)s::date[]) AS asked (day, mark)
 )
-SELECT day, behind, manager_id, {_sum_of("part", columns=LEVEL)} FROM (
-    SELECT day, 'snapshot' AS behind, manager_id, snapshot.*
-    FROM {_CUT} CROSS JOIN holders CROSS JOIN asked CROSS JOIN LATERAL ({_SNAPSHOT}) AS snapshot
+SELECT day, behind, manager_id, {LEVEL} FROM (
+    SELECT day, 'snapshot' AS behind, snapshot.*
+    FROM {_CUT} CROSS JOIN LATERAL (
+        SELECT DISTINCT ON (manager, mark) mark, manager, {COLUMNS} FROM ledger.snapshots
+        WHERE mark = ANY (ARRAY(SELECT least(mark, cut.last_mark) FROM asked))
+          AND {THEIRS_BY_DAY[who]} AND currency = %(currency)s AND cut <= cut.position
+        ORDER BY manager, mark, snapshots.cut DESC
+    ) AS snapshot JOIN asked ON snapshot.mark = least(asked.mark, cut.last_mark)
     UNION ALL
-    SELECT day, 'mark', manager_id, {STANDING}
-    FROM {_CUT} CROSS JOIN holders CROSS JOIN asked CROSS JOIN LATERAL (
-        {_FROM_THE_MARK} AND {_THEIRS} OFFSET 0  -- its days, and not all of the manager's
+    SELECT day, 'mark', NULL, manager, {STANDING}
+    FROM {_CUT} CROSS JOIN asked CROSS JOIN LATERAL (
+        {_FROM_THE_MARK} AND {THEIRS_BY_DAY[who]} AND currency = %(currency)s
+        OFFSET 0  -- its days, and not all of the manager's
     ) AS strip
     WHERE day <> mark
-    GROUP BY day, manager_id
+    GROUP BY day, manager
     UNION ALL
-    SELECT effective_on, 'cut', manager_id, {STANDING}
-    FROM {_CUT} CROSS JOIN holders CROSS JOIN (SELECT %(as_of)s::date AS day) AS asked
-    CROSS JOIN LATERAL (
-        SELECT * FROM ledger.postings WHERE {_THEIRS} AND {_SINCE_THE_CUT} AND {_LEARNT_BY_THEN}
+    SELECT effective_on, 'cut', NULL, manager, {STANDING}
+    FROM {_CUT} CROSS JOIN (SELECT %(as_of)s::date AS day) AS asked CROSS JOIN LATERAL (
+        {_FROM_THE_CUT} AND {THEIRS} AND currency = %(currency)s
     ) AS strip
-    GROUP BY effective_on, manager_id
-) AS part (day, behind, manager_id, {COLUMNS})
+    GROUP BY effective_on, manager
+) AS part (day, behind, mark, manager, {COLUMNS}) JOIN who USING (manager)
 """
 
 
@@ -265,7 +291,11 @@ def _array(days: Iterable[date]) -> str:
 
 
 def _asked(position: int, managers: Collection[ManagerId] | None) -> dict[str, Any]:
-    return {"position": position, "managers": managers_asked(managers)}
+    return {
+        "position": position,
+        "near": position + EVERY // 2,
+        "managers": managers_asked(managers),
+    }
 
 
 # ---------------------------------------------------------------------------- closing
