@@ -22,7 +22,7 @@ earlier one need not look at the strip that ends in it.
 
 from calendar import monthrange
 from collections import defaultdict, deque
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from functools import lru_cache
 from operator import add
@@ -44,7 +44,6 @@ from projections.ledger import (
     Balance,
     Level,
     Standing,
-    added_up,
     managers_asked,
     standing,
     total,
@@ -124,6 +123,12 @@ WHERE position > least(cut.position, %(position)s)
 """
 """Likewise. Nobody looks at it where the cut that learnt all of it tells that it is of later days.
 """
+_SNAPSHOT: LiteralString = f"""
+SELECT {COLUMNS} FROM ledger.snapshots
+WHERE mark = least(asked.mark, cut.last_mark)
+  AND manager = who.manager AND currency = holders.currency AND cut <= cut.position
+ORDER BY cut DESC LIMIT 1
+"""
 _THEIRS: LiteralString = "manager = who.manager"
 _PARTS: LiteralString = ", ".join(
     f"CASE account WHEN '{account}' THEN amount ELSE 0 END" for account in Balance._fields
@@ -133,11 +138,8 @@ _PARTS: LiteralString = ", ".join(
 _OF_SOME: LiteralString = f"""
 SELECT currency, manager_id, {COLUMNS}
 FROM {_POINT} CROSS JOIN ({SOME}) AS who CROSS JOIN LATERAL (
-    (
-        SELECT DISTINCT ON (currency) currency, {COLUMNS} FROM ledger.snapshots
-        WHERE mark = least(asked.mark, cut.last_mark) AND {_THEIRS} AND cut <= cut.position
-        ORDER BY currency DESC, snapshots.cut DESC
-    )
+    SELECT holders.currency, snapshot.*
+    FROM ledger.holders CROSS JOIN LATERAL ({_SNAPSHOT}) AS snapshot WHERE {_THEIRS}
     UNION ALL
     SELECT currency, {_PARTS}, credit, progress, actions, deals FROM (
         {_FROM_THE_MARK} AND {_THEIRS}
@@ -218,37 +220,35 @@ def balance_of(
 
 def _on_days(who: LiteralString) -> LiteralString:
     return f"""
-WITH who AS MATERIALIZED ({who}), asked AS MATERIALIZED (
-    SELECT * FROM unnest(%(days)s::date[], %(marks)s::date[]) AS asked (day, mark)
-)
-SELECT day, behind, manager_id, {LEVEL} FROM (
-    SELECT day, 'snapshot' AS behind, snapshot.*
-    FROM {_CUT} CROSS JOIN LATERAL (
-        SELECT DISTINCT ON (manager, mark) mark, manager, {COLUMNS} FROM ledger.snapshots
-        WHERE mark = ANY (ARRAY(SELECT least(mark, cut.last_mark) FROM asked))
-          AND {THEIRS_BY_DAY[who]} AND currency = %(currency)s AND cut <= cut.position
-        ORDER BY manager, mark, snapshots.cut DESC
-    ) AS snapshot JOIN asked ON snapshot.mark = least(asked.mark, cut.last_mark)
+WITH who AS MATERIALIZED ({who})
+SELECT behind, day, manager_id, {LEVEL} FROM (
+    SELECT 'snapshot', asked.mark, who.manager, snapshot.*
+    FROM {_CUT} CROSS JOIN who CROSS JOIN (SELECT %(currency)s AS currency) AS holders
+    CROSS JOIN LATERAL (
+        SELECT DISTINCT least(mark, cut.last_mark) FROM unnest(%(marks)s::date[]) AS mark
+    ) AS asked (mark) CROSS JOIN LATERAL ({_SNAPSHOT}) AS snapshot
     UNION ALL
-    SELECT day, 'mark', NULL, manager, {STANDING}
-    FROM {_CUT} CROSS JOIN asked CROSS JOIN LATERAL (
+    SELECT 'mark', day, manager, {STANDING}
+    FROM {_CUT} CROSS JOIN unnest(%(days)s::date[], %(day_marks)s::date[]) AS asked (day, mark)
+    CROSS JOIN LATERAL (
         {_FROM_THE_MARK} AND {THEIRS_BY_DAY[who]} AND currency = %(currency)s
         OFFSET 0  -- its days, and not all of the manager's
     ) AS strip
-    WHERE day <> mark
     GROUP BY day, manager
     UNION ALL
-    SELECT effective_on, 'cut', NULL, manager, {STANDING}
+    SELECT 'cut', effective_on, manager, {STANDING}
     FROM {_CUT} CROSS JOIN (SELECT %(as_of)s::date AS day) AS asked CROSS JOIN LATERAL (
         {_FROM_THE_CUT} AND {THEIRS} AND currency = %(currency)s
     ) AS strip
     GROUP BY effective_on, manager
-) AS part (day, behind, mark, manager, {COLUMNS}) JOIN who USING (manager)
+) AS part (behind, day, manager, {COLUMNS}) JOIN who USING (manager)
 """
 
 
 _ON_DAYS = {who: _on_days(who) for who in (EVERYBODY, SOME)}
-"""For each of the days; but what was learnt since the cut, by its own day."""
+"""Snapshots by their marks; what lies between a day and its mark by the day; and what was learnt
+since the cut by its own day.
+"""
 
 
 def levels_on(
@@ -261,28 +261,34 @@ def levels_on(
     """What `standings` has of a Level, in one currency on each of the ascending `days`, all in one
     statement.
     """
+    marks = {day: mark_near(day) for day in days}
+    between = {day: mark for day, mark in marks.items() if day != mark}
     asked = _asked(position, managers) | {
-        "days": _array(days),
-        "marks": _array(map(mark_near, days)),
+        "marks": _array(dict.fromkeys(marks.values())),
+        "days": _array(between),
+        "day_marks": _array(between.values()),
         "as_of": days[-1],
         "currency": currency,
     }
-    statement = _ON_DAYS[whose(managers)]
-    known: dict[date, dict[ManagerId, Level]] = defaultdict(dict)
-    since: dict[date, dict[ManagerId, Level]] = defaultdict(dict)
-    for day, behind, manager, *columns in cursor.execute(statement, asked).fetchall():
-        held, part = (since if behind == "cut" else known)[day], tuple(map(int, columns))
-        held[manager] = added_up((held[manager], part)) if manager in held else part
+    told: dict[str, dict[date, dict[ManagerId, Level]]]
+    told = {behind: defaultdict(dict) for behind in ("snapshot", "mark", "cut")}
+    for behind, day, manager, *columns in cursor.execute(_ON_DAYS[whose(managers)], asked):
+        told[behind][day][manager] = tuple(map(int, columns))
+    last = max(told["snapshot"], default=date.max)  # later marks have what it has
     learnt: dict[ManagerId, Level] = {}
-    waiting = deque(sorted(since))
+    waiting = deque(sorted(told["cut"]))
     for day in days:
         while waiting and waiting[0] <= day:
-            for manager, more in since[waiting.popleft()].items():
-                learnt[manager] = added_up((learnt.get(manager, NOTHING), more))
-        held = known[day]
-        for manager, more in learnt.items():
-            held[manager] = added_up((held.get(manager, NOTHING), more))
+            _add(learnt, told["cut"][waiting.popleft()])
+        held = dict(told["snapshot"][min(marks[day], last)])
+        _add(held, told["mark"][day])
+        _add(held, learnt)
         yield held
+
+
+def _add(held: dict[ManagerId, Level], more: Mapping[ManagerId, Level]) -> None:
+    for manager, level in more.items():
+        held[manager] = tuple(map(add, held.get(manager, NOTHING), level))
 
 
 def _array(days: Iterable[date]) -> str:
