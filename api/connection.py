@@ -17,7 +17,6 @@ from psycopg.abc import PQGen
 from psycopg.adapt import Transformer
 from psycopg.pq import ExecStatus
 from psycopg.rows import TupleRow
-from psycopg.types.numeric import IntLoader
 
 from application.orders import Unavailable
 
@@ -88,10 +87,7 @@ SELECT set_config('role', 'dealfolio_app', false), set_config('statement_timeout
 def become_the_service(
     statement_seconds: int, connection: ImpatientConnection, lock_timeout: str = LOCK_TIMEOUT
 ) -> None:
-    """`statement_seconds` is the limit that the database keeps. What is `numeric` there is a sum of
-    integers, and is read as one.
-    """
-    connection.adapters.register_loader("numeric", IntLoader)
+    """`statement_seconds` is the limit that the database keeps."""
     connection.later_seconds = statement_seconds + SLACK_SECONDS
     connection.execute(_BECOME, [f"{statement_seconds}s", lock_timeout])
 

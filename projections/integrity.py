@@ -241,7 +241,7 @@ def month_ends(cursor: Cursor[Any], window: Window, days: int) -> list[MonthEnd]
     )
     asked = window.asked | {"days": days, "ends": ends}
     rows = cursor.execute(_MONTH_ENDS, asked).fetchall()
-    found = (MonthEnd(ManagerId(who), *map(int, sums)) for who, *sums in rows)
+    found = (MonthEnd(ManagerId(who), *sums) for who, *sums in rows)
     return sorted(
         filter(lambda one: window.has(one.manager_id), found),
         key=lambda one: (-share(one.actions_recorded, one.actions), one.manager_id),

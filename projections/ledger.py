@@ -1,12 +1,14 @@
 """The ledger's tables, and what a sum of postings is."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from operator import add
 from pathlib import Path
-from typing import LiteralString, NamedTuple, SupportsInt
+from typing import LiteralString, NamedTuple
 
+import psycopg
 from psycopg import Connection, sql
 from psycopg.rows import TupleRow
+from psycopg.types.numeric import IntLoader
 
 from domain.ledger import Holding
 from domain.values import Account, ManagerId
@@ -68,8 +70,9 @@ coalesce(sum(amount) FILTER (WHERE account = 'lost'), 0),
 coalesce(sum(amount) FILTER (WHERE account = 'won'), 0),
 sum(credit), sum(progress), sum(actions), sum(deals)
 """
-"""The same over a group of postings. One posting fits 64 bits, a sum may not: it is
-`numeric` and becomes an int here, which has no bounds."""
+"""The same over a group of postings. One posting fits 64 bits, a sum may not: it is `numeric`."""
+psycopg.adapters.register_loader("numeric", IntLoader)
+"""All that is `numeric` here is a sum of integers, and becomes an int, which has no bounds."""
 
 
 Level = tuple[int, ...]
@@ -106,10 +109,9 @@ def managers_asked(managers: Collection[ManagerId] | None) -> str | None:
     return f"{{{quoted}}}"
 
 
-def standing(columns: Iterable[SupportsInt | str]) -> Standing:
-    """From COLUMNS, or their text."""
-    whole = [*map(int, columns)]
-    return Standing._make((Balance._make(whole[:5]), *whole[5:]))
+def standing(columns: Sequence[int]) -> Standing:
+    """From COLUMNS."""
+    return Standing._make((Balance._make(columns[:5]), *columns[5:]))
 
 
 def total(standings: Iterable[Standing]) -> Standing:

@@ -92,7 +92,7 @@ def movement_from_ledger(
         "managers": managers_asked(managers),
     }
     lines = {
-        (cause, Account(account)): int(amount)
+        (cause, Account(account)): amount
         for cause, account, amount in cursor.execute(_LINES[whose(managers)], asked).fetchall()
     }
     return Movement(balance_of(cursor, first, position, currency, managers), _non_zero(lines))

@@ -152,7 +152,7 @@ def _lines(
     cursor: Cursor[Any], statement: LiteralString, asked: dict[str, Any]
 ) -> Iterator[RestatementLine]:
     for position, manager, account, amount, *rest in cursor.execute(statement, asked):
-        yield RestatementLine(position, manager, Account(account), int(amount), *rest)
+        yield RestatementLine(position, manager, Account(account), amount, *rest)
 
 
 def _in_order(

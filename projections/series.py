@@ -143,7 +143,7 @@ def day_by_day(
     for day in days:
         while row is not None and row[0] <= day:
             _, manager, *columns = row
-            running[manager] = added_up((running.get(manager, NOTHING), tuple(map(int, columns))))
+            running[manager] = added_up((running.get(manager, NOTHING), tuple(columns)))
             row = next(rows, None)
         yield running
 

@@ -273,7 +273,7 @@ def levels_on(
     told: dict[str, dict[date, dict[ManagerId, Level]]]
     told = {behind: defaultdict(dict) for behind in ("snapshot", "mark", "cut")}
     for behind, day, manager, *columns in cursor.execute(_ON_DAYS[whose(managers)], asked):
-        told[behind][day][manager] = tuple(map(int, columns))
+        told[behind][day][manager] = tuple(columns)
     last = max(told["snapshot"], default=date.max)  # later marks have what it has
     learnt: dict[ManagerId, Level] = {}
     waiting = deque(sorted(told["cut"]))

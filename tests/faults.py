@@ -342,8 +342,8 @@ FAULTS = (
     Fault(
         "the sum of a portfolio ends before the day",
         "projections/snapshots.py",
-        "AND position <= %(position)s AND effective_on <= asked.day\n",
-        "AND position <= %(position)s AND effective_on < asked.day\n",
+        "%(position)s) AND effective_on <= asked.day\n",
+        "%(position)s) AND effective_on < asked.day\n",
         _LEDGER,
     ),
     Fault(
@@ -427,9 +427,51 @@ FAULTS = (
     Fault(
         "what the next cut learnt first is looked for a day too late",
         "projections/snapshots.py",
-        "> %(as_of)s IS NOT TRUE\n",
-        ">= %(as_of)s IS NOT TRUE\n",
+        "SELECT first_day > %(as_of)s AND",
+        "SELECT first_day >= %(as_of)s AND",
         _SNAPSHOTS,
+    ),
+    Fault(
+        "a cut tells when all that others have learnt begins",
+        "projections/snapshots.py",
+        " AND position >= greatest(cut.position, %(position)s)\n",
+        "\n",
+        _SNAPSHOTS,
+    ),
+    Fault(
+        "what lies between the question and a later cut is counted twice",
+        "projections/snapshots.py",
+        '_strip("%(position)s - cut.position")',
+        '_strip("abs(%(position)s - cut.position)")',
+        _SNAPSHOTS,
+    ),
+    Fault(
+        "a question is asked of the last cut before it",
+        "projections/snapshots.py",
+        "position + EVERY // 2",
+        "position",
+        "test_snapshots.py::test_a_question_is_asked_of_the_nearest_cut",
+    ),
+    Fault(
+        "of several parts of a standing the last is all of it",
+        "projections/snapshots.py",
+        "[*map(add, sums[key], columns)] if key in sums else columns",
+        "columns",
+        _SNAPSHOTS,
+    ),
+    Fault(
+        "behind the last mark of a cut nobody has anything in a series",
+        "projections/snapshots.py",
+        "[min(marks[day], last)]",
+        "[marks[day]]",
+        _SNAPSHOTS,
+    ),
+    Fault(
+        "a manager who is called null is nobody",
+        "projections/ledger.py",
+        """f'"{manager}"' for""",
+        "f'{manager}' for",
+        "test_snapshots.py::test_managers_are_asked_about_by_whatever_id_they_have",
     ),
     Fault(
         "a cut forgets that it learnt of an earlier day",
@@ -525,8 +567,8 @@ FAULTS = (
     Fault(
         "what lies between the day and a later mark is counted twice",
         "projections/snapshots.py",
-        "sign(asked.day - asked.mark)",
-        "abs(sign(asked.day - asked.mark))",
+        '_strip("asked.day - asked.mark")',
+        '_strip("abs(asked.day - asked.mark)")',
         _SNAPSHOTS,
     ),
     Fault(

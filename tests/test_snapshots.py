@@ -20,7 +20,10 @@ from api.settings import Settings
 from application.orders import Order
 from domain.decisions import Command
 from domain.directory_commands import RegisterManager
+from domain.values import ManagerId
 from projections import rebuild as rebuild_module
+from projections import snapshots as snapshots_module
+from projections.ledger import managers_asked
 from projections.movement import movement_from_ledger
 from projections.portfolio import portfolios_from_ledger
 from projections.rebuild import rebuild
@@ -109,14 +112,44 @@ def answers(connection: Connection[TupleRow]) -> list[Any]:
     return told
 
 
-def test_dropping_them_changes_no_answer(ledger: Connection[TupleRow]) -> None:
+def test_dropping_them_changes_no_answer(
+    ledger: Connection[TupleRow], monkeypatch: pytest.MonkeyPatch
+) -> None:
     without = answers(ledger)
     assert close_cuts(ledger) > 10
+    assert answers(ledger) == without, "of the last cut, from which several are taken away"
+    monkeypatch.setattr(snapshots_module, "EVERY", EVERY)
     assert answers(ledger) == without
     ledger.execute("UPDATE ledger.snapshots SET active = active + 1")
     assert answers(ledger) != without, "they are what is asked"
     ledger.execute("TRUNCATE ledger.cuts, ledger.snapshots")
     assert answers(ledger) == without
+
+
+def test_a_question_is_asked_of_the_nearest_cut(
+    ledger: Connection[TupleRow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if it knows more: what that is, is taken away."""
+    monkeypatch.setattr(snapshots_module, "EVERY", EVERY)
+    last = EVERY * close_cuts(ledger)
+
+    def told() -> list[Any]:
+        return [
+            portfolios_from_ledger(ledger.cursor(), DAYS[-1], position)
+            for position in range(last - EVERY, last + 1)
+        ]
+
+    before = told()
+    ledger.execute("UPDATE ledger.snapshots SET active = active + 1 WHERE cut = %s", [last])
+    changed = [one != other for one, other in zip(before, told(), strict=True)]
+    assert changed == [False, False, True, True, True]
+
+
+def test_managers_are_asked_about_by_whatever_id_they_have(ledger: Connection[TupleRow]) -> None:
+    people = [ManagerId(one) for one in ("null", "a.b_c-d", "0")]
+    for asked in (people, []):
+        row = ledger.execute("SELECT %s::text[]", [managers_asked(asked)]).fetchone()
+        assert row == (asked,)
 
 
 def test_a_series_is_the_same_by_snapshots_and_day_by_day(ledger: Connection[TupleRow]) -> None:

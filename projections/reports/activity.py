@@ -350,7 +350,7 @@ def moved(
     """By manager and type of event: what the portfolio and the points gained in the span."""
     asked = _asked(span, position, currency, managers)
     return [
-        (ManagerId(manager), cause, int(amount), int(points))
+        (ManagerId(manager), cause, amount, points)
         for manager, cause, amount, points in cursor.execute(_MOVED[whose(managers)], asked)
     ]
 

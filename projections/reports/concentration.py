@@ -118,5 +118,5 @@ def active_from_ledger(
     }
     found: dict[ManagerId, dict[DealId, int]] = {}
     for manager, deal, amount in cursor.execute(_ACTIVE[whose(managers)], asked):
-        found.setdefault(manager, {})[DealId(deal)] = int(amount)
+        found.setdefault(manager, {})[DealId(deal)] = amount
     return found

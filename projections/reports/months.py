@@ -262,7 +262,7 @@ def months_from_ledger(
     }
     found = defaultdict[tuple[ManagerId, Month], Done](Done)
     for manager, year, month, *sums in cursor.execute(_MONTHS[whose(managers)], asked):
-        found[manager, Month(year, month)] = Done(0, 0, *map(int, sums))
+        found[manager, Month(year, month)] = Done(0, 0, *sums)
     for closing in closings_from_ledger(cursor, first, last, position, managers):
         place = closing.manager_id, month_of(closing.effective_on)
         found[place] = _closed(found[place], closing.status)
@@ -283,7 +283,7 @@ def closings_from_ledger(
     """The closings that count, in book order, one for each manager who has a part in it."""
     asked = _asked(first, last, position, managers)
     return [
-        Closing(manager, deal, _OUTCOMES[cause], day, place, currency, int(amount))
+        Closing(manager, deal, _OUTCOMES[cause], day, place, currency, amount)
         for manager, deal, cause, day, place, currency, amount in cursor.execute(
             _CLOSINGS[whose(managers)], asked
         )
