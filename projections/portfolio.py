@@ -193,7 +193,7 @@ def manager_portfolio_from_ledger(
             deal_id, title, client, currency, Status(status), check, progress, standing(columns)
         )
         for deal_id, title, client, currency, status, check, progress, _, *columns in (
-            cursor.execute(_MANAGER, asked)
+            cursor.execute(_MANAGER, asked).fetchall()
         )
     )
     return [row for row in rows if row.standing != NOBODY]

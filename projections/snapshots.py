@@ -272,7 +272,8 @@ def levels_on(
     }
     told: dict[str, dict[date, dict[ManagerId, Level]]]
     told = {behind: defaultdict(dict) for behind in ("snapshot", "mark", "cut")}
-    for behind, day, manager, *columns in cursor.execute(_ON_DAYS[whose(managers)], asked):
+    rows = cursor.execute(_ON_DAYS[whose(managers)], asked).fetchall()  # one by one takes longer
+    for behind, day, manager, *columns in rows:
         told[behind][day][manager] = tuple(columns)
     last = max(told["snapshot"], default=date.max)  # later marks have what it has
     learnt: dict[ManagerId, Level] = {}
@@ -349,6 +350,7 @@ WITH before AS (
         ORDER BY old.cut DESC LIMIT 1
     ) AS held ON true
     WINDOW so_far AS (PARTITION BY manager, currency ORDER BY mark)
+    ORDER BY mark, manager, currency  -- as they will be read, and as their index grows
 )
 INSERT INTO cuts (position, last_mark, first_day) SELECT %(cut)s, last_mark, first_day FROM now
 """
