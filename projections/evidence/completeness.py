@@ -118,7 +118,7 @@ def rows_at(
 
 
 def _row(
-    manager: str, deal: str, currency: str, columns: Iterable[Any], head: tuple[bytes, int]
+    manager: str, deal: str, currency: str, columns: Sequence[Any], head: tuple[bytes, int]
 ) -> Row:
     held = standing(columns)
     return {
