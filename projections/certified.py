@@ -93,9 +93,13 @@ def _certified(
     learnt: Callable[[str], Iterable[RestatementLine]],
     authors_of: Callable[[set[int]], Mapping[int, str]],
 ) -> Certified:
-    three = _totals(closing.totals), _values(replayed), _values(now)
-    keys = sorted(set().union(*three), key=lambda key: (key[1], key[0], [*Account].index(key[2])))
-    rows = tuple(CertifiedRow(*key, *(values.get(key, 0) for values in three)) for key in keys)
+    kept, then, today = _totals(closing.totals), _values(replayed), _values(now)
+    keys = sorted(
+        {*kept, *then, *today}, key=lambda key: (key[1], key[0], [*Account].index(key[2]))
+    )
+    rows = tuple(
+        CertifiedRow(*key, kept.get(key, 0), then.get(key, 0), today.get(key, 0)) for key in keys
+    )
     currencies = sorted({currency for _, currency, _ in keys})
     lines = [(currency, line) for currency in currencies for line in learnt(currency)]
     actors = authors_of({line.position for _, line in lines})

@@ -222,7 +222,7 @@ ALTERED = (
         ),
         (ALTERED.format("20000000.00", "20000000.01"), "log"),
         (ALTERED.format("20000000.00", "20000000.0000001"), "below what an amount is told by"),
-        (ALTERED.format("20000000.00", "2E7"), "the amount, as nobody writes it"),
+        (ALTERED.format("20000000.00", "20000000.000"), "as nobody writes it"),
         (ALTERED.format("20000000.00", "abc"), "no number"),
         (ALTERED.format('"lost":"0.00"', '"lost":"NaN"'), "no number, where there is nothing"),
     ],

@@ -93,8 +93,8 @@ class Event(NamedTuple):
     position: int
 
     @property
-    def index(self) -> int:
-        """Of its leaf."""
+    def place(self) -> int:
+        """Of its leaf in the tree, from 0."""
         return self.position - 1
 
     def line(self, leaf: bytes, more: str = "") -> bytes:
@@ -147,19 +147,19 @@ def of_manager(cursor: Cursor[Any], trees: RowTrees, wanted: Wanted) -> Iterator
     for event in map(Event._make, cursor.execute(_STREAMS, asked, binary=True).fetchall()):
         streams.setdefault(event.stream, []).append(event)
     rows = None if closing is None else _rows(cursor, trees, closing, wanted.manager)
-    proven = {events[-1].index for events in streams.values()}
+    proven = {events[-1].place for events in streams.values()}
     if closing:
-        proven.add(closing.event.index)
+        proven.add(closing.event.place)
     beside = nodes_beside(sorted(proven), wanted.size)
-    leaves = [event.index for events in streams.values() for event in events]
+    leaves = [event.place for events in streams.values() for event in events]
     leaves += [] if rows is None else rows.leaves
     hashes = _hashes(tiles.reader(cursor), beside, leaves)
 
     yield _head(cursor, wanted)
     for stream, events in sorted(streams.items(), key=lambda one: one[1][0].position):
-        shown = b",".join([one.line(hashes[0, one.index]) for one in events])
+        shown = b",".join([one.line(hashes[0, one.place]) for one in events])
         yield b'{"stream":{"stream_id":"%b","index":%d,"events":[%b]}}\n' % (
-            stream.encode(), events[-1].index, shown,
+            stream.encode(), events[-1].place, shown,
         )  # fmt: skip
     yield _line("nodes", to_json(_nodes(beside, hashes)))
     if rows is not None:
@@ -208,14 +208,14 @@ class _Rows(NamedTuple):
         """Which hashes of leaves they need."""
         closing, heads = self.closing, [one.last - 1 for one in self.held]
         before = [] if closing.before is None else [closing.before - 1]
-        return [closing.event.index, *before, *heads]
+        return [closing.event.place, *before, *heads]
 
     def shown(self, hashes: Mapping[tuple[int, int], bytes]) -> bytes:
         """By the hashes of these leaves."""
         event, certified, before = self.closing.event, self.closing.certified, self.closing.before
         rows = [one.row(hashes[0, one.last - 1]) for one in self.held]
         return b'{"event":%b,"previous":%b,"first":%d,"rows":%b,"nodes":%b}' % (
-            event.line(hashes[0, event.index], _shown(certified)),
+            event.line(hashes[0, event.place], _shown(certified)),
             to_json(None if before is None else hashes[0, before - 1].hex()),
             self.first,
             to_json(rows),
