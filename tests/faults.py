@@ -2695,8 +2695,8 @@ FAULTS = (
     Fault(
         "a row goes further than what the closing knows",
         "projections/evidence/completeness.py",
-        "WHERE originator_id = deal_id AND notification_id <= %(position)s",
-        "WHERE originator_id = deal_id",
+        "WHERE originator_id = about.deal_id AND notification_id <= %(position)s",
+        "WHERE originator_id = about.deal_id",
         "test_audit_bundle.py::test_a_bundle_as_it_was_fetched_holds",
     ),
     Fault(

@@ -40,8 +40,8 @@ WHERE originator_id = ANY (ARRAY(
         WHERE manager = (SELECT manager FROM ledger.managers WHERE manager_id = %(manager)s)
           AND position <= %(last)s
     ))
-)) AND notification_id <= %(last)s
-ORDER BY originator_id, originator_version
+)) AND notification_id + 0 <= %(last)s  -- found by their streams, and not by all positions
+ORDER BY notification_id
 """
 _LOG: LiteralString = f"""
 SELECT {_COLUMNS},
@@ -49,17 +49,18 @@ SELECT {_COLUMNS},
 FROM books.events LEFT JOIN evidence.tiles ON level = 0 AND index = (notification_id - 1) / 256
 WHERE notification_id > %s AND notification_id <= %s ORDER BY notification_id
 """
-_CLOSING: LiteralString = f"""
+_CLOSINGS: LiteralString = f"""
 SELECT {_COLUMNS}, root, size, (
     SELECT notification_id FROM books.events
     WHERE originator_id = one.originator_id AND originator_version = one.originator_version - 1
-) AS before FROM books.events AS one JOIN evidence.closings ON position = notification_id
-WHERE of_the_directory AND topic = '{CLOSING}' AND notification_id <= %(size)s
-"""
-_CLOSINGS: LiteralString = f"""
-({_CLOSING} AND notification_id > %(position)s ORDER BY notification_id LIMIT 2)
-UNION ALL
-({_CLOSING} AND notification_id <= %(position)s ORDER BY notification_id DESC LIMIT 1)
+) AS before FROM (
+    (SELECT * FROM evidence.closings WHERE position > %(position)s AND position <= %(size)s
+     ORDER BY position LIMIT 2)
+    UNION ALL
+    (SELECT * FROM evidence.closings WHERE position <= %(position)s
+     ORDER BY position DESC LIMIT 1)
+) AS kept JOIN books.events AS one ON notification_id = position
+WHERE topic = '{CLOSING}' ORDER BY position
 """
 
 Asking = Callable[[], AbstractContextManager[Cursor[Any]]]
@@ -156,7 +157,7 @@ def of_manager(cursor: Cursor[Any], trees: RowTrees, wanted: Wanted) -> Iterator
     hashes = _hashes(tiles.reader(cursor), beside, leaves)
 
     yield _head(cursor, wanted)
-    for stream, events in sorted(streams.items(), key=lambda one: one[1][0].position):
+    for stream, events in streams.items():
         shown = b",".join([one.line(hashes[0, one.place]) for one in events])
         yield b'{"stream":{"stream_id":"%b","index":%d,"events":[%b]}}\n' % (
             stream.encode(), events[-1].place, shown,
@@ -190,7 +191,6 @@ def _closing(cursor: Cursor[Any], wanted: Wanted) -> _Closing | None:
         event = Event._make(columns)
         data = from_json(event.state)["data"]
         found.append(_Closing(event, data, completeness(root, size, data), before))
-    found.sort(key=lambda one: one.event.position)
     knowing = (one for one in found if one.known >= wanted.point.position)
     return next(knowing, found[-1] if found else None)
 

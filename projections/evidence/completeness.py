@@ -39,7 +39,7 @@ AND position <= %(position)s
 """
 
 
-def _held_by(which: LiteralString) -> LiteralString:
+def _held(which: LiteralString) -> LiteralString:
     return f"""
 (
     SELECT manager, deal, {STANDING} FROM (
@@ -50,18 +50,22 @@ def _held_by(which: LiteralString) -> LiteralString:
         ) AS posted
     ) AS posting
     GROUP BY manager, deal
-) AS held JOIN ledger.managers USING (manager) JOIN ledger.deals USING (deal)
+) AS held JOIN ledger.managers USING (manager)
 """
 
 
 _EVERYBODY: LiteralString = f"""
-SELECT manager_id, deal_id::text, currency, held.* FROM {_held_by(_OF_ALL)}
+SELECT manager_id, deal_id::text, currency, held.*
+FROM {_held(_OF_ALL)} JOIN ledger.deals USING (deal)
 """
 _SOME: LiteralString = f"""
-SELECT manager_id, deal_id::text, currency, head.events, head.last, held.*
-FROM {_held_by(_OF_SOME)} CROSS JOIN LATERAL (
+SELECT manager_id, about.deal_id::text, about.currency, head.events, head.last, held.*
+FROM {_held(_OF_SOME)} CROSS JOIN LATERAL (
+    SELECT deal_id, currency FROM ledger.deals
+    WHERE deal = held.deal LIMIT 1  -- by its key: a join would read all deals
+) AS about CROSS JOIN LATERAL (
     SELECT originator_version AS events, notification_id AS last FROM books.events
-    WHERE originator_id = deal_id AND notification_id <= %(position)s
+    WHERE originator_id = about.deal_id AND notification_id <= %(position)s
     ORDER BY originator_version DESC LIMIT 1
 ) AS head
 """
