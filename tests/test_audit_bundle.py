@@ -793,6 +793,8 @@ def test_whatever_stands_in_the_place_of_a_value_is_told_and_stops_nothing(
 ) -> None:
     """Also a closing's total that is no number."""
     forged = Forged(getattr(books, which))
+    if which == "whole":  # of the whole log nobody needs to be shown that it begins with a part
+        del forged.head["consistency"]
     holder, name = chance.choice([*places(forged.lines)])
     was = holder[name]
     holder[name] = chance.choice(["abc", "", "9" * 5_000, None, True, 0, -1, 2**53 - 1, [], {}])
