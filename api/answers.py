@@ -404,16 +404,17 @@ class PeriodsAnswer(Asked):
 
 class CertifiedRowOut(Out):
     """`certified` is what the closing's event keeps, `replayed` the ledger at that point, `now` the
-    month's last day as known at the point of the question; `difference` is now less certified.
+    month's last day as known at the point of the question; `difference` is now less certified. Both
+    are null where what the event keeps is no amount, which is an alarm.
     """
 
     manager_id: str = Field(examples=["anna-sokolova"])
     currency: str = Field(examples=["RUB"])
     account: str = Field(examples=["active"])
-    certified: Figure = Field(examples=[_AMOUNT])
+    certified: Figure | None = Field(examples=[_AMOUNT])
     replayed: Figure = Field(examples=[_AMOUNT])
     now: Figure = Field(examples=["50000000.00"])
-    difference: Figure = Field(examples=["30000000.00"])
+    difference: Figure | None = Field(examples=["30000000.00"])
 
 
 class CertifiedLineOut(RestatementLineOut):

@@ -125,12 +125,13 @@ def _closing(one: Certified, zone: ZoneInfo, language: Language) -> CertifiedOut
 
 
 def _row(row: CertifiedRow) -> CertifiedRowOut:
+    certified = row.certified
     return CertifiedRowOut(
         manager_id=row.manager_id,
         currency=row.currency,
         account=row.account,
-        certified=value_text(row.certified),
+        certified=None if certified is None else value_text(certified),
         replayed=value_text(row.replayed),
         now=value_text(row.now),
-        difference=value_text(row.now - row.certified),
+        difference=None if certified is None else value_text(row.now - certified),
     )

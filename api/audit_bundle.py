@@ -26,7 +26,7 @@ from api.service import Service
 from domain.errors import NotFound
 from domain.values import ManagerId
 from projections.evidence.bundle import Wanted, of_everybody, of_manager
-from projections.evidence.checkpoints import newest_size
+from projections.evidence.checkpoints import newest_signed
 from projections.ledger import NOBODY
 from projections.point import EVERYTHING, Knowledge, Point, point_at
 from projections.portfolio import line_of, manager_portfolio_from_ledger, portfolios_from_ledger
@@ -71,10 +71,9 @@ def audit_bundle(
     result that is claimed. Of one manager, or of everybody, with the whole log.
     """
     who = question.manager_id
-    with asking.desk() as at:
+    knowledge = question.knowledge
+    with asking.desk_at(question.as_of, knowledge) as (at, point):
         manager = None if who is None else at.require_manager(who)
-        knowledge = question.knowledge
-        point = at.point(question.as_of, knowledge)
         lines = bundle_lines(at.service, at.cursor, point, knowledge, manager, question.kept)
         if manager is not None:
             lines = [b"".join(lines)]
@@ -116,11 +115,11 @@ def bundle_lines(
     """
     if knowledge == EVERYTHING:  # known at the event, so that it stays true
         point = point_at(cursor, service.clock, point.as_of, Knowledge(position=point.position))
-    size = newest_size(cursor)
-    if size is None or size < point.position:
+    signed = newest_signed(cursor)
+    if signed is None or signed.size < point.position:
         service.proving.catch_up()
-        size = newest_size(cursor)
-    if size is None or size < point.position:
+        signed = newest_signed(cursor)
+    if signed is None or signed.size < point.position:
         raise NotFound("checkpoint", point.position)
     currency = service.settings.currency
     claimed = (
@@ -128,7 +127,7 @@ def bundle_lines(
         if manager is None
         else _portfolio(cursor, point, manager, currency)
     )
-    wanted = Wanted(manager, point, currency, claimed, size, kept)
+    wanted = Wanted(manager, point, currency, claimed, signed, kept)
     if manager is None:
         return of_everybody(service.asking, wanted)
     return of_manager(cursor, service.row_trees, wanted)

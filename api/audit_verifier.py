@@ -1,11 +1,13 @@
 """Check an audit bundle of Dealfolio, at home, without trusting whoever made it.
 
-    python audit_verifier.py BUNDLE [--key KEY] [--kept CHECKPOINT] [--language ru|en]
+    python audit_verifier.py BUNDLE [--key KEY] [--kept CHECKPOINT] [--witness KEY ...]
+                             [--language ru|en]
 
 Needs Python 3.11 and the package `cryptography`; nothing of Dealfolio, no network. It ends with 0
-only when everything holds. From the top: notes and signatures (C2SP signed-note, tlog-checkpoint),
-the tree (RFC 6962), the chain of each stream, completeness, the books folded by rules of its own
-(the company's are not used), the comparison of every figure, and the words in which it tells.
+only when everything holds. From the top: notes and signatures (C2SP signed-note, tlog-checkpoint,
+tlog-cosignature), the tree (RFC 6962), the chain of each stream, completeness, the books folded by
+rules of its own (the company's are not used), the comparison of every figure, and the words in
+which it tells.
 
 Every line of a bundle is one JSON object: a head, then the events of the log (one manager's: the
 deals they have anything in), what proves them, and the result that is claimed. Nothing in it is
@@ -21,13 +23,14 @@ import json
 import os
 import re
 import sys
+import zlib
 from base64 import b64decode
 from bisect import bisect_left, insort
 from calendar import monthrange
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -86,9 +89,14 @@ _MISSHAPEN = (LookupError, TypeError, ValueError, AttributeError, RecursionError
 """What Python says of a thing that has not the shape it should have."""
 
 
-def verify(lines: Iterable[bytes], key: str | None = None, kept: str | None = None) -> Report:
+def verify(
+    lines: Iterable[bytes],
+    key: str | None = None,
+    kept: str | None = None,
+    witnesses: Iterable[str] = (),
+) -> Report:
     """`lines` of a bundle; `key` the log's public key (vkey) as learnt elsewhere; `kept` the text
-    of a checkpoint that was kept earlier.
+    of a checkpoint that was kept earlier; `witnesses` the keys of those who must have signed, too.
     """
     report = Report()
     with report.part("bundle"):
@@ -101,8 +109,11 @@ def verify(lines: Iterable[bytes], key: str | None = None, kept: str | None = No
         log = read_whole_log(report, reading) if whole else read_streams(report, reading)
         with report.part("tree"):
             check_tree(report, head, log, checkpoint)
+        earlier = None
         with report.part("kept"):
-            check_kept(report, head, log, checkpoint, kept)
+            earlier = check_kept(report, head, log, checkpoint, kept)
+        with report.part("witnesses"):
+            check_witnesses(report, checkpoint, earlier, witnesses)
         with report.part("point"):
             check_point(head, log)
         with report.part("closing"):
@@ -293,8 +304,24 @@ class Log:
 # ------------------------------------------------------------------------------ notes, signatures
 
 
+SIGNER, WITNESS = 0x01, 0x04
+"""Of a log's keys, which sign a note's text; of witnesses', which sign it with a time before it."""
+BEYOND = 253_402_300_800
+"""Seconds from 1970 to the year 10000, which no calendar here has."""
+
+
+class Signature(NamedTuple):
+    """A line below a note: whose it says that it is, by name and hash of the key, and the rest."""
+
+    name: str
+    hash: bytes
+    signed: bytes
+
+
 class Key(NamedTuple):
-    """An Ed25519 public key, from its text `name+hash+base64(0x01 || key)` (C2SP signed-note)."""
+    """An Ed25519 public key, from its text `name+hash+base64(algorithm || key)` (C2SP signed-note,
+    tlog-cosignature).
+    """
 
     name: str
     hash: bytes
@@ -302,30 +329,41 @@ class Key(NamedTuple):
     vkey: str
 
     @classmethod
-    def read(cls, vkey: str) -> "Key":
+    def read(cls, vkey: str, algorithm: int = SIGNER, what: str = "key-unreadable") -> "Key":
         try:
             name, hash_, text = vkey.strip().split("+", 2)
             material = b64decode(text, validate=True)
             own = sha256(name.encode() + b"\n" + material).digest()[:4]
         except (ValueError, AttributeError) as error:
-            raise Wrong("key-unreadable", key=str(vkey)[:120]) from error
-        if own.hex() != hash_ or len(material) != 33 or material[0] != 1:
-            raise Wrong("key-unreadable", key=vkey[:120])
+            raise Wrong(what, key=str(vkey)[:120]) from error
+        if own.hex() != hash_ or len(material) != 33 or material[0] != algorithm:
+            raise Wrong(what, key=vkey[:120])
         return cls(name, own, material[1:], vkey.strip())
 
-    def has_signed(self, note: str) -> bool:
-        text, _, signatures = note.rpartition("\n\n")
-        for line in signatures.splitlines():
-            dash, name, *rest = [*line.split(" "), ""]
-            try:
-                signed = b64decode(rest[0], validate=True)
-                if (dash, name, signed[:4]) == ("—", self.name, self.hash):
-                    public = Ed25519PublicKey.from_public_bytes(self.public)
-                    public.verify(signed[4:], text.encode() + b"\n")
-                    return True
-            except (ValueError, InvalidSignature):
-                continue
-        return False
+    def is_of(self, line: Signature) -> bool:
+        """Whether the line says so."""
+        return (line.name, line.hash) == (self.name, self.hash)
+
+    def has_signed(self, note: "Checkpoint") -> bool:
+        return any(
+            self.verifies(line.signed, note.text) for line in note.signatures if self.is_of(line)
+        )
+
+    def witnessed(self, line: Signature, note: "Checkpoint") -> str | None:
+        """When, as a witness, in UTC; None: the line is not what this key signed of this note."""
+        seconds = int.from_bytes(line.signed[:8], "big")
+        if seconds >= BEYOND or not self.verifies(
+            line.signed[8:], f"cosignature/v1\ntime {seconds}\n{note.text}"
+        ):
+            return None
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+    def verifies(self, signed: bytes, text: str) -> bool:
+        try:
+            Ed25519PublicKey.from_public_bytes(self.public).verify(signed, text.encode())
+        except InvalidSignature:
+            return False
+        return True
 
 
 class Checkpoint(NamedTuple):
@@ -336,20 +374,32 @@ class Checkpoint(NamedTuple):
     origin: str
     size: int
     root: bytes
-    note: str
+    text: str = ""
+    signatures: tuple[Signature, ...] = ()
     more: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, note: str, what: str = "checkpoint-unreadable") -> "Checkpoint":
-        note = note.replace("\r\n", "\n")
+        text, _, below = note.replace("\r\n", "\n").rpartition("\n\n")
         try:
-            origin, size, root, *more = note.rpartition("\n\n")[0].split("\n")
+            origin, size, root, *more = text.split("\n")
             hash_ = b64decode(root, validate=True)
         except ValueError as error:
             raise Wrong(what) from error
         if not re.fullmatch(r"0|[1-9][0-9]{0,15}", size) or len(hash_) != 32:
             raise Wrong(what)
-        return cls(origin, int(size), hash_, note, tuple(more))
+        return cls(origin, int(size), hash_, f"{text}\n", tuple(signatures(below)), tuple(more))
+
+
+def signatures(lines: str) -> Iterator[Signature]:
+    """Of the lines below a note; one that is none says nothing."""
+    for line in lines.split("\n"):
+        if found := re.fullmatch(r"— ([^\s+]+) ([A-Za-z0-9+/]+={0,2})", line):
+            try:
+                blob = b64decode(found[2], validate=True)
+            except ValueError:
+                continue
+            yield Signature(found[1], blob[:4], blob[4:])
 
 
 def check_signature(report: Report, head: Head, checkpoint: Checkpoint, given: str | None) -> None:
@@ -362,12 +412,12 @@ def check_signature(report: Report, head: Head, checkpoint: Checkpoint, given: s
         until = {(current := Key.read(given)): None}
         for note in sorted(map(Checkpoint.read, head.rotations), key=lambda one: one.size):
             new = Key.read(note.more[0])
-            signed = current.has_signed(note.note) and new.has_signed(note.note)
+            signed = current.has_signed(note) and new.has_signed(note)
             if signed and note.origin == head.origin and new not in until:
                 until |= {current: note.size, new: None}
                 current = new
                 report.ok("rotation", size=note.size, key=new.vkey)
-    signers = [key for key in until if key.name == head.origin and key.has_signed(checkpoint.note)]
+    signers = [key for key in until if key.name == head.origin and key.has_signed(checkpoint)]
     if not signers:
         keys = ", ".join(key.vkey for key in until)
         raise Wrong("not-signed" if given is None else "wrong-key", keys=keys or "–")
@@ -380,15 +430,15 @@ def check_signature(report: Report, head: Head, checkpoint: Checkpoint, given: s
 
 def check_kept(
     report: Report, head: Head, log: Log, checkpoint: Checkpoint, kept: str | None
-) -> None:
-    """Nothing that the kept checkpoint covers was changed since, or taken out."""
+) -> Checkpoint | None:
+    """Nothing that the kept checkpoint covers was changed since, or taken out. The kept one."""
     if kept is None:
         report.open("no-kept")
-        return
+        return None
     earlier = Checkpoint.read(kept, "kept-unreadable")
     if earlier.origin != checkpoint.origin:
         raise Wrong("kept-other-log", kept=earlier.origin, here=checkpoint.origin)
-    if not any(Key.read(vkey).has_signed(earlier.note) for vkey in head.keys):
+    if not any(Key.read(vkey).has_signed(earlier) for vkey in head.keys):
         raise Wrong("kept-not-signed", size=earlier.size)
     whole = head.manager_id is None
     here = min(checkpoint.size, len(log.leaves)) if whole else checkpoint.size
@@ -406,6 +456,46 @@ def check_kept(
     if not holds:
         raise Wrong("rewritten", size=earlier.size)
     report.ok("kept", size=earlier.size, here=checkpoint.size)
+    return earlier
+
+
+def check_witnesses(
+    report: Report, checkpoint: Checkpoint, earlier: Checkpoint | None, witnesses: Iterable[str]
+) -> None:
+    """Each one that is trusted has signed this checkpoint, or the one that was kept, with which
+    this log begins. Others who have signed are named: who they are nobody can tell from a file.
+    """
+    trusted = [Key.read(vkey, WITNESS, "witness-unreadable") for vkey in witnesses]
+    for witness in trusted:
+        with report.part("witnesses"):
+            check_witness(report, witness, checkpoint, earlier)
+    others = {
+        line.name
+        for line in checkpoint.signatures
+        if line.name != checkpoint.origin and not any(key.is_of(line) for key in trusted)
+    }
+    if others:
+        report.open("not-trusted", names=", ".join(sorted(others)), size=checkpoint.size)
+
+
+def check_witness(
+    report: Report, witness: Key, checkpoint: Checkpoint, earlier: Checkpoint | None
+) -> None:
+    """Whatever is signed in its name and by its key must be what it has signed."""
+    notes = [checkpoint, *([] if earlier is None else [earlier])]
+    named = [
+        (note, line) for note in notes for line in note.signatures if line.name == witness.name
+    ]
+    own = [(note, line) for note, line in named if witness.is_of(line)]
+    for note, line in own:
+        if (at := witness.witnessed(line, note)) is None:
+            raise Wrong("not-cosigned", witness=witness.name, size=note.size)
+        report.ok("cosigned", witness=witness.name, size=note.size, at=at)
+    if not own:
+        what = "other-witness" if named else "no-witness"
+        raise Wrong(what, witness=witness.name, size=checkpoint.size, key=witness.vkey)
+    if (seen := max(note.size for note, _ in own)) < checkpoint.size:
+        report.open("unwitnessed", witness=witness.name, first=seen + 1, last=checkpoint.size)
 
 
 # ------------------------------------------------------------------------------ the tree (RFC 6962)
@@ -598,7 +688,7 @@ def check_point(head: Head, log: Log) -> None:
 # ------------------------------------------------------------------------------ completeness
 
 
-def certified_rows(log: Log, as_of: str, position: int, held: "Held") -> Iterator[Json]:
+def certified_rows(log: Log, as_of: str, position: int, held: "Held") -> list[Json]:
     """What a closing certifies: a row for every manager and deal that the books up to `position`
     have anything about, with the figures at the end of `as_of`, by manager and deal.
     """
@@ -621,7 +711,7 @@ def certified_rows(log: Log, as_of: str, position: int, held: "Held") -> Iterato
                         "events": len(known),
                     }
                 )
-    return iter(sorted(rows, key=_row_key))
+    return sorted(rows, key=_row_key)
 
 
 def _row_key(row: Json) -> tuple[str, str]:
@@ -717,7 +807,7 @@ def check_all_closings(report: Report, _head: Head, log: Log) -> None:
     for event in sorted(log.events):
         if event.type == "PeriodClosed":
             closing = Closing.read(event)
-            check_certified(closing, [*certified_rows(log, closing.as_of, closing.position, held)])
+            check_certified(closing, certified_rows(log, closing.as_of, closing.position, held))
             closed[closing.month] = closing.as_of
             count += 1
         elif event.type == "PeriodReopened":
@@ -1129,9 +1219,10 @@ def everybody(head: Head, log: Log) -> Json:
     sums = {head.currency: {manager: dict(NOTHING) for manager in registered}}
     for events in log.deals.values():
         deal = fold((one for one in events if one.position <= head.position), head.as_of)
+        if deal is None:
+            continue
         for manager, has in figures(deal).items():
-            currency = deal.currency if deal else ""
-            total = sums.setdefault(currency, {}).setdefault(manager, dict(NOTHING))
+            total = sums.setdefault(deal.currency, {}).setdefault(manager, dict(NOTHING))
             for name in NOTHING:
                 total[name] += has[name]
     return {
@@ -1200,6 +1291,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "Смена ключа на {size} событиях подписана и прежним ключом, и новым: {key}.",
         "The change of keys at {size} events is signed by the old key and by the new: {key}.",
     ),
+    "cosigned": (
+        "Свидетель {witness} подписал контрольную точку (событий: {size}): {at}.",
+        "Witness {witness} signed the checkpoint over {size} events: {at}.",
+    ),
     "kept": (
         "Сохранённая вами точка (событий: {size}) — начало этого журнала (событий: {here}):"
         " с тех пор ничего из неё не изменено, не вставлено и не изъято.",
@@ -1242,6 +1337,19 @@ WORDS: Mapping[str, tuple[str, str]] = {
         " путём, и запустите проверку с --key {key}",
         "A file cannot tell whose key this is. Compare it with what the company told you by other"
         " means, and check again with --key {key}",
+    ),
+    "not-trusted": (
+        "Под контрольной точкой (событий: {size}) есть подписи, которые не проверены: {names}. Если"
+        " это свидетели, которым вы верите, узнайте ключ у них самих и добавьте --witness с ним.",
+        "Below the checkpoint over {size} events stand signatures that were not checked: {names}."
+        " If these are witnesses whom you trust, ask them for their keys and add --witness with"
+        " each.",
+    ),
+    "unwitnessed": (
+        "Свидетель {witness} подписал только сохранённую вами точку: событий на позициях"
+        " {first}–{last} он не видел.",
+        "Witness {witness} signed only the checkpoint that you kept, and has not seen positions"
+        " {first} to {last}.",
     ),
     "no-kept": (
         "Без сохранённой раньше контрольной точки (--kept) нельзя увидеть, не переписан ли журнал"
@@ -1333,6 +1441,30 @@ WORDS: Mapping[str, tuple[str, str]] = {
         " нельзя.",
         "The checkpoint is signed by key {key}, which was retired at {size} events and may sign"
         " nothing newer.",
+    ),
+    "witness-unreadable": (
+        "Это не открытый ключ свидетеля: {key}",
+        "This is no public key of a witness: {key}",
+    ),
+    "not-cosigned": (
+        "Свидетель {witness} не подписывал контрольную точку (событий: {size}) в названное время:"
+        " подпись подделана, взята из-под другой точки, или изменено её время.",
+        "Witness {witness} did not sign the checkpoint over {size} events at the time that is told:"
+        " the signature is forged, was taken from another checkpoint, or its time was changed.",
+    ),
+    "other-witness": (
+        "Именем свидетеля {witness} контрольная точка (событий: {size}) подписана не тем ключом,"
+        " которому вы доверяете ({key}): её подписал кто-то другой.",
+        "The checkpoint over {size} events is signed in the name of witness {witness} by another"
+        " key than the one that you trust ({key}): somebody else has signed it.",
+    ),
+    "no-witness": (
+        "Подписи свидетеля {witness} нет ни под контрольной точкой (событий: {size}), ни под"
+        " сохранённой вами: её изъяли, или он их ещё не видел. Спросите у него самого, запросите"
+        " пакет позже. Его ключ: {key}",
+        "Witness {witness} has signed neither the checkpoint over {size} events nor the one that"
+        " you kept: the signature was taken out, or the witness has not seen them yet. Ask the"
+        " witness, or for the bundle later. The witness's key: {key}",
     ),
     "kept-unreadable": (
         "Сохранённый вами файл — не контрольная точка.",
@@ -1539,24 +1671,35 @@ def _said(fact: object, place: int) -> str:
 
 
 def lines_of(path: Path) -> Iterator[bytes]:
-    """The lines of a file, which may be packed by gzip."""
+    """The lines of a file, which may be packed by gzip. Raises OSError, also when that is torn."""
     with path.open("rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
     with gzip.open(path) if packed else path.open("rb") as lines:
-        yield from lines
+        try:
+            yield from lines
+        except (EOFError, zlib.error) as error:
+            raise OSError(f"{path}: {error}") from error
 
 
 def check_file(
-    bundle: Path, key: str | None = None, kept: Path | None = None, language: str = "en"
+    bundle: Path,
+    key: str | None = None,
+    kept: Path | None = None,
+    witnesses: Iterable[str] = (),
+    language: str = "en",
 ) -> tuple[str, bool]:
-    """The report on a file in words, and whether everything holds. `key` may name a file. Raises
-    OSError (also EOFError, for a torn gzip file) and UnicodeDecodeError.
+    """The report on a file in words, and whether everything holds. `key` and each of `witnesses`
+    may name a file. Raises OSError, UnicodeDecodeError.
     """
-    if key is not None and Path(key).is_file():
-        key = Path(key).read_text(encoding="utf-8").strip()
+    own = None if key is None else key_of(key)
     note = None if kept is None else kept.read_bytes().decode()
-    report = verify(lines_of(bundle), key, note)
+    report = verify(lines_of(bundle), own, note, [*map(key_of, witnesses)])
     return told(report, language), report.holds
+
+
+def key_of(given: str) -> str:
+    """A key as it is written, or what is in the file of that name."""
+    return Path(given).read_text(encoding="utf-8").strip() if Path(given).is_file() else given
 
 
 def main() -> int:
@@ -1564,13 +1707,19 @@ def main() -> int:
     options.add_argument("bundle", type=Path, help="the file from /v1/audit/bundle, or .gz")
     options.add_argument("--key", help="the log's public key, or a file with it")
     options.add_argument("--kept", type=Path, help="a checkpoint that you kept earlier")
+    options.add_argument(
+        "--witness", action="append", default=[], metavar="KEY",
+        help="the public key of a witness whom you trust, or a file with it; may be repeated",
+    )  # fmt: skip
     wanted = os.environ.get("LC_ALL") or os.environ.get("LANG") or ""
     language = "ru" if wanted.startswith("ru") else "en"
     options.add_argument("--language", choices=["ru", "en"], default=language)
     given = options.parse_args()
     try:
-        words, holds = check_file(given.bundle, given.key, given.kept, given.language)
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+        words, holds = check_file(
+            given.bundle, given.key, given.kept, given.witness, given.language
+        )
+    except (OSError, UnicodeDecodeError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     sys.stdout.buffer.write(f"{words}\n".encode())

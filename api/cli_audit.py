@@ -55,12 +55,16 @@ def verify_bundle(
     kept: Annotated[
         Path | None, typer.Option(help="A checkpoint that was kept earlier.", exists=True)
     ] = None,
+    witness: Annotated[
+        list[str] | None,
+        typer.Option(help="The public key of a witness whom you trust, or a file; repeatable."),
+    ] = None,
     language: Annotated[str | None, typer.Option(metavar="ru|en")] = None,
 ) -> None:
     """Check a bundle, without a database: what `python audit_verifier.py` does."""
     try:
-        words, holds = check_file(file, key, kept, language or language_here())
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+        words, holds = check_file(file, key, kept, witness or [], language or language_here())
+    except (OSError, UnicodeDecodeError) as error:
         fail(f"{file}: {error}")
     OUT.print(words, markup=False, highlight=False, soft_wrap=True)
     if not holds:

@@ -5,15 +5,15 @@ that it knew) the ledger must give the same: otherwise the ledger, or the log, i
 What the same day comes to now differs by what was learnt since, each line by its event and author.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, NamedTuple
 
 from psycopg import Cursor
 
 from domain.events import PeriodTotal
-from domain.values import Account, ManagerId
+from domain.values import Account, ManagerId, value_text
 from projections.directory import Closing
 from projections.log import authors
 from projections.portfolio import Log, Portfolios, portfolios_as_of, portfolios_from_ledger
@@ -24,12 +24,14 @@ Key = tuple[ManagerId, str, Account]
 
 
 class CertifiedRow(NamedTuple):
-    """In 1/10 000 of a kopeck: in the closing's event, at its point now asked, and as known now."""
+    """In 1/10 000 of a kopeck: in the closing's event, at its point now asked, and as known now.
+    `certified` None: what the event has there is no amount, so it was altered.
+    """
 
     manager_id: ManagerId
     currency: str
     account: Account
-    certified: int
+    certified: int | None
     replayed: int
     now: int
 
@@ -91,9 +93,13 @@ def _certified(
     learnt: Callable[[str], Iterable[RestatementLine]],
     authors_of: Callable[[set[int]], Mapping[int, str]],
 ) -> Certified:
-    three = _totals(closing.totals), _values(replayed), _values(now)
-    keys = sorted(set().union(*three), key=lambda key: (key[1], key[0], [*Account].index(key[2])))
-    rows = tuple(CertifiedRow(*key, *(values.get(key, 0) for values in three)) for key in keys)
+    kept, then, today = _totals(closing.totals), _values(replayed), _values(now)
+    keys = sorted(
+        {*kept, *then, *today}, key=lambda key: (key[1], key[0], [*Account].index(key[2]))
+    )
+    rows = tuple(
+        CertifiedRow(*key, kept.get(key, 0), then.get(key, 0), today.get(key, 0)) for key in keys
+    )
     currencies = sorted({currency for _, currency, _ in keys})
     lines = [(currency, line) for currency in currencies for line in learnt(currency)]
     actors = authors_of({line.position for _, line in lines})
@@ -104,15 +110,20 @@ def _certified(
     )
 
 
-def _totals(totals: Iterable[PeriodTotal]) -> dict[Key, int]:
+def _totals(totals: Iterable[PeriodTotal]) -> dict[Key, int | None]:
     found = {
-        (total.manager_id, total.currency, account): int(
-            Decimal(getattr(total, account.value)).scaleb(6)
-        )
+        (total.manager_id, total.currency, account): _value(getattr(total, account.value))
         for total in totals
         for account in Account
     }
-    return {key: value for key, value in found.items() if value}
+    return {key: value for key, value in found.items() if value != 0}
+
+
+def _value(text: str) -> int | None:
+    """Of what `value_text` wrote, and of nothing else."""
+    found = re.fullmatch(r"(-?[0-9]{1,30})\.([0-9]{2,6})", text, re.ASCII)
+    value = int(found[1] + found[2].ljust(6, "0")) if found else None
+    return None if value is None or value_text(value) != text else value
 
 
 def _values(portfolios: Portfolios) -> dict[Key, int]:

@@ -51,7 +51,7 @@ def published_after(cursor: Cursor[Any], after: int, limit: int) -> list[Publish
     ]
 
 
-def as_published(stream: UUID, topic: str, state: bytes) -> bytes:
+def as_published(stream: UUID | str, topic: str, state: bytes) -> bytes:
     """One event, from its columns."""
     names = f'{{"type":"{topic}","stream_id":"{stream}",'
     if topic in DEAL_EVENTS:

@@ -75,6 +75,10 @@ _DONE_TO_THE_FILE = "test_audit_bundle.py::test_what_is_done_to_the_file_is_told
 _ROTATED = (
     "test_audit_bundle.py::test_a_change_of_keys_leads_from_the_old_key_to_the_new_and_not_back"
 )
+_NOT_WITNESSED = "test_audit_bundle.py::test_what_a_witness_has_not_signed_is_refused"
+_TOGETHER = (
+    "test_evidence.py::test_one_managers_rows_stand_together_and_are_proven_with_their_neighbours"
+)
 _READ_IN_TWO_WAYS = "test_audit_bundle.py::test_what_can_be_read_in_two_ways_is_not_read"
 _REFOLDED = (
     "test_audit_verifier.py::test_every_figure_of_a_portfolio_follows_as_the_service_answers"
@@ -1200,6 +1204,13 @@ FAULTS = (
         'return f"{kind}X-{coded}"',
         'return f"{kind}-{coded}"',
         "test_journal.py::test_an_id_can_be_read_from_its_name",
+    ),
+    Fault(
+        "what is certified may be written in any way",
+        "projections/certified.py",
+        "    return None if value is None or value_text(value) != text else value\n",
+        "    return value\n",
+        "test_certified.py::test_what_is_certified_and_does_not_follow_any_more_is_an_alarm",
     ),
     Fault(
         "what is certified is compared with itself",
@@ -2429,7 +2440,7 @@ FAULTS = (
     Fault(
         "a closing is proven without its ledger",
         "projections/evidence/completeness.py",
-        "    if whole and who is None and deals != heads.keys():",
+        "    if whole and {row[1] for row in held} != heads.keys():",
         "    if False:",
         "test_evidence.py::test_without_its_ledger_a_closing_is_not_proven_wrongly",
     ),
@@ -2528,8 +2539,8 @@ FAULTS = (
     Fault(
         "a signature is not looked at",
         "api/audit_verifier.py",
-        '                    public.verify(signed[4:], text.encode() + b"\\n")\n',
-        "",
+        "        except InvalidSignature:\n            return False\n",
+        "        except InvalidSignature:\n            return True\n",
         _DONE_TO_THE_FILE,
     ),
     Fault(
@@ -2549,8 +2560,8 @@ FAULTS = (
     Fault(
         "a change of keys counts without the old key",
         "api/audit_verifier.py",
-        "signed = current.has_signed(note.note) and new.has_signed(note.note)",
-        "signed = new.has_signed(note.note)",
+        "signed = current.has_signed(note) and new.has_signed(note)",
+        "signed = new.has_signed(note)",
         _ROTATED,
     ),
     Fault(
@@ -2566,6 +2577,42 @@ FAULTS = (
         'more=f"{vkey.text}\\n"',
         'more=""',
         _ROTATED,
+    ),
+    Fault(
+        "a witness who has not signed is not missed",
+        "api/audit_verifier.py",
+        "        raise Wrong(what, witness=witness.name, size=checkpoint.size, key=witness.vkey)\n",
+        "        return\n",
+        _NOT_WITNESSED,
+    ),
+    Fault(
+        "a line in a witness's name is taken for the witness's",
+        "api/audit_verifier.py",
+        '            raise Wrong("not-cosigned", witness=witness.name, size=note.size)\n',
+        '            at = ""\n',
+        _NOT_WITNESSED,
+    ),
+    Fault(
+        "the key of a log is a witness's",
+        "api/audit_verifier.py",
+        "material[0] != algorithm",
+        "material[0] not in (SIGNER, WITNESS)",
+        "test_audit_bundle.py::test_a_key_of_no_witness_is_told",
+    ),
+    Fault(
+        "what a witness has not seen is not said",
+        "api/audit_verifier.py",
+        "    if (seen := max(note.size for note, _ in own)) < checkpoint.size:\n",
+        "    if (seen := 0):\n",
+        "test_audit_bundle.py::test_which_witness_has_signed_which_checkpoint_and_when_is_told",
+    ),
+    Fault(
+        "a witness of another log's beginning counts",
+        "api/audit_verifier.py",
+        "        earlier = None\n",
+        "        earlier = kept and Checkpoint.read(kept)\n",
+        "test_audit_bundle.py"
+        "::test_what_was_kept_counts_for_a_witness_only_where_this_log_begins_with_it",
     ),
     Fault(
         "what was kept may be anything",
@@ -2676,8 +2723,22 @@ FAULTS = (
     Fault(
         "a bundle lacks the next manager",
         "projections/evidence/completeness.py",
-        "min(self.size, ends[at + has] + 1)",
-        "min(self.size, ends[at + has])",
+        "min(self.size, starts[behind] + 1)",
+        "min(self.size, starts[behind])",
+        "test_audit_bundle.py::test_a_bundle_as_it_was_fetched_holds",
+    ),
+    Fault(
+        "the manager before is shown with any deal",
+        "projections/evidence/completeness.py",
+        "self.ends[at - 1][1]",
+        "self.ends[at - 1][0]",
+        _TOGETHER,
+    ),
+    Fault(
+        "a row goes further than what the closing knows",
+        "projections/evidence/completeness.py",
+        "WHERE originator_id = about.deal_id AND notification_id <= %(position)s",
+        "WHERE originator_id = about.deal_id",
         "test_audit_bundle.py::test_a_bundle_as_it_was_fetched_holds",
     ),
     Fault(

@@ -18,12 +18,15 @@ from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from random import Random
 from typing import Any, NamedTuple
 
 import psycopg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from hypothesis import given
+from hypothesis import strategies as st
 from psycopg.conninfo import conninfo_to_dict
 from typer.testing import CliRunner
 
@@ -40,13 +43,22 @@ from domain.errors import NotFound
 from domain.values import ManagerId
 from projections.evidence import merkle
 from projections.evidence.checkpoints import rotate
-from projections.evidence.notes import Checkpoint, signed, verifier_key
+from projections.evidence.notes import (
+    Checkpoint,
+    Note,
+    Signature,
+    VerifierKey,
+    cosigned,
+    signed,
+    verifier_key,
+)
 from projections.point import EVERYTHING, Knowledge, point_at
 from projections.verify import verify as verify_books
 from tests.browser import page_of
 from tests.conftest import new_database, reachable_directory
-from tests.histories import PROFILE
+from tests.histories import PROFILE, examples
 from tests.over_http import Company, Person, company
+from tests.test_evidence import witness_key
 
 Json = dict[str, Any]
 OCTOBER = datetime(2026, 10, 20, 9, tzinfo=UTC)
@@ -774,6 +786,32 @@ def test_what_can_be_read_in_two_ways_is_not_read(
     assert expected in found(checked(changed)), name
 
 
+@given(st.sampled_from(["whole", "anna", "closed"]), st.randoms(use_true_random=False))
+@examples(60)
+def test_whatever_stands_in_the_place_of_a_value_is_told_and_stops_nothing(
+    books: Books, which: str, chance: Random
+) -> None:
+    """Also a closing's total that is no number."""
+    forged = Forged(getattr(books, which))
+    if which == "whole":  # of the whole log nobody needs to be shown that it begins with a part
+        del forged.head["consistency"]
+    holder, name = chance.choice([*places(forged.lines)])
+    was = holder[name]
+    holder[name] = chance.choice(["abc", "", "9" * 5_000, None, True, 0, -1, 2**53 - 1, [], {}])
+    report = checked(forged.bytes, books.key, books.kept)
+    assert report.holds == (type(holder[name]) is type(was) and holder[name] == was)
+    for language in ("ru", "en"):
+        assert told(report, language)
+
+
+def places(thing: Any) -> Iterator[tuple[Any, Any]]:
+    """Every list and object in it, with a place of it."""
+    if isinstance(thing, dict | list):
+        for name, one in [*(thing.items() if isinstance(thing, dict) else enumerate(thing))]:
+            yield thing, name
+            yield from places(one)
+
+
 # ---------------------------------------------------------------------------- keys
 
 
@@ -797,6 +835,120 @@ def test_a_key_that_is_none_is_told(books: Books) -> None:
         assert found(checked(books.anna, key or "x")) == ["key-unreadable"]
     other = verifier_key(books.key.split("+")[0], Ed25519PrivateKey.generate()).text
     assert found(checked(books.anna, other)) == ["wrong-key"]
+
+
+# ---------------------------------------------------------------------------- witnesses
+
+
+WITNESS, STRANGER = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+TRUSTED = witness_key(WITNESS)
+SEEN_AT, SEEN = 1_792_487_999, "2026-10-20 09:19:59 UTC"
+
+
+def seen(
+    checkpoint: str,
+    *,
+    by: Ed25519PrivateKey = WITNESS,
+    key: VerifierKey = TRUSTED,
+    at: int = SEEN_AT,
+    told_at: int | None = None,
+    of: str | None = None,
+) -> str:
+    """The checkpoint with a witness's line below it; it may tell another key and time than those
+    by which it was signed, and be `of` another checkpoint.
+    """
+    signature = by.sign(cosigned(at, Note.parse(of or checkpoint).text).encode())
+    said = (at if told_at is None else told_at).to_bytes(8, "big")
+    return checkpoint + Signature(key.name, key.hash, said + signature).line
+
+
+def with_checkpoint(bundle: bytes, change: Callable[[str], str]) -> bytes:
+    forged = Forged(bundle)
+    forged.head["checkpoint"] = change(forged.head["checkpoint"])
+    return forged.bytes
+
+
+def facts_of(findings: list[audit_verifier.Finding], what: str) -> list[Json]:
+    return [dict(facts) for one, facts in findings if one == what]
+
+
+def test_which_witness_has_signed_which_checkpoint_and_when_is_told(books: Books) -> None:
+    size = int(json.loads(lines(books.anna)[0])["checkpoint"].splitlines()[1])
+    kept_size = int(books.kept.splitlines()[1])
+    told_ = {"witness": TRUSTED.name, "at": SEEN}
+
+    report = verify(lines(with_checkpoint(books.anna, seen)), books.key, books.kept, [TRUSTED.text])
+    assert report.wrong == []
+    assert facts_of(report.checked, "cosigned") == [told_ | {"size": size}]
+    assert {"not-trusted", "unwitnessed"}.isdisjoint(open_(report))
+    for language in ("ru", "en"):
+        assert f"{TRUSTED.name} " in told(report, language)
+        assert SEEN in told(report, language)
+
+    report = verify(lines(books.anna), books.key, seen(books.kept), [TRUSTED.text])
+    assert report.wrong == []
+    assert facts_of(report.checked, "cosigned") == [told_ | {"size": kept_size}]
+    unseen = {"witness": TRUSTED.name, "first": kept_size + 1, "last": size}
+    assert facts_of(report.unchecked, "unwitnessed") == [unseen]
+
+
+def test_a_signature_of_somebody_unknown_is_said_not_to_be_checked(books: Books) -> None:
+    """Whatever it is: nobody can tell. Also beside that of a witness who is trusted."""
+    other = witness_key(STRANGER, "other.example")
+    unknown = with_checkpoint(books.anna, lambda note: seen(note, key=other))
+    for bundle, trusted in ((unknown, []), (with_checkpoint(unknown, seen), [TRUSTED.text])):
+        report = verify(lines(bundle), books.key, books.kept, trusted)
+        assert report.wrong == []
+        (facts,) = facts_of(report.unchecked, "not-trusted")
+        assert facts["names"] == other.name
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "expected"),
+    [
+        ("none", lambda note, _: note, "no-witness"),
+        ("by another's key", lambda note, _: seen(note, by=STRANGER), "not-cosigned"),
+        (
+            "by another's key, which it names",
+            lambda note, _: seen(note, by=STRANGER, key=witness_key(STRANGER)),
+            "other-witness",
+        ),
+        ("of another checkpoint", lambda note, kept: seen(note, of=kept), "not-cosigned"),
+        ("at another time", lambda note, _: seen(note, told_at=SEEN_AT - 86_400), "not-cosigned"),
+        ("in no year", lambda note, _: seen(note, at=253_402_300_800), "not-cosigned"),
+        (
+            "by its key, as logs sign",
+            lambda note, _: str(signed(Note.parse(note).text, TRUSTED.name, WITNESS)).replace(
+                Note.parse(note).text + "\n", note
+            ),
+            "other-witness",
+        ),
+        ("beside one that is", lambda note, _: seen(seen(note), by=STRANGER), "not-cosigned"),
+    ],
+)
+def test_what_a_witness_has_not_signed_is_refused(
+    books: Books, name: str, change: Callable[[str, str], str], expected: str
+) -> None:
+    assert verify(lines(with_checkpoint(books.anna, seen)), witnesses=[TRUSTED.text]).holds
+    bundle = with_checkpoint(books.anna, lambda note: change(note, books.kept))
+    report = verify(lines(bundle), books.key, books.kept, [TRUSTED.text])
+    assert found(report) == [expected], name
+    for language in ("ru", "en"):
+        assert TRUSTED.name in told(report, language)
+
+
+def test_what_was_kept_counts_for_a_witness_only_where_this_log_begins_with_it(
+    books: Books,
+) -> None:
+    other = Forged(books.anna)
+    other.head["consistency"]["hashes"].reverse()
+    report = verify(lines(other.bytes), books.key, seen(books.kept), [TRUSTED.text])
+    assert found(report) == ["rewritten", "no-witness"]
+
+
+def test_a_key_of_no_witness_is_told(books: Books) -> None:
+    for key in ("x", "", books.key, TRUSTED.text[:-4] + "AAA="):
+        assert found(verify(lines(books.anna), None, None, [key])) == ["witness-unreadable"]
 
 
 # ---------------------------------------------------------------------------- attacks by SQL
@@ -883,6 +1035,13 @@ SQL_ATTACKS: dict[str, tuple[str, str]] = {
         _STATE.format(
             f"""regexp_replace({_TEXT}, '"actor":"[^"]*"', '"actor":"m-2"')""",
             SHOPS.format("ActionConfirmed"),
+        ),
+        "event-changed",
+    ),
+    "a certified total, into what is no number": (
+        _STATE.format(
+            f"""regexp_replace({_TEXT}, '"active":"[^"]*"', '"active":"abc"')""",
+            "topic = 'PeriodClosed'",
         ),
         "event-changed",
     ),
@@ -1150,6 +1309,12 @@ def test_the_file_alone_checks_a_bundle(books: Books, tmp_path: Path) -> None:
     assert (code, said.splitlines()[-1]) == (0, "RESULT: everything holds.")
     code, said = run(tmp_path, "bundle.jsonl.gz", *trusted, "--language", "ru")
     assert (code, said.splitlines()[-1]) == (0, "ИТОГ: всё сходится.")
+    (tmp_path / "seen.jsonl").write_bytes(with_checkpoint(books.anna, seen))
+    (tmp_path / "witness.key").write_text(TRUSTED.text + "\n")
+    code, said = run(tmp_path, "seen.jsonl", *trusted, "--witness", "witness.key")
+    assert (code, f"Witness {TRUSTED.name} signed the checkpoint" in said) == (0, True)
+    others = ("--witness", TRUSTED.text, "--witness", witness_key(STRANGER, "other.example").text)
+    assert run(tmp_path, "seen.jsonl", *trusted, *others)[0] == 1
     forged = Forged(books.anna)
     an_amount_is_raised(forged, books)
     (tmp_path / "forged.jsonl").write_bytes(forged.bytes)
@@ -1158,8 +1323,11 @@ def test_the_file_alone_checks_a_bundle(books: Books, tmp_path: Path) -> None:
     position = forged.event("DealOpened", books.deals["shops"])["position"]
     assert f"Событие на позиции {position} (DealOpened" in said
     assert run(tmp_path, "missing.jsonl")[0] == 2
-    (tmp_path / "torn.gz").write_bytes(gzip.compress(books.anna)[:-20])
-    assert run(tmp_path, "torn.gz")[0] == 2
+    packed = gzip.compress(books.anna)
+    middle = len(packed) // 2
+    for damaged in (packed[:-20], packed[:middle] + b"\xff" * 20 + packed[middle + 20 :]):
+        (tmp_path / "damaged.gz").write_bytes(damaged)
+        assert run(tmp_path, "damaged.gz")[0] == 2
 
 
 @pytest.mark.skipif(PROFILE != "long", reason="makes a virtual environment; in the long profile")
@@ -1188,6 +1356,10 @@ def test_the_command_line_writes_and_checks_bundles(
         done = runner.invoke(cli.app, ["audit", "verify", file, "--key", books.key])
         assert done.exit_code == 0, done.output
         assert "RESULT: everything holds." in done.output
+    with_witness = ["audit", "verify", file, "--witness", TRUSTED.text]
+    assert "neither the checkpoint" in runner.invoke(cli.app, with_witness).output
+    Path(file).write_bytes(with_checkpoint(books.anna, seen))
+    assert runner.invoke(cli.app, with_witness).exit_code == 0
     forged = Forged(books.anna)
     an_amount_is_raised(forged, books)
     Path(file).write_bytes(forged.bytes)

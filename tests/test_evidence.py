@@ -139,6 +139,12 @@ def newest(here: Company) -> Checkpoint:
     return Checkpoint.parse(Note.parse(text).text)
 
 
+def rotations(cursor: Any) -> list[str]:
+    signed_now = checkpoints.newest_signed(cursor)
+    assert signed_now is not None
+    return signed_now.rotations
+
+
 def the_key(here: Company) -> VerifierKey:
     return VerifierKey.parse(here.director.ask("/v1/audit/keys")["keys"][-1]["vkey"])
 
@@ -369,13 +375,19 @@ def test_a_row_is_what_the_manager_has_in_the_deal_and_names_its_last_event(busy
 def test_one_managers_rows_stand_together_and_are_proven_with_their_neighbours(
     busy: Company,
 ) -> None:
-    held = rows(busy, date(2026, 9, 30), newest(busy).size)
+    month_end, known_at = date(2026, 9, 30), newest(busy).size
+    held = rows(busy, month_end, known_at)
     hashes = [leaf_hash(canonical(row)) for row in held]
     tree = completeness.RowTree.over(held)
     for manager in {row["manager_id"] for row in held}:
         own = [at for at, row in enumerate(held) if row["manager_id"] == manager]
-        shown = tree.around(manager).rows
+        around = tree.around(manager)
+        shown = around.rows
         assert shown == range(max(own[0] - 1, 0), min(own[-1] + 2, len(held)))
+        with busy.service.asking() as cursor:
+            made_of = around.held(cursor, month_end, known_at)
+            heads = tiles.leaf_hashes(cursor, [one.last for one in made_of])
+        assert [*map(completeness.Held.row, made_of, heads)] == held[shown.start : shown.stop]
         beside = nodes_beside(shown, len(held))
         known = dict(zip(beside, in_memory(hashes)(beside), strict=True))
         known |= {Node(0, at): hashes[at] for at in shown}
@@ -469,7 +481,7 @@ def test_a_key_comes_in_place_of_another_only_by_rotation(here: Company, tmp_pat
     assert new != old
     assert (tmp_path / f"signing.key.{old.hash.hex()}").read_bytes() == kept
     with here.service.asking() as cursor:
-        (rotation,) = map(Note.parse, checkpoints.rotations(cursor))
+        (rotation,) = map(Note.parse, rotations(cursor))
     assert rotation.is_signed_by(old)
     assert rotation.is_signed_by(new)
     listed = here.director.ask("/v1/audit/keys")["keys"]
@@ -498,7 +510,7 @@ def test_a_key_that_is_lost_is_replaced_and_nobody_vouches_for_the_new_one(
             checkpoints.rotate(cursor, file, "x", lost=True)
         file.unlink()
         checkpoints.rotate(cursor, file, "x", lost=True)
-        assert checkpoints.rotations(cursor) == []
+        assert rotations(cursor) == []
     assert the_key(here) != old
     here.manager()
     here.service.proving.catch_up()

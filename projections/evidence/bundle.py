@@ -11,7 +11,6 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, LiteralString, NamedTuple
-from uuid import UUID
 
 from psycopg import Cursor
 from pydantic_core import from_json, to_json
@@ -19,9 +18,8 @@ from pydantic_core import from_json, to_json
 from domain.periods import Month
 from domain.values import ManagerId
 from projections.evidence import tiles
-from projections.evidence.checkpoints import checkpoint_note, rotations
-from projections.evidence.completeness import RowTrees, kept_of, rows_at
-from projections.evidence.keys import keys_of, origin_of
+from projections.evidence.checkpoints import Signed
+from projections.evidence.completeness import Held, RowTrees, completeness, kept_of
 from projections.evidence.leaves import CLOSING, Completeness
 from projections.evidence.merkle import Node, Read, consistency_proof, nodes_beside
 from projections.log import as_published
@@ -32,72 +30,82 @@ AT_ONCE = 5_000
 """Events that are read at once of a bundle of everybody."""
 
 _COLUMNS: LiteralString = """
-originator_id, originator_version, topic, state, notification_id,
-coalesce(substr(hashes, ((notification_id - 1) %% 256)::int * 32 + 1, 32), '')
-"""
-_TILE: LiteralString = """
-LEFT JOIN evidence.tiles ON level = 0 AND index = (notification_id - 1) / 256
-"""
-_DEALS: LiteralString = """
-SELECT deal_id FROM ledger.deals WHERE deal = ANY (ARRAY(
-    SELECT DISTINCT deal FROM ledger.postings
-    WHERE manager = (SELECT manager FROM ledger.managers WHERE manager_id = %s) AND position <= %s
-))
+originator_id::text, originator_version, topic, state, notification_id
 """
 _STREAMS: LiteralString = f"""
-SELECT {_COLUMNS} FROM books.events {_TILE}
-WHERE originator_id = ANY (%s::uuid[]) AND notification_id <= %s
-ORDER BY originator_id, originator_version
+SELECT {_COLUMNS} FROM books.events
+WHERE originator_id = ANY (ARRAY(
+    SELECT deal_id FROM ledger.deals WHERE deal = ANY (ARRAY(
+        SELECT DISTINCT deal FROM ledger.postings
+        WHERE manager = (SELECT manager FROM ledger.managers WHERE manager_id = %(manager)s)
+          AND position <= %(last)s
+    ))
+)) AND notification_id + 0 <= %(last)s  -- found by their streams, and not by all positions
+ORDER BY notification_id
 """
 _LOG: LiteralString = f"""
-SELECT {_COLUMNS} FROM books.events {_TILE}
+SELECT {_COLUMNS},
+       coalesce(substr(hashes, ((notification_id - 1) %% 256)::int * 32 + 1, 32), '')
+FROM books.events LEFT JOIN evidence.tiles ON level = 0 AND index = (notification_id - 1) / 256
 WHERE notification_id > %s AND notification_id <= %s ORDER BY notification_id
 """
-_CLOSING: LiteralString = f"""
-SELECT {_COLUMNS} FROM books.events {_TILE}
-WHERE of_the_directory AND topic = '{CLOSING}' AND notification_id <= %(size)s
-"""
 _CLOSINGS: LiteralString = f"""
-({_CLOSING} AND notification_id > %(position)s ORDER BY notification_id LIMIT 2)
-UNION ALL
-({_CLOSING} AND notification_id <= %(position)s ORDER BY notification_id DESC LIMIT 1)
-"""
-_BEFORE: LiteralString = """
-SELECT notification_id FROM books.events WHERE originator_id = %s AND originator_version = %s
+SELECT {_COLUMNS}, root, size, (
+    SELECT notification_id FROM books.events
+    WHERE originator_id = one.originator_id AND originator_version = one.originator_version - 1
+) AS before FROM (
+    (SELECT * FROM evidence.closings WHERE position > %(position)s AND position <= %(size)s
+     ORDER BY position LIMIT 2)
+    UNION ALL
+    (SELECT * FROM evidence.closings WHERE position <= %(position)s
+     ORDER BY position DESC LIMIT 1)
+) AS kept JOIN books.events AS one ON notification_id = position
+WHERE topic = '{CLOSING}' ORDER BY position
 """
 
 Asking = Callable[[], AbstractContextManager[Cursor[Any]]]
 
 
 class Wanted(NamedTuple):
-    """What was asked for, and the `result` that is claimed of it, JSON. `size` is that of the
-    checkpoint to which all is proven, at least the point's position; `kept` that of one that the
-    reader has, None: none.
+    """What was asked for, and the `result` that is claimed of it, JSON. `signed` is the checkpoint
+    to which all is proven, at least the point's position; `kept` the size of one that the reader
+    has, None: none.
     """
 
     manager: ManagerId | None
     point: Point
     currency: str
     result: bytes
-    size: int
+    signed: Signed
     kept: int | None = None
+
+    @property
+    def size(self) -> int:
+        return self.signed.size
 
 
 class Event(NamedTuple):
-    """As the log has it, and the hash of its leaf as the tree has it; that is empty when lost."""
+    """As the log has it."""
 
-    stream: UUID
+    stream: str
     version: int
     type: str
     state: bytes
     position: int
-    leaf: bytes
 
-    def line(self, more: str = "") -> bytes:
-        """As published; with what a leaf has of it beside that."""
+    @property
+    def place(self) -> int:
+        """Of its leaf in the tree, from 0."""
+        return self.position - 1
+
+    def line(self, leaf: bytes, more: str = "") -> bytes:
+        """As published; with what a leaf has of it beside that. `leaf` is the hash that the tree
+        has of it, empty when that is lost.
+        """
         shown = as_published(self.stream, self.type, self.state)[:-1]
-        beside = f',"version":{self.version},"leaf":"{self.leaf.hex()}"{more}}}'
-        return shown + beside.encode()
+        return b'%b,"version":%d,"leaf":"%b"%b}' % (
+            shown, self.version, leaf.hex().encode(), more.encode(),
+        )  # fmt: skip
 
 
 def of_everybody(asking: Asking, wanted: Wanted) -> Iterator[bytes]:
@@ -108,9 +116,9 @@ def of_everybody(asking: Asking, wanted: Wanted) -> Iterator[bytes]:
     for after in range(0, wanted.size, AT_ONCE):
         with asking() as cursor:
             last = min(after + AT_ONCE, wanted.size)
-            rows = cursor.execute(_LOG, [after, last]).fetchall()
-            events = [Event(*row) for row in rows]
-            lines = [_line("event", one.line(_beside(cursor, one))) for one in events]
+            rows = cursor.execute(_LOG, [after, last], binary=True).fetchall()
+            shown = [(Event._make(columns), leaf) for *columns, leaf in rows]
+            lines = [_line("event", one.line(leaf, _beside(cursor, one))) for one, leaf in shown]
         yield b"".join(lines)
     yield _line("result", wanted.result)
 
@@ -133,37 +141,42 @@ def of_manager(cursor: Cursor[Any], trees: RowTrees, wanted: Wanted) -> Iterator
     `trees` remembers those of closings. Raises LookupError when the tree is torn.
     """
     assert wanted.manager is not None
-    read = tiles.reader(cursor)
     closing = _closing(cursor, wanted)
     last = max(wanted.point.position, closing.known if closing else 0)
-    deals = [deal for (deal,) in cursor.execute(_DEALS, [wanted.manager, last])]
-    rows = cursor.execute(_STREAMS, [deals, last])
-    streams: dict[UUID, list[Event]] = {}
-    for event in map(Event._make, rows):
+    asked = {"manager": wanted.manager, "last": last}
+    streams: dict[str, list[Event]] = {}
+    for event in map(Event._make, cursor.execute(_STREAMS, asked, binary=True).fetchall()):
         streams.setdefault(event.stream, []).append(event)
-    yield _head(cursor, wanted)
-    for stream, events in sorted(streams.items(), key=lambda one: one[1][0].position):
-        shown = b",".join(one.line() for one in events)
-        index = events[-1].position - 1
-        yield b'{"stream":{"stream_id":"%b","index":%d,"events":[%b]}}\n' % (
-            str(stream).encode(), index, shown,
-        )  # fmt: skip
-    proven = {events[-1].position - 1 for events in streams.values()}
+    rows = None if closing is None else _rows(cursor, trees, closing, wanted.manager)
+    proven = {events[-1].place for events in streams.values()}
     if closing:
-        proven.add(closing.event.position - 1)
+        proven.add(closing.event.place)
     beside = nodes_beside(sorted(proven), wanted.size)
-    yield _line("nodes", to_json(_nodes(read, beside)))
-    if closing:
-        yield _line("closing", _rows(cursor, trees, closing, wanted.manager))
+    leaves = [event.place for events in streams.values() for event in events]
+    leaves += [] if rows is None else rows.leaves
+    hashes = _hashes(tiles.reader(cursor), beside, leaves)
+
+    yield _head(cursor, wanted)
+    for stream, events in streams.items():
+        shown = b",".join([one.line(hashes[0, one.place]) for one in events])
+        yield b'{"stream":{"stream_id":"%b","index":%d,"events":[%b]}}\n' % (
+            stream.encode(), events[-1].place, shown,
+        )  # fmt: skip
+    yield _line("nodes", to_json(_nodes(beside, hashes)))
+    if rows is not None:
+        yield _line("closing", rows.shown(hashes))
     yield _line("result", wanted.result)
 
 
 class _Closing(NamedTuple):
-    """`known` is the last position that its totals know."""
+    """`known` is the last position that its totals know, `before` that of the event before it in
+    its stream.
+    """
 
     event: Event
     data: Mapping[str, Any]
     certified: Completeness
+    before: int | None
 
     @property
     def known(self) -> int:
@@ -174,53 +187,65 @@ def _closing(cursor: Cursor[Any], wanted: Wanted) -> _Closing | None:
     """The first one that knows all that was asked about; else the last one."""
     asked = {"size": wanted.size, "position": wanted.point.position}
     found = []
-    for row in cursor.execute(_CLOSINGS, asked).fetchall():
-        event = Event(*row)
+    for *columns, root, size, before in cursor.execute(_CLOSINGS, asked, binary=True):
+        event = Event._make(columns)
         data = from_json(event.state)["data"]
-        if certified := kept_of(cursor, event.position, data):
-            found.append(_Closing(event, data, certified))
-    found.sort(key=lambda one: one.event.position)
+        found.append(_Closing(event, data, completeness(root, size, data), before))
     knowing = (one for one in found if one.known >= wanted.point.position)
     return next(knowing, found[-1] if found else None)
 
 
-def _rows(cursor: Cursor[Any], trees: RowTrees, closing: _Closing, manager: ManagerId) -> bytes:
-    """The closing's rows of the manager with the neighbours, and the nodes beside them."""
-    event, as_of = closing.event, Month.parse(closing.data["period"]).last_day
+class _Rows(NamedTuple):
+    """The closing's rows of one manager with the neighbours, and the nodes beside them."""
+
+    closing: _Closing
+    first: int
+    held: Sequence[Held]
+    nodes: dict[str, str]
+
+    @property
+    def leaves(self) -> list[int]:
+        """Which hashes of leaves they need."""
+        closing, heads = self.closing, [one.last - 1 for one in self.held]
+        before = [] if closing.before is None else [closing.before - 1]
+        return [closing.event.place, *before, *heads]
+
+    def shown(self, hashes: Mapping[tuple[int, int], bytes]) -> bytes:
+        """By the hashes of these leaves."""
+        event, certified, before = self.closing.event, self.closing.certified, self.closing.before
+        rows = [one.row(hashes[0, one.last - 1]) for one in self.held]
+        return b'{"event":%b,"previous":%b,"first":%d,"rows":%b,"nodes":%b}' % (
+            event.line(hashes[0, event.place], _shown(certified)),
+            to_json(None if before is None else hashes[0, before - 1].hex()),
+            self.first,
+            to_json(rows),
+            to_json(self.nodes),
+        )
+
+
+def _rows(cursor: Cursor[Any], trees: RowTrees, closing: _Closing, manager: ManagerId) -> _Rows:
+    as_of = Month.parse(closing.data["period"]).last_day
     tree = trees.of(cursor, closing.data, closing.certified["root"])
     around = tree.around(manager)
-    rows = rows_at(cursor, as_of, closing.known, around.managers)
-    shown = rows[around.skipped : around.skipped + len(around.rows)]
     beside = nodes_beside(around.rows, tree.size)
-    return b'{"event":%b,"previous":%b,"first":%d,"rows":%b,"nodes":%b}' % (
-        event.line(_shown(closing.certified)),
-        to_json(_previous(cursor, event)),
-        around.rows.start,
-        to_json(shown),
-        to_json(_nodes(tree.read, beside)),
-    )
-
-
-def _previous(cursor: Cursor[Any], event: Event) -> str | None:
-    """The hash of the leaf before it in its stream."""
-    before = cursor.execute(_BEFORE, [event.stream, event.version - 1]).fetchone()
-    return None if before is None else tiles.leaf_hashes(cursor, [before[0]])[0].hex()
+    held = around.held(cursor, as_of, closing.known)
+    return _Rows(closing, around.rows.start, held, _nodes(beside, _hashes(tree.read, beside)))
 
 
 def _head(cursor: Cursor[Any], wanted: Wanted) -> bytes:
-    point = wanted.point
+    point, signed = wanted.point, wanted.signed
     head: dict[str, Any] = {
         "bundle": FORMAT,
         "rules": RULES,
-        "origin": origin_of(cursor, ""),
+        "origin": signed.origin,
         "as_of": point.as_of,
         "known_at": point.known_at.isoformat(timespec="microseconds"),
         "position": point.position,
         "manager_id": wanted.manager,
         "currency": wanted.currency,
-        "checkpoint": checkpoint_note(cursor, wanted.size),
-        "keys": [key.vkey for key in keys_of(cursor)],
-        "rotations": rotations(cursor),
+        "checkpoint": signed.note,
+        "keys": signed.keys,
+        "rotations": signed.rotations,
     }
     if wanted.kept is not None and wanted.kept <= wanted.size:
         proof = consistency_proof(tiles.reader(cursor), wanted.kept, wanted.size)
@@ -229,12 +254,16 @@ def _head(cursor: Cursor[Any], wanted: Wanted) -> bytes:
     return to_json(head) + b"\n"
 
 
-def _nodes(read: Read, nodes: Sequence[Node]) -> dict[str, str]:
-    hashes: Iterable[bytes] = read(nodes) if nodes else ()
-    return {
-        f"{level}/{index}": b64encode(one).decode()
-        for (level, index), one in zip(nodes, hashes, strict=True)
-    }
+def _hashes(
+    read: Read, nodes: Sequence[Node], leaves: Iterable[int] = ()
+) -> Mapping[tuple[int, int], bytes]:
+    """Of nodes and of the leaves at indexes, with one look."""
+    wanted = [*nodes, *(Node(0, index) for index in leaves)]
+    return dict(zip(wanted, read(wanted), strict=True)) if wanted else {}
+
+
+def _nodes(nodes: Iterable[Node], hashes: Mapping[tuple[int, int], bytes]) -> dict[str, str]:
+    return {f"{level}/{at}": b64encode(hashes[level, at]).decode() for level, at in nodes}
 
 
 def _line(name: str, shown: bytes) -> bytes:

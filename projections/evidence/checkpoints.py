@@ -30,10 +30,17 @@ SELECT size, note FROM evidence.checkpoints ORDER BY size DESC LIMIT 1
 _KEEP: LiteralString = """
 INSERT INTO evidence.checkpoints (size, note) VALUES (%s, %s) ON CONFLICT DO NOTHING
 """
-_ONE: LiteralString = """
-SELECT note, array(
+_WHOLE: LiteralString = """
+note || array_to_string(array(
     SELECT line FROM evidence.cosignatures WHERE size = one.size ORDER BY received_at, witness
-) FROM evidence.checkpoints AS one WHERE size = %s
+), '')
+"""
+_ONE: LiteralString = f"SELECT {_WHOLE} FROM evidence.checkpoints AS one WHERE size = %s"
+_SIGNED: LiteralString = f"""
+SELECT origin, size, {_WHOLE},
+       array(SELECT vkey {keys.IN_ORDER}),
+       array(SELECT note FROM evidence.rotations ORDER BY size, note)
+FROM evidence.log, (SELECT * FROM evidence.checkpoints ORDER BY size DESC LIMIT 1) AS one
 """
 _PAGE: LiteralString = """
 SELECT size, signed_at, note FROM evidence.checkpoints
@@ -43,7 +50,6 @@ _COSIGN: LiteralString = """
 INSERT INTO evidence.cosignatures (size, witness, line) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING
 """
 _KEEP_ROTATION: LiteralString = "INSERT INTO evidence.rotations (size, note) VALUES (%s, %s)"
-_ROTATIONS: LiteralString = "SELECT note FROM evidence.rotations ORDER BY size, note"
 
 
 class Forked(Exception):
@@ -58,31 +64,39 @@ class Listed(NamedTuple):
     note: str
 
 
+class Signed(NamedTuple):
+    """The newest checkpoint as it was signed, with the witnesses' lines; and by what that is
+    verified: the keys in the order in which they were used, and the notes that are signed by the
+    key before and the key after.
+    """
+
+    origin: str
+    size: int
+    note: str
+    keys: list[str]
+    rotations: list[str]
+
+
+def newest_signed(cursor: Cursor[Any]) -> Signed | None:
+    """With one look, whatever it says."""
+    row = cursor.execute(_SIGNED).fetchone()
+    return None if row is None else Signed(*row)
+
+
 def newest(cursor: Cursor[Any]) -> Checkpoint | None:
     row = cursor.execute(_NEWEST).fetchone()
     return None if row is None else _checkpoint(row[1])
 
 
-def newest_size(cursor: Cursor[Any]) -> int | None:
-    """Of the newest checkpoint, whatever it says."""
-    row = cursor.execute("SELECT max(size) FROM evidence.checkpoints").fetchone()
-    return None if row is None else row[0]
-
-
 def checkpoint_note(cursor: Cursor[Any], size: int) -> str | None:
     """As it was signed, with the witnesses' lines; None when that size was not signed."""
     row = cursor.execute(_ONE, [size]).fetchone()
-    return None if row is None else row[0] + "".join(row[1])
+    return None if row is None else row[0]
 
 
 def page(cursor: Cursor[Any], below: int, limit: int) -> list[Listed]:
     """Those of a smaller size than `below`, the greatest first; as the log has signed them."""
     return [Listed(*row) for row in cursor.execute(_PAGE, [below, limit])]
-
-
-def rotations(cursor: Cursor[Any]) -> list[str]:
-    """Notes that are signed by the key before and the key after, in order."""
-    return [note for (note,) in cursor.execute(_ROTATIONS)]
 
 
 def sign(cursor: Cursor[Any], file: Path | None, host: str, *, patiently: bool = False) -> bool:

@@ -20,7 +20,7 @@ from projections.evidence.leaves import Completeness, canonical
 from projections.evidence.merkle import Read, in_memory, leaf_hash, root_of
 from projections.evidence.merkle import root as root_at
 from projections.evidence.tiles import leaf_hashes
-from projections.ledger import STANDING, standing
+from projections.ledger import STANDING, Standing, standing
 
 Row = dict[str, Any]
 """As it is hashed: JSON."""
@@ -30,34 +30,48 @@ class LedgerIncomplete(Exception):
     """A database that was restored without it: what would be proven now would be wrong for ever."""
 
 
-def _held_by(who: LiteralString) -> LiteralString:
+_OF_ALL: LiteralString = "position <= %(position)s"
+_OF_SOME: LiteralString = """
+manager = ANY (ARRAY(SELECT manager FROM ledger.managers WHERE manager_id = ANY (%(managers)s)))
+AND (manager = (SELECT manager FROM ledger.managers WHERE manager_id = %(whole)s)
+     OR deal = ANY (ARRAY(SELECT deal FROM ledger.deals WHERE deal_id = ANY (%(deals)s::uuid[]))))
+AND position <= %(position)s
+"""
+
+
+def _held(which: LiteralString) -> LiteralString:
     return f"""
-SELECT manager_id, deal_id::text, currency, held.* FROM (
+(
     SELECT manager, deal, {STANDING} FROM (
         SELECT manager, deal, account, amount * seen AS amount, credit * seen AS credit,
                progress * seen AS progress, actions * seen AS actions, deals * seen AS deals
         FROM (
-            SELECT *, (effective_on <= %(as_of)s)::int AS seen FROM ledger.postings
-            WHERE {who} position <= %(position)s
+            SELECT *, (effective_on <= %(as_of)s)::int AS seen FROM ledger.postings WHERE {which}
         ) AS posted
     ) AS posting
     GROUP BY manager, deal
-) AS held JOIN ledger.managers USING (manager) JOIN ledger.deals USING (deal)
+) AS held JOIN ledger.managers USING (manager)
 """
 
 
-_HELD_BY_ALL = _held_by("")
-_HELD_BY_SOME = _held_by("""
-manager = ANY (ARRAY(SELECT manager FROM ledger.managers WHERE manager_id = ANY (%(who)s))) AND
-""")
+_EVERYBODY: LiteralString = f"""
+SELECT manager_id, deal_id::text, currency, held.*
+FROM {_held(_OF_ALL)} JOIN ledger.deals USING (deal)
+"""
+_SOME: LiteralString = f"""
+SELECT manager_id, about.deal_id::text, about.currency, head.events, head.last, held.*
+FROM {_held(_OF_SOME)} CROSS JOIN LATERAL (
+    SELECT deal_id, currency FROM ledger.deals
+    WHERE deal = held.deal LIMIT 1  -- by its key: a join would read all deals
+) AS about CROSS JOIN LATERAL (
+    SELECT originator_version AS events, notification_id AS last FROM books.events
+    WHERE originator_id = about.deal_id AND notification_id <= %(position)s
+    ORDER BY originator_version DESC LIMIT 1
+) AS head
+"""
 _HEADS: LiteralString = """
 SELECT originator_id::text, max(originator_version), max(notification_id) FROM books.events
 WHERE NOT of_the_directory AND notification_id <= %(position)s GROUP BY originator_id
-"""
-_HEADS_OF_SOME: LiteralString = """
-SELECT originator_id::text, max(originator_version), max(notification_id) FROM books.events
-WHERE originator_id = ANY (%(deals)s::uuid[]) AND notification_id <= %(position)s
-GROUP BY originator_id
 """
 _KEPT: LiteralString = "SELECT root, size FROM evidence.closings WHERE position = %s"
 _KEEP: LiteralString = """
@@ -74,7 +88,7 @@ def complete(cursor: Cursor[Any], position: int, closing: Mapping[str, Any]) -> 
     rows = rows_at(cursor, Month.parse(closing["period"]).last_day, closing["position"])
     root, size = root_of(hashes_of(rows)), len(rows)
     cursor.execute(_KEEP, [position, root, size])
-    return _completeness(root, size, closing)
+    return completeness(root, size, closing)
 
 
 def kept_of(cursor: Cursor[Any], position: int, closing: Mapping[str, Any]) -> Completeness | None:
@@ -83,63 +97,56 @@ def kept_of(cursor: Cursor[Any], position: int, closing: Mapping[str, Any]) -> C
     if kept is None:
         return None
     root, size = kept
-    return _completeness(root, size, closing)
+    return completeness(root, size, closing)
 
 
-def _completeness(root: bytes, size: int, closing: Mapping[str, Any]) -> Completeness:
+def completeness(root: bytes, size: int, closing: Mapping[str, Any]) -> Completeness:
+    """What the leaf of a closing says, as it is kept."""
     as_of, known = Month.parse(closing["period"]).last_day, closing["position"]
     return {"root": root.hex(), "size": size, "as_of": as_of.isoformat(), "position": known}
 
 
-def rows_at(
-    cursor: Cursor[Any],
-    as_of: date,
-    position: int,
-    who: Sequence[str] | None = None,
-    *,
-    whole: bool = True,
-) -> list[Row]:
+class Held(NamedTuple):
+    """What a manager has in a deal, and how many events that has, the last one at `last`."""
+
+    manager: str
+    deal: str
+    currency: str
+    events: int
+    last: int
+    standing: Standing
+
+    def row(self, head: bytes) -> Row:
+        """`head` is the hash of the leaf of the last event."""
+        held = self.standing
+        return {
+            "manager_id": self.manager,
+            "deal_id": self.deal,
+            "currency": self.currency,
+            **{account: value_text(value) for account, value in held.balance._asdict().items()},
+            "progress": decimal_text(held.progress),
+            "actions": held.actions,
+            "head": head.hex(),
+            "events": self.events,
+        }
+
+
+def rows_at(cursor: Cursor[Any], as_of: date, position: int, *, whole: bool = True) -> list[Row]:
     """By manager and deal, in the order of their ids: what each has at the end of `as_of`, known at
-    `position`; also where that is nothing by then. Of everybody, or of those in `who`. Raises
-    LedgerIncomplete when everybody's are to be `whole`.
+    `position`; also where that is nothing by then. Raises LedgerIncomplete when they are to be
+    `whole`.
     """
-    asked = {"as_of": as_of, "position": position, "who": who}
-    held = cursor.execute(_HELD_BY_ALL if who is None else _HELD_BY_SOME, asked).fetchall()
-    held.sort(key=lambda row: row[:2])
-    deals = {row[1] for row in held}
-    asked["deals"] = [*deals]
-    heads = _heads(cursor, _HEADS if who is None else _HEADS_OF_SOME, asked)
-    if whole and who is None and deals != heads.keys():  # whoever opens a deal has a posting in it
+    asked = {"as_of": as_of, "position": position}
+    held = cursor.execute(_EVERYBODY, asked).fetchall()
+    heads = {deal: (events, last) for deal, events, last in cursor.execute(_HEADS, asked)}
+    if whole and {row[1] for row in held} != heads.keys():  # whoever opens a deal has a posting
         raise LedgerIncomplete("the ledger lacks deals of the log: run `dealfolio rebuild`")
-    return [
-        _row(manager, deal, currency, columns, heads[deal])
+    known = sorted(
+        Held(manager, deal, currency, *heads[deal], standing(columns))
         for manager, deal, currency, _, _, *columns in held
-    ]
-
-
-def _row(
-    manager: str, deal: str, currency: str, columns: Sequence[Any], head: tuple[bytes, int]
-) -> Row:
-    held = standing(columns)
-    return {
-        "manager_id": manager,
-        "deal_id": deal,
-        "currency": currency,
-        **{account: value_text(value) for account, value in held.balance._asdict().items()},
-        "progress": decimal_text(held.progress),
-        "actions": held.actions,
-        "head": head[0].hex(),
-        "events": head[1],
-    }
-
-
-def _heads(
-    cursor: Cursor[Any], statement: LiteralString, asked: Mapping[str, Any]
-) -> Mapping[str, tuple[bytes, int]]:
-    """By deal: the hash of its last event's leaf, and how many events it has."""
-    found = cursor.execute(statement, asked).fetchall()
-    hashes = leaf_hashes(cursor, [last for *_, last in found])
-    return {deal: (hashed, events) for (deal, events, _), hashed in zip(found, hashes, strict=True)}
+    )
+    hashes = leaf_hashes(cursor, [one.last for one in known])
+    return [one.row(head) for one, head in zip(known, hashes, strict=True)]
 
 
 def hashes_of(rows: Iterable[Row]) -> list[bytes]:
@@ -148,21 +155,41 @@ def hashes_of(rows: Iterable[Row]) -> list[bytes]:
 
 
 class Around(NamedTuple):
-    """The rows of a manager with one neighbour on either side: they are among those of `managers`,
-    of which the first `skipped` stand before.
-    """
+    """The places of a manager's rows and of the one on either side, which are other managers'."""
 
     rows: range
-    managers: Sequence[str]
-    skipped: int
+    manager: str
+    neighbours: Sequence[tuple[str, str]]
+
+    def held(self, cursor: Cursor[Any], as_of: date, position: int) -> list[Held]:
+        """What these rows are made of, with one look; in their order."""
+        asked = {
+            "as_of": as_of,
+            "position": position,
+            "whole": self.manager,
+            "managers": [self.manager, *(manager for manager, _ in self.neighbours)],
+            "deals": [deal for _, deal in self.neighbours],
+        }
+        found = (
+            Held(manager, deal, currency, events, last, standing(columns))
+            for manager, deal, currency, events, last, _, _, *columns in (
+                cursor.execute(_SOME, asked).fetchall()
+            )
+        )
+        return sorted(
+            one for one in found if one.manager == self.manager or one[:2] in self.neighbours
+        )
 
 
 class RowTree(NamedTuple):
-    """The tree over a closing's rows: the rows themselves are read when they are asked for."""
+    """The tree over a closing's rows. Of the rows it knows where each manager's begin, and the
+    deals of the first and the last; the rest is read when it is asked for.
+    """
 
     size: int
     managers: Sequence[str]
     starts: Sequence[int]
+    ends: Sequence[tuple[str, str]]
     read: Read
 
     @classmethod
@@ -171,17 +198,25 @@ class RowTree(NamedTuple):
         starts: dict[str, int] = {}
         for number, row in enumerate(rows):
             starts.setdefault(row["manager_id"], number)
-        return cls(len(rows), [*starts], [*starts.values()], in_memory(hashes_of(rows)))
+        behind = [*starts.values(), len(rows)][1:]
+        ends = [
+            (rows[first]["deal_id"], rows[end - 1]["deal_id"])
+            for first, end in zip(starts.values(), behind, strict=True)
+        ]
+        return cls(len(rows), [*starts], [*starts.values()], ends, in_memory(hashes_of(rows)))
 
     def around(self, manager: str) -> Around:
         """Also where those of one who has no rows would stand."""
         at = bisect_left(self.managers, manager)
-        has = at < len(self.managers) and self.managers[at] == manager
-        ends = [*self.starts, self.size]
-        first, behind = max(0, ends[at] - 1), min(self.size, ends[at + has] + 1)
-        shown = range(max(0, at - 1), min(len(self.managers), at + has + 1))
-        skipped = first - ends[shown.start] if shown else 0
-        return Around(range(first, behind), [self.managers[one] for one in shown], skipped)
+        behind = at + (at < len(self.managers) and self.managers[at] == manager)
+        starts = [*self.starts, self.size]
+        neighbours = []
+        if at:
+            neighbours.append((self.managers[at - 1], self.ends[at - 1][1]))
+        if behind < len(self.managers):
+            neighbours.append((self.managers[behind], self.ends[behind][0]))
+        rows = range(max(0, starts[at] - 1), min(self.size, starts[behind] + 1))
+        return Around(rows, manager, neighbours)
 
 
 class RowTrees:

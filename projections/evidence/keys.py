@@ -27,9 +27,9 @@ from projections.evidence.notes import VerifierKey, verifier_key
 
 _ORIGIN: LiteralString = "SELECT origin FROM evidence.log"
 _NAME: LiteralString = "INSERT INTO evidence.log (origin) VALUES (%s) ON CONFLICT DO NOTHING"
-_KEYS: LiteralString = """
-SELECT vkey, from_size, retired_at_size FROM evidence.keys ORDER BY from_size, retired_at_size
-"""
+IN_ORDER: LiteralString = "FROM evidence.keys ORDER BY from_size, retired_at_size"
+"""The order in which they were used."""
+_KEYS: LiteralString = f"SELECT vkey, from_size, retired_at_size {IN_ORDER}"
 _ACTIVE: LiteralString = "SELECT vkey FROM evidence.keys WHERE retired_at_size IS NULL"
 _ANNOUNCE: LiteralString = """
 INSERT INTO evidence.keys (key_hash, vkey, from_size) VALUES (%s, %s, %s)

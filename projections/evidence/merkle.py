@@ -6,6 +6,7 @@ their leaves are there. Everything else, roots and proofs, is put together from 
 Indexes of leaves count from 0; ranges of leaves are half open.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 from itertools import chain
@@ -171,24 +172,21 @@ def nodes_beside(indexes: Iterable[int], size: int) -> list[Node]:
     wanted = [*indexes]
     beside: list[Node] = []
 
-    def look(node: Node, first: int, behind: int) -> None:
+    def look(level: int, at: int, first: int, behind: int) -> None:
         """`wanted[first:behind]` are those in the node."""
         if first == behind:
-            beside.append(node)
-        elif node.level:
-            left, right = node.children
-            middle = first
-            while middle < behind and wanted[middle] < right.span[0]:
-                middle += 1
-            look(left, first, middle)
-            look(right, middle, behind)
+            beside.append(Node(level, at))
+        elif level:
+            below, right = level - 1, 2 * at + 1
+            middle = bisect_left(wanted, right << below, first, behind)
+            look(below, right - 1, first, middle)
+            look(below, right, middle, behind)
 
-    at = 0
+    first = 0
     for node in covering(0, size):
-        first = at
-        while at < len(wanted) and wanted[at] < node.span[1]:
-            at += 1
-        look(node, first, at)
+        behind = bisect_left(wanted, node.span[1], first)
+        look(*node, first, behind)
+        first = behind
     return beside
 
 

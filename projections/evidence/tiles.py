@@ -11,7 +11,7 @@ from typing import Any, LiteralString
 
 from psycopg import Cursor
 
-from projections.evidence.merkle import Node, Read, folded
+from projections.evidence.merkle import Node, Read, folded, node_hash
 
 HEIGHT = 8
 WIDTH = 1 << HEIGHT
@@ -88,18 +88,16 @@ def reader(cursor: Cursor[Any]) -> Read:
     """
 
     def read(nodes: Sequence[Node]) -> list[bytes]:
-        wanted: dict[tuple[int, int], list[tuple[Node, slice]]] = defaultdict(list)
+        wanted: dict[tuple[int, int], list[Node]] = defaultdict(list)
         for node in nodes:
-            place, part = _place(node)
-            wanted[place].append((node, part))
+            level, height = divmod(node.level, HEIGHT)
+            wanted[level, node.at >> (HEIGHT - height)].append(node)
         found: dict[Node, bytes] = {}
         places = list(wanted)
         for first in range(0, len(places), AT_ONCE):
             for place, hashes in _tiles(cursor, places[first : first + AT_ONCE]):
-                for node, part in wanted[place]:
-                    if len(beneath := hashes[part]) != part.stop - part.start:
-                        raise LookupError("the tiles lack nodes of the tree")
-                    found[node] = _folded(beneath)
+                for node in wanted[place]:
+                    found[node] = _hash_of(node, hashes)
         return [found[node] for node in nodes]
 
     return read
@@ -109,21 +107,31 @@ def _tiles(
     cursor: Cursor[Any], places: Sequence[tuple[int, int]]
 ) -> Iterator[tuple[tuple[int, int], bytes]]:
     """What there is of them, by level and index."""
-    rows = cursor.execute(_TILES, [*map(list, zip(*places, strict=True))]).fetchall()
+    asked = [*map(list, zip(*places, strict=True))]
+    rows = cursor.execute(_TILES, asked, binary=True).fetchall()
     return zip(places, (row[0] or b"" for row in rows), strict=True)
 
 
-def _place(node: Node) -> tuple[tuple[int, int], slice]:
-    """Level and index of the tile, and where in it the hashes below the node are."""
-    level, height = divmod(node.level, HEIGHT)
-    index, first = divmod(node.at << height, WIDTH)
-    return (level, index), slice(first * HASH, (first + (1 << height)) * HASH)
+def _hash_of(node: Node, hashes: bytes) -> bytes:
+    """Out of its tile. Raises LookupError."""
+    height = node.level % HEIGHT
+    row = _rows(hashes)[height] if height else hashes
+    first = (node.at & ((WIDTH >> height) - 1)) * HASH
+    if len(found := row[first : first + HASH]) != HASH:
+        raise LookupError("the tiles lack nodes of the tree")
+    return found
 
 
-@lru_cache(maxsize=2_048)
-def _folded(hashes: bytes) -> bytes:
-    """Neighbours' proofs need the same nodes, which never change."""
-    return folded([hashes[at : at + HASH] for at in range(0, len(hashes), HASH)])
+@lru_cache(maxsize=512)  # 8 MB
+def _rows(hashes: bytes) -> Sequence[bytes]:
+    """A tile and, row by row, the nodes above its hashes: of neighbours' proofs most are the same,
+    and so they are of the proofs of one bundle and the next.
+    """
+    rows = [hashes]
+    for _ in range(1, HEIGHT):
+        below = [rows[-1][at : at + HASH] for at in range(0, len(rows[-1]), HASH)]
+        rows.append(b"".join(map(node_hash, below[::2], below[1::2])))
+    return rows
 
 
 def leaf_hashes(cursor: Cursor[Any], positions: Sequence[int]) -> list[bytes]:
