@@ -5,7 +5,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from threading import Lock
-from typing import Any, LiteralString
+from typing import TYPE_CHECKING, Any, LiteralString
 
 import psycopg
 from psycopg import Cursor
@@ -40,6 +40,9 @@ from projections.reports.kept import Kept
 from projections.reports.refolding import Laboratory
 from projections.snapshots import close_next_cut
 
+if TYPE_CHECKING:  # numpy comes with the first report, and not with the service
+    from projections.reports.columns import Columns
+
 CUTS_EVERY_SECONDS = 5.0
 FORGETS_EVERY_SECONDS = 600.0
 READERS = 20
@@ -65,7 +68,8 @@ class Service:
         )
         self.kept, self.facts = Kept(), Facts()
         self.reads = ReadLog(self.asking)
-        self._learning = Lock()
+        self._learning, self._making = Lock(), Lock()
+        self._columns: Columns | None = None
         self._now = now
         self.standbys = Standbys(settings.standbys, READERS, settings.statement_seconds)
         self.glance = Glance(conninfo, settings.statement_seconds, OPENING)
@@ -92,6 +96,15 @@ class Service:
     @property
     def clock(self) -> Clock:
         return Clock(self._now(), self.settings.zone)
+
+    @property
+    def columns(self) -> "Columns":
+        from projections.reports.columns import Columns  # noqa: PLC0415 - with numpy
+
+        with self._making:
+            if self._columns is None:
+                self._columns = Columns()
+            return self._columns
 
     @contextmanager
     def asking(self) -> Iterator[Cursor[Any]]:

@@ -3462,15 +3462,15 @@ FAULTS = (
     Fault(
         "forecast: of a day the first knowledge counts",
         "projections/reports/standings.py",
-        "np.append(np.diff(deal[seen] * _DAYS + day[seen]) != 0, [True])",
-        "np.append([True], np.diff(deal[seen] * _DAYS + day[seen]) != 0)",
+        "np.append((np.diff(deal) != 0) | (np.diff(day) != 0), [True])",
+        "np.append([True], (np.diff(deal) != 0) | (np.diff(day) != 0))",
         _DEALS_STAND,
     ),
     Fault(
         "forecast: the day itself is to come",
         "projections/reports/standings.py",
-        'deals * _DAYS + day, "right")',
-        'deals * _DAYS + day, "left")',
+        'deals * DAYS + day, "right")',
+        'deals * DAYS + day, "left")',
         _DEALS_STAND,
     ),
     Fault(

@@ -223,16 +223,17 @@ SELECT deal FROM ledger.deals WHERE currency = %s AND deal <= %s
 
 
 class Sources:
-    """What the database is asked, once for any number of earlier days and knowledges."""
+    """What is asked once for any number of earlier days and knowledges."""
 
-    def __init__(self, cursor: Cursor[Any], as_of: date, position: int, currency: str) -> None:
-        self._states = States(cursor, as_of, position)
+    def __init__(self, cursor: Cursor[Any], states: States, position: int, currency: str) -> None:
+        """`states` are those of the position, and may be of later ones, too."""
+        self._states = states
         deals = cursor.execute(_DEALS, [currency, position]).fetchall()
         self._deals = np.array([deal for (deal,) in deals], np.int64)
         self._contracts = Contracts(cursor, self._states.days_of(WON), position, currency)
 
     def at(self, as_of: date, position: int) -> Knowledge:
-        """Neither the day nor the position may be above what was read."""
+        """The position may not be above that which was asked for."""
         standings = self._states.known(as_of, position)
         return Knowledge(standings, self._deals, self._contracts, position)
 
