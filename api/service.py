@@ -36,12 +36,14 @@ from projections.point import Clock, Point
 from projections.portfolio import totals_at
 from projections.reports.activity import Facts
 from projections.reports.calibration import Outcomes
+from projections.reports.concentration import Called
 from projections.reports.kept import Kept
 from projections.reports.refolding import Laboratory
 from projections.snapshots import close_next_cut
 
 if TYPE_CHECKING:  # numpy comes with the first report, and not with the service
     from projections.reports.columns import Columns
+    from projections.reports.overviews import Overviews
 
 CUTS_EVERY_SECONDS = 5.0
 FORGETS_EVERY_SECONDS = 600.0
@@ -66,10 +68,10 @@ class Service:
             portfolio_deals,
             lambda lines: portfolio_figures(lines, settings.currency),
         )
-        self.kept, self.facts = Kept(), Facts()
+        self.kept, self.facts, self.called = Kept(), Facts(), Called()
         self.reads = ReadLog(self.asking)
         self._learning, self._making = Lock(), Lock()
-        self._columns: Columns | None = None
+        self._overviews: Overviews | None = None
         self._now = now
         self.standbys = Standbys(settings.standbys, READERS, settings.statement_seconds)
         self.glance = Glance(conninfo, settings.statement_seconds, OPENING)
@@ -98,13 +100,18 @@ class Service:
         return Clock(self._now(), self.settings.zone)
 
     @property
-    def columns(self) -> "Columns":
+    def overviews(self) -> "Overviews":
         from projections.reports.columns import Columns  # noqa: PLC0415 - with numpy
+        from projections.reports.overviews import Overviews  # noqa: PLC0415 - likewise
 
         with self._making:
-            if self._columns is None:
-                self._columns = Columns()
-            return self._columns
+            if self._overviews is None:
+                self._overviews = Overviews(Columns())
+            return self._overviews
+
+    @property
+    def columns(self) -> "Columns":
+        return self.overviews.columns
 
     @contextmanager
     def asking(self) -> Iterator[Cursor[Any]]:

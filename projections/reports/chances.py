@@ -251,7 +251,6 @@ _OWNERS: LiteralString = "SELECT manager FROM ledger.managers WHERE manager_id =
 _CALLED: LiteralString = """
 SELECT deal, deal_id, title, client, opened_on FROM ledger.deals WHERE deal = ANY (%s)
 """
-_MANAGERS: LiteralString = "SELECT manager, manager_id FROM ledger.managers"
 
 
 def owners_of(cursor: Cursor[Any], managers: Collection[ManagerId] | None) -> set[int] | None:
@@ -262,7 +261,3 @@ def owners_of(cursor: Cursor[Any], managers: Collection[ManagerId] | None) -> se
 
 def called(cursor: Cursor[Any], deals: Sequence[int]) -> dict[int, About]:
     return {deal: About(*about) for deal, *about in cursor.execute(_CALLED, [list(deals)])}
-
-
-def manager_ids(cursor: Cursor[Any]) -> dict[int, ManagerId]:
-    return {number: ManagerId(name) for number, name in cursor.execute(_MANAGERS)}

@@ -25,6 +25,8 @@ MOST_EVENTS = 4_000_000
 """Of a longer log nothing is held. An event takes some 90 bytes."""
 FAR = 5_000
 """So many events at most are looked up one by one; of more the whole table is gone through."""
+PIECE = 500_000
+"""Events of one statement, which has its time like any other."""
 DAYS = 2**16
 """More than there are from 2000 to 2100."""
 
@@ -47,16 +49,27 @@ class Table(NamedTuple):
 
     def read(self, cursor: Cursor[Any], after: int, last: int) -> tuple[Column, ...]:
         """What was learnt in (after, last], in the order of deals, days and positions."""
-        rows = self.new if last - after <= FAR else self.whole
+        if last - after <= FAR:
+            pieces = [self._piece(cursor, self.new, after, last)]
+        else:
+            pieces = [
+                self._piece(cursor, self.whole, begun, min(begun + PIECE, last))
+                for begun in range(after, last, PIECE)
+            ]
+        columns = [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
+        order = np.lexsort((columns[2], _places(columns)))
+        return tuple(column[order] for column in columns)
+
+    def _piece(
+        self, cursor: Cursor[Any], rows: LiteralString, after: int, last: int
+    ) -> list[Column]:
         asked = {"after": after, "last": last}
         row = cursor.execute(f"SELECT {self.select} FROM {rows}", asked, binary=True).fetchone()
         assert row is not None, "there is one also of nothing"
-        columns = [
+        return [
             np.frombuffer(column or b"", sent).astype(held)
             for column, sent, held in zip(row, self.sent, self.held, strict=True)
         ]
-        order = np.lexsort((columns[2], _places(columns)))
-        return tuple(column[order] for column in columns)
 
 
 def _places(columns: Sequence[Column]) -> NDArray[np.int64]:
@@ -68,6 +81,10 @@ def merged(known: Sequence[Column], news: Sequence[Column]) -> tuple[Column, ...
     """In the same order; what is new of a day was learnt behind all that is known of it."""
     places = np.searchsorted(_places(known), _places(news), "right")
     return tuple(np.insert(column, places, more) for column, more in zip(known, news, strict=True))
+
+
+class NotHeld(Exception):
+    """The log is too long for memory, or its ledger was replaced meanwhile: ask the database."""
 
 
 class Held(NamedTuple):
@@ -87,28 +104,31 @@ class Columns:
     """
 
     def __init__(self, most_events: int = MOST_EVENTS) -> None:
-        self._most_events = most_events
+        self.most_events = most_events
         self._reading = Lock()
         self._held: dict[Table, Held] = {}
 
-    def of(self, cursor: Cursor[Any], table: Table, position: int) -> tuple[Column, ...] | None:
-        """All that is known by `position`, and maybe more; None where nothing is held. `cursor` is
-        the primary's.
+    def of(self, cursor: Cursor[Any], position: int, *tables: Table) -> list[tuple[Column, ...]]:
+        """All of each that is known by `position`, and maybe more. `cursor` is the primary's.
+        Raises NotHeld.
         """
-        if position > self._most_events:
-            return None
+        if position > self.most_events:
+            raise NotHeld
         ledger = ledger_of(cursor)
+        return [self._of(cursor, table, ledger, position).columns for table in tables]
+
+    def _of(self, cursor: Cursor[Any], table: Table, ledger: Hashable, position: int) -> Held:
         held = self._held.get(table)
         if held is not None and held.knows(ledger, position):
-            return held.columns
+            return held
         with self._reading:
             held = self._held.get(table)
             if held is None or not held.knows(ledger, position):
                 held = _read(cursor, table, ledger, position, held)
-                if ledger_of(cursor) != ledger:  # replaced meanwhile
-                    return None
+                if ledger_of(cursor) != ledger:
+                    raise NotHeld
                 self._held[table] = held
-            return held.columns
+            return held
 
 
 def _read(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from psycopg import Cursor
 
 from domain.deal import Status
-from projections.reports.columns import DAYS, Column, Columns, Table
+from projections.reports.columns import DAYS, Column, Columns, NotHeld, Table
 
 Ints = NDArray[np.int64]
 Rows = NDArray[np.intp]
@@ -118,8 +118,10 @@ class States:
     @classmethod
     def by(cls, cursor: Cursor[Any], position: int, columns: Columns) -> "States":
         """As they are held in memory, or else read for this question."""
-        held = columns.of(cursor, STATES, position)
-        return cls(STATES.read(cursor, 0, position) if held is None else held)
+        try:
+            return cls(*columns.of(cursor, position, STATES))
+        except NotHeld:
+            return cls(STATES.read(cursor, 0, position))
 
     def known(self, as_of: date, position: int) -> Standings:
         """As it was known at `position`, which is not above that of all rows."""
