@@ -5,7 +5,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from threading import Lock
-from typing import Any, LiteralString
+from typing import TYPE_CHECKING, Any, LiteralString
 
 import psycopg
 from psycopg import Cursor
@@ -36,9 +36,14 @@ from projections.point import Clock, Point
 from projections.portfolio import totals_at
 from projections.reports.activity import Facts
 from projections.reports.calibration import Outcomes
+from projections.reports.concentration import Called
 from projections.reports.kept import Kept
 from projections.reports.refolding import Laboratory
 from projections.snapshots import close_next_cut
+
+if TYPE_CHECKING:  # numpy comes with the first report, and not with the service
+    from projections.reports.columns import Columns
+    from projections.reports.overviews import Overviews
 
 CUTS_EVERY_SECONDS = 5.0
 FORGETS_EVERY_SECONDS = 600.0
@@ -63,9 +68,10 @@ class Service:
             portfolio_deals,
             lambda lines: portfolio_figures(lines, settings.currency),
         )
-        self.kept, self.facts = Kept(), Facts()
+        self.kept, self.facts, self.called = Kept(), Facts(), Called()
         self.reads = ReadLog(self.asking)
-        self._learning = Lock()
+        self._learning, self._making = Lock(), Lock()
+        self._overviews: Overviews | None = None
         self._now = now
         self.standbys = Standbys(settings.standbys, READERS, settings.statement_seconds)
         self.glance = Glance(conninfo, settings.statement_seconds, OPENING)
@@ -92,6 +98,20 @@ class Service:
     @property
     def clock(self) -> Clock:
         return Clock(self._now(), self.settings.zone)
+
+    @property
+    def overviews(self) -> "Overviews":
+        from projections.reports.columns import Columns  # noqa: PLC0415 - with numpy
+        from projections.reports.overviews import Overviews  # noqa: PLC0415 - likewise
+
+        with self._making:
+            if self._overviews is None:
+                self._overviews = Overviews(Columns())
+            return self._overviews
+
+    @property
+    def columns(self) -> "Columns":
+        return self.overviews.columns
 
     @contextmanager
     def asking(self) -> Iterator[Cursor[Any]]:

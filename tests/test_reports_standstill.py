@@ -8,7 +8,7 @@ from datetime import date
 from html import unescape
 from itertools import count
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from hypothesis import given
@@ -21,7 +21,7 @@ from domain.deal_commands import OpenDeal, PerformAction, Win, WithdrawAction
 from domain.decisions import Command
 from domain.directory_commands import RegisterManager
 from domain.events import DealEvent, Recorded, is_about_a_deal
-from domain.values import ActionId, ActionTypeCode, DealId, Money
+from domain.values import ActionId, ActionTypeCode, DealId, ManagerId, Money
 from projections.reports.concentration import (
     WHOLE,
     Concentration,
@@ -29,13 +29,16 @@ from projections.reports.concentration import (
     active_from_ledger,
     company_of,
 )
+from projections.reports.concentration_in_columns import active_from_columns
 from projections.reports.months import (
     closings_from_ledger,
     months_as_of,
     months_between,
     months_from_ledger,
 )
-from projections.reports.stalled import Pace, stalled_as_of, stalled_from_log
+from projections.reports.months_in_columns import months_from_columns
+from projections.reports.stalled import Pace, Standstill, stalled_as_of, stalled_from_log
+from projections.reports.stalled_in_columns import standstill_from_columns
 from tests.browser import Browser, page_of
 from tests.conftest import new_database
 from tests.histories import (
@@ -107,10 +110,18 @@ def test_each_report_is_its_definition_at_any_point(
             first = min(begun_on, as_of)
             for last in {as_of, first}:
                 span = first, last, as_of, position, "RUB", who
-                assert months_from_ledger(cursor, *span) == months_as_of(log, *span)
+                months = months_as_of(log, *span)
+                assert months_from_ledger(cursor, *span) == months
+                assert months_from_columns(cursor, *span, service.columns) == months
             at = as_of, position, "RUB"
-            assert active_from_ledger(cursor, *at, who) == active_as_of(log, *at, who)
-            assert stalled_from_log(cursor, *at, pace, who) == stalled_as_of(log, *at, pace, who)
+            active = active_as_of(log, *at, who)
+            assert active_from_ledger(cursor, *at, who) == active
+            assert active_from_columns(cursor, *at, who, service.overviews) == active
+            stalled = stalled_as_of(log, *at, pace, who)
+            assert stalled_from_log(cursor, *at, pace, who) == stalled
+            for most in (1, 100):
+                still = standstill_from_columns(cursor, *at, pace, who, most, service.overviews)
+                assert still == Standstill.of(stalled, most)
 
 
 def test_whoever_has_no_part_in_a_closing_any_more_has_not_closed(service: Service) -> None:
@@ -134,7 +145,14 @@ def test_whoever_has_no_part_in_a_closing_any_more_has_not_closed(service: Servi
             [one.manager_id for one in closings_from_ledger(cursor, *span, position, people)]
             for position in (before, before + 1)
         ]
+        told = [
+            months_from_columns(cursor, *span, span[1], at, "RUB", people, service.columns)
+            for at in (before, before + 1)
+        ]
     assert closers == [[owner, helper], [owner]]
+    assert [
+        sorted(who for (who, _), one in months.items() if one.deals_won) for months in told
+    ] == [sorted(one) for one in closers]
 
 
 def _by_deal(events: list[Any]) -> dict[DealId, list[Recorded[DealEvent]]]:
@@ -151,7 +169,7 @@ AMOUNTS = st.lists(st.integers(1, 10**15), max_size=9)
 
 
 def _portfolio(amounts: list[int]) -> Concentration:
-    return Concentration.of({DealId(UUID(int=at)): one for at, one in enumerate(amounts)})
+    return Concentration.of(dict(enumerate(amounts)))
 
 
 def test_shares_of_equal_deals_and_of_one() -> None:
@@ -177,9 +195,8 @@ def test_concentration_keeps_its_bounds(amounts: list[int]) -> None:
 
 
 def test_a_deal_of_two_is_one_deal_of_the_company() -> None:
-    a, b = DealId(UUID(int=1)), DealId(UUID(int=2))
-    whole = company_of({"anna": {a: 30, b: 10}, "boris": {a: 20}})  # type: ignore[dict-item]
-    assert whole.deals == ((a, 50), (b, 10))
+    whole = company_of({ManagerId("anna"): {1: 30, 2: 10}, ManagerId("boris"): {1: 20}})
+    assert whole.deals == ((1, 50), (2, 10))
 
 
 def test_months_of_a_span_are_all_that_it_touches() -> None:

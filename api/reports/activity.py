@@ -136,6 +136,21 @@ def activity(question: Annotated[ActivityQuestion, Query()], asking: AskingDep) 
         return kept(at, point, asked_for, lambda: _answer(at, point, question, span, who, called))
 
 
+def _activities(
+    at: Desk, span: Span, point: Point, currency: str, who: Collection[ManagerId] | None
+) -> Mapping[ManagerId, Activity]:
+    from projections.reports.activity_in_columns import (  # noqa: PLC0415 - with numpy
+        activities_from_columns,
+    )
+    from projections.reports.columns import NotHeld  # noqa: PLC0415 - likewise
+
+    asked = span, point.as_of, point.position, currency, who, at.service.facts
+    try:
+        return activities_from_columns(at.cursor, *asked, at.service.columns)
+    except NotHeld:
+        return at.read(point.position, lambda cursor: activities_from_ledger(cursor, *asked))
+
+
 def _answer(
     at: Desk,
     point: Point,
@@ -148,14 +163,7 @@ def _answer(
     known = at.directory(point).people.managers
     shown = [one for one in known if who is None or one in who]
     earlier = {one for one in shown if at.sees(one, span.before.eve)}
-    known_by = point.as_of, point.position
-    now, before = at.read(
-        point.position,
-        lambda cursor: [
-            activities_from_ledger(cursor, one, *known_by, currency, who, at.service.facts)
-            for one in (span, span.before)
-        ],
-    )
+    now, before = (_activities(at, one, point, currency, who) for one in (span, span.before))
     team = None if question.team_id is None else TeamId(question.team_id)
     return ActivityAnswer(
         **asked(point),

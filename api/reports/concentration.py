@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Annotated, Any
-from uuid import UUID
 
 from fastapi import Query, Response
 from pydantic import Field
@@ -16,10 +15,11 @@ from api.reports.kept import kept
 from api.routes import v1_router
 from domain.values import ManagerId, decimal_text, value_text
 from projections.directory import names
-from projections.integrity import About, deals_called
 from projections.point import Point
 from projections.reports.concentration import (
     TOPS,
+    About,
+    Amounts,
     Concentration,
     active_from_ledger,
     company_of,
@@ -105,14 +105,11 @@ def _answer(
     called: Mapping[ManagerId, str],
 ) -> ConcentrationAnswer:
     currency, most = at.currency(question.currency), question.limit
-    held = at.read(
-        point.position,
-        lambda cursor: active_from_ledger(cursor, point.as_of, point.position, currency, who),
-    )
+    held = _active(at, point, currency, who)
     whole = company_of(held)
     own = {manager: Concentration.of(deals) for manager, deals in held.items()}
     shown = {deal for one in (whole, *own.values()) for deal, _ in one.deals[:most]}
-    about = deals_called(at.cursor, shown)
+    about = at.service.called.at(at.cursor, shown)
     managers = sorted(own.items(), key=lambda one: (-one[1].total, one[0]))
     return ConcentrationAnswer(
         **asked(point),
@@ -127,7 +124,20 @@ def _answer(
     )
 
 
-def _told(one: Concentration, about: Mapping[UUID, About], most: int) -> dict[str, Any]:
+def _active(at: Desk, point: Point, currency: str, who: Collection[ManagerId] | None) -> Amounts:
+    from projections.reports.columns import NotHeld  # noqa: PLC0415 - with numpy
+    from projections.reports.concentration_in_columns import (  # noqa: PLC0415 - likewise
+        active_from_columns,
+    )
+
+    asked = point.as_of, point.position, currency, who
+    try:
+        return active_from_columns(at.cursor, *asked, at.service.overviews)
+    except NotHeld:
+        return at.read(point.position, lambda cursor: active_from_ledger(cursor, *asked))
+
+
+def _told(one: Concentration, about: Mapping[int, About], most: int) -> dict[str, Any]:
     return {
         "active": value_text(one.total),
         "deals": len(one.deals),
@@ -136,7 +146,7 @@ def _told(one: Concentration, about: Mapping[UUID, About], most: int) -> dict[st
         "without_largest": value_text(one.without_largest),
         "largest": [
             ShareOut(
-                deal_id=str(deal),
+                deal_id=str(about[deal].deal_id),
                 title=about[deal].title,
                 client=about[deal].client,
                 amount=value_text(amount),

@@ -15,7 +15,7 @@ from api.asking import AskingDep, PointQuestion
 from api.inputs import Currency, Day, Id, Limit
 from api.portfolios import counted
 from api.reports.kept import kept
-from api.reports.stalled import FACTOR, MINIMUM_DAYS, StalledDeal, stalled_deal
+from api.reports.stalled import FACTOR, MINIMUM_DAYS, StalledDeal, stalled_deal, standstill
 from api.routes import v1_router
 from api.service import Service
 from domain.catalogue import Catalogue
@@ -167,11 +167,12 @@ def digest(question: Annotated[DigestQuestion, Query()], asking: AskingDep) -> R
         teller = _teller(at.service, at.cursor, point, week, currency, question.limit)
 
         def told() -> DigestAnswer:
+            still = standstill(at.service, at.cursor, point, currency, PACE, who, question.limit)
             return teller.answer(
                 at.read(
                     point.position,
                     lambda cursor: digest_from_ledger(
-                        cursor, point, week, recorded, currency, who, PACE, question.limit
+                        cursor, point, week, recorded, currency, who, still, question.limit
                     ),
                 )
             )
@@ -186,7 +187,8 @@ def company_digest(
     clock, currency = service.clock, service.settings.currency
     point = point_at(cursor, clock, week.last, Knowledge(position=position))
     recorded = _recorded_in(cursor, clock, week, point)
-    found = digest_from_ledger(cursor, point, week, recorded, currency, None, PACE, MOST)
+    still = standstill(service, cursor, point, currency, PACE, None, MOST)
+    found = digest_from_ledger(cursor, point, week, recorded, currency, None, still, MOST)
     return _teller(service, cursor, point, week, currency, MOST).answer(found)
 
 
@@ -242,12 +244,19 @@ class Teller:
             losses=self._moved(found, found.losses),
             closings=self._closings(found),
             stalled=StalledPart(
-                number=len(found.stalled),
-                active=value_text(sum(one.active for one in found.stalled)),
-                claimed=value_text(sum(one.claimed for one in found.stalled)),
+                number=found.stalled.total.deals,
+                active=value_text(found.stalled.total.active),
+                claimed=value_text(found.stalled.total.claimed),
                 deals=[
-                    stalled_deal(one, self.catalogue, self.week.last, self.called)
-                    for one in found.stalled[: self.most]
+                    stalled_deal(
+                        one,
+                        found.still[one.position],
+                        self.catalogue,
+                        self.week.last,
+                        self.currency,
+                        self.called,
+                    )
+                    for one in found.stalled.deals
                 ],
             ),
             waiting=WaitingPart(

@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # numpy and scipy come with the first question, and not with 
     from projections.reports.forecast import Forecast, Outlook, Period
     from projections.reports.forecast_record import Quarter
     from projections.reports.outcomes import Band, Lessons
+    from projections.reports.standings import States
 
 router = v1_router(tags=["reports"], responses=QUESTION_REFUSALS)
 
@@ -205,8 +206,17 @@ def forecast(question: Annotated[ForecastQuestion, Query()], asking: AskingDep) 
     with asking.desk_at(question.as_of, question.knowledge) as (at, point):
         who = counted(at, point, question.manager_id, question.team_id)
         found = partial(_foreseen, question, point, at.currency(question.currency), who)
-        told = partial(at.read, point.position, found)
+
+        def told() -> ForecastAnswer:
+            return at.read(point.position, partial(found, _states(at, point)))
+
         return kept(at, point, ("forecast", question), told)
+
+
+def _states(at: Desk, point: Point) -> "States":
+    from projections.reports.standings import States  # noqa: PLC0415 - with numpy
+
+    return States.by(at.cursor, point.position, at.service.columns)
 
 
 def _foreseen(
@@ -214,16 +224,17 @@ def _foreseen(
     point: Point,
     currency: str,
     who: Collection[ManagerId] | None,
+    states: "States",
     cursor: Cursor[object],
 ) -> ForecastAnswer:
     from projections.reports import chances  # noqa: PLC0415 - with numpy
     from projections.reports.distribution import RUNS  # noqa: PLC0415 - likewise
     from projections.reports.forecast import forecast as report  # noqa: PLC0415 - likewise
+    from projections.reports.postings import manager_ids  # noqa: PLC0415 - likewise
 
     ahead = question.horizon or AHEAD[question.by]
-    known = chances.Sources(cursor, point.as_of, point.position, currency).at(
-        point.as_of, point.position
-    )
+    sources = chances.Sources(cursor, states, point.position, currency)
+    known = sources.at(point.as_of, point.position)
     found = report(
         known,
         spans(question.by, point.as_of, ahead),
@@ -234,7 +245,7 @@ def _foreseen(
     )
     shown = sorted(found.chances, key=lambda one: (-one.expected, one.deal))[: question.limit]
     called = chances.called(cursor, [one.deal for one in shown])
-    owners = chances.manager_ids(cursor)
+    owners = manager_ids(cursor)
     return ForecastAnswer(
         **asked(point),
         currency=currency,
@@ -266,7 +277,10 @@ def record(question: Annotated[WhoseQuestion, Query()], asking: AskingDep) -> Re
         eves = {day_before(first) for first, _ in whose}
         then = {eve: at.point(eve, Knowledge(known_at=eve)).position for eve in eves}
         found = partial(_scored, point, at.currency(question.currency), whose, then)
-        told = partial(at.read, point.position, found)
+
+        def told() -> ForecastRecordAnswer:
+            return at.read(point.position, partial(found, _states(at, point)))
+
         return kept(at, point, ("record", question), told)
 
 
@@ -288,12 +302,17 @@ def _whose(at: Desk, point: Point, question: WhoseQuestion) -> Whose:
 
 
 def _scored(
-    point: Point, currency: str, whose: Whose, then: Mapping[date, int], cursor: Cursor[object]
+    point: Point,
+    currency: str,
+    whose: Whose,
+    then: Mapping[date, int],
+    states: "States",
+    cursor: Cursor[object],
 ) -> ForecastRecordAnswer:
     from projections.reports.chances import Sources, owners_of  # noqa: PLC0415 - with numpy
     from projections.reports.forecast_record import record as report  # noqa: PLC0415 - likewise
 
-    sources = Sources(cursor, point.as_of, point.position, currency)
+    sources = Sources(cursor, states, point.position, currency)
     owners = {span: owners_of(cursor, managers) for span, managers in whose.items()}
     quarters = report(sources, owners, then, point.position)
     return ForecastRecordAnswer(

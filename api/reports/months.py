@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 from datetime import date, timedelta
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Query, Response
 from pydantic import Field
@@ -112,12 +112,7 @@ def _answer(
     called: Mapping[ManagerId, str],
 ) -> MonthsAnswer:
     currency = at.currency(question.currency)
-    found = at.read(
-        point.position,
-        lambda cursor: months_from_ledger(
-            cursor, *days, point.as_of, point.position, currency, _ever(who)
-        ),
-    )
+    found = _months(at, point, days, currency, _ever(who))
     known = at.directory(point).people.managers
     shown = [one for one in known if any(some is None or one in some for some in who.values())]
     return MonthsAnswer(
@@ -171,6 +166,25 @@ def _counted(
     return counted(at, point, one, question.team_id, *days)
 
 
+def _months(
+    at: Desk,
+    point: Point,
+    days: tuple[date, date],
+    currency: str,
+    who: Collection[ManagerId] | None,
+) -> Months:
+    from projections.reports.columns import NotHeld  # noqa: PLC0415 - with numpy
+    from projections.reports.months_in_columns import (  # noqa: PLC0415 - likewise
+        months_from_columns,
+    )
+
+    asked = *days, point.as_of, point.position, currency, who
+    try:
+        return months_from_columns(at.cursor, *asked, at.service.columns)
+    except NotHeld:
+        return at.read(point.position, lambda cursor: months_from_ledger(cursor, *asked))
+
+
 def _ever(who: Who) -> Collection[ManagerId] | None:
     some = [one for one in who.values() if one is not None]
     return None if len(some) < len(who) else frozenset[ManagerId]().union(*some)
@@ -201,11 +215,14 @@ def _total(month: Month, some: Collection[ManagerId] | None, found: Months) -> D
 
 
 def _month(month: Month, done: Done) -> MonthOut:
-    counts: dict[str, Any] = done._asdict()
     return MonthOut(
         month=str(month),
         state=done.state,
-        **counts
-        | {"credit": decimal_text(done.credit)}
-        | {name: value_text(counts[name]) for name in ("gained", "won", "lost")},
+        deals_won=done.deals_won,
+        deals_lost=done.deals_lost,
+        actions=done.actions,
+        credit=decimal_text(done.credit),
+        gained=value_text(done.gained),
+        won=value_text(done.won),
+        lost=value_text(done.lost),
     )

@@ -4,9 +4,10 @@ from collections.abc import Collection, Mapping
 from datetime import date
 from enum import StrEnum
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Query, Response
+from psycopg import Cursor
 from pydantic import Field
 
 from api.answers import QUESTION_REFUSALS, Asked, CheckOut, Figure, Out, Uuid, asked, check
@@ -15,11 +16,22 @@ from api.inputs import Currency, DaysOfSilence, Id, Limit, TimesTheGap
 from api.portfolios import counted
 from api.reports.kept import kept
 from api.routes import v1_router
+from api.service import Service
 from domain.catalogue import Catalogue
+from domain.events import ActionPerformed, Recorded
 from domain.values import ManagerId, decimal_text, value_text
 from projections.directory import names
 from projections.point import Point
-from projections.reports.stalled import Next, Pace, Stalled, next_actions, stalled_from_log
+from projections.reports.stalled import (
+    About,
+    Next,
+    Pace,
+    Stalled,
+    Standstill,
+    about,
+    next_actions,
+    stalled_from_log,
+)
 
 router = v1_router(tags=["reports"], responses=QUESTION_REFUSALS)
 
@@ -148,65 +160,95 @@ def _answer(
     called: Mapping[ManagerId, str],
 ) -> StalledAnswer:
     pace, currency = Pace(question.minimum_days, question.factor), at.currency(question.currency)
-    found = at.read(
-        point.position,
-        lambda cursor: stalled_from_log(cursor, point.as_of, point.position, currency, pace, who),
-    )
-    catalogue = at.directory(point).catalogue
+    most = question.limit
+    found = standstill(at.service, at.cursor, point, currency, pace, who, most)
+    told, catalogue = about(at.cursor, found.deals), at.directory(point).catalogue
     return StalledAnswer(
         **asked(point),
         minimum_days=pace.minimum_days,
         factor=pace.factor,
         currency=currency,
-        number=len(found),
-        active=value_text(sum(one.active for one in found)),
-        claimed=value_text(sum(one.claimed for one in found)),
+        number=found.total.deals,
+        active=value_text(found.total.active),
+        claimed=value_text(found.total.claimed),
         managers=_sums(found, who, called),
         deals=[
-            stalled_deal(one, catalogue, point.as_of, called) for one in found[: question.limit]
+            stalled_deal(one, told[one.position], catalogue, point.as_of, currency, called)
+            for one in found.deals
         ],
     )
 
 
+def standstill(
+    service: Service,
+    cursor: Cursor[Any],
+    point: Point,
+    currency: str,
+    pace: Pace,
+    who: Collection[ManagerId] | None,
+    most: int,
+) -> Standstill:
+    """From memory if the ledger is there, or else from the log."""
+    from projections.reports.columns import NotHeld  # noqa: PLC0415 - with numpy
+    from projections.reports.stalled_in_columns import (  # noqa: PLC0415 - likewise
+        standstill_from_columns,
+    )
+
+    asked = point.as_of, point.position, currency, pace, who
+    try:
+        return standstill_from_columns(cursor, *asked, most, service.overviews)
+    except NotHeld:
+        found = service.standbys.read(
+            cursor, point.position, lambda cursor: stalled_from_log(cursor, *asked)
+        )
+        return Standstill.of(found, most)
+
+
 def stalled_deal(
-    one: Stalled, catalogue: Catalogue, day: date, called: Mapping[ManagerId, str]
+    one: Stalled,
+    about: About,
+    catalogue: Catalogue,
+    day: date,
+    currency: str,
+    called: Mapping[ManagerId, str],
 ) -> StalledDeal:
     """As it is told."""
-    deal, last = one.deal, one.last_action
+    last = about.last_action
     return StalledDeal(
-        deal_id=str(one.deal_id),
-        title=deal.title,
-        client=deal.client,
-        owner=deal.owner,
-        potential_check=check(deal.check, deal.currency),
-        progress=decimal_text(deal.progress),
-        expected_close_on=deal.expected_close_on,
+        deal_id=str(about.deal_id),
+        title=about.title,
+        client=about.client,
+        owner=one.owner,
+        potential_check=check(one.check, currency),
+        progress=decimal_text(one.progress),
+        expected_close_on=one.expected_close_on,
         active=value_text(one.active),
         claimed=value_text(one.claimed),
         stakes=[
             StakeOut(
                 manager_id=who,
                 name=called.get(who),
-                active=value_text(active),
-                claimed=value_text(claimed),
+                active=value_text(stake.active),
+                claimed=value_text(stake.claimed),
             )
-            for who, (active, claimed) in sorted(
-                _held(one).items(), key=lambda held: (-sum(held[1]), held[0])
-            )
+            for who, stake in sorted(one.stakes.items(), key=lambda held: (-sum(held[1]), held[0]))
         ],
         silent_since=one.silent_since,
         silent_days=one.silent_days,
         gaps=one.gaps,
         median_gap=one.median_gap,
         rule=Rule.MINIMUM if one.median_gap is None else Rule.OWN,
-        last_action=None
-        if last is None
-        else LastAction(
-            action_id=str(last.action_id),
-            action_type=last.action_type,
-            effective_on=last.effective_on,
-        ),
-        next_actions=[_next(more) for more in next_actions(deal, catalogue, day)],
+        last_action=None if last is None else _last(last),
+        next_actions=[_next(more) for more in next_actions(one, catalogue, day)],
+    )
+
+
+def _last(recorded: Recorded[ActionPerformed]) -> LastAction:
+    assert recorded.effective_on is not None, "a deal's event has a date"
+    return LastAction(
+        action_id=str(recorded.event.action_id),
+        action_type=recorded.event.action_type,
+        effective_on=recorded.effective_on,
     )
 
 
@@ -220,37 +262,22 @@ def _next(more: Next) -> NextAction:
     )
 
 
-def _held(one: Stalled) -> Mapping[ManagerId, tuple[int, int]]:
-    """Active and claimed, of whoever has either, and of the owner."""
-    deal = one.deal
-    held = {
-        who: (stake.credit * deal.check, stake.claim * deal.check)
-        for who, stake in deal.stakes.items()
-        if stake.in_the_deal
-    }
-    return {deal.owner: (0, 0)} | held
-
-
 def _sums(
-    found: list[Stalled],
+    found: Standstill,
     managers: Collection[ManagerId] | None,
     called: Mapping[ManagerId, str],
 ) -> list[StalledSum]:
-    sums: dict[ManagerId, tuple[int, int, int]] = {}
-    for one in found:
-        for who, (active, claimed) in _held(one).items():
-            if managers is None or who in managers:
-                deals, before, claims = sums.get(who, (0, 0, 0))
-                sums[who] = deals + 1, before + active, claims + claimed
     return [
         StalledSum(
             manager_id=who,
             name=called.get(who),
-            deals=deals,
-            active=value_text(active),
-            claimed=value_text(claimed),
+            deals=one.deals,
+            active=value_text(one.active),
+            claimed=value_text(one.claimed),
         )
-        for who, (deals, active, claimed) in sorted(
-            sums.items(), key=lambda one: (-one[1][1] - one[1][2], one[0])
+        for who, one in sorted(
+            found.managers.items(),
+            key=lambda held: (-held[1].active - held[1].claimed, held[0]),
         )
+        if managers is None or who in managers
     ]

@@ -223,16 +223,17 @@ SELECT deal FROM ledger.deals WHERE currency = %s AND deal <= %s
 
 
 class Sources:
-    """What the database is asked, once for any number of earlier days and knowledges."""
+    """What is asked once for any number of earlier days and knowledges."""
 
-    def __init__(self, cursor: Cursor[Any], as_of: date, position: int, currency: str) -> None:
-        self._states = States(cursor, as_of, position)
+    def __init__(self, cursor: Cursor[Any], states: States, position: int, currency: str) -> None:
+        """`states` are those of the position, and may be of later ones, too."""
+        self._states = states
         deals = cursor.execute(_DEALS, [currency, position]).fetchall()
         self._deals = np.array([deal for (deal,) in deals], np.int64)
         self._contracts = Contracts(cursor, self._states.days_of(WON), position, currency)
 
     def at(self, as_of: date, position: int) -> Knowledge:
-        """Neither the day nor the position may be above what was read."""
+        """The position may not be above that which was asked for."""
         standings = self._states.known(as_of, position)
         return Knowledge(standings, self._deals, self._contracts, position)
 
@@ -250,7 +251,6 @@ _OWNERS: LiteralString = "SELECT manager FROM ledger.managers WHERE manager_id =
 _CALLED: LiteralString = """
 SELECT deal, deal_id, title, client, opened_on FROM ledger.deals WHERE deal = ANY (%s)
 """
-_MANAGERS: LiteralString = "SELECT manager, manager_id FROM ledger.managers"
 
 
 def owners_of(cursor: Cursor[Any], managers: Collection[ManagerId] | None) -> set[int] | None:
@@ -261,7 +261,3 @@ def owners_of(cursor: Cursor[Any], managers: Collection[ManagerId] | None) -> se
 
 def called(cursor: Cursor[Any], deals: Sequence[int]) -> dict[int, About]:
     return {deal: About(*about) for deal, *about in cursor.execute(_CALLED, [list(deals)])}
-
-
-def manager_ids(cursor: Cursor[Any]) -> dict[int, ManagerId]:
-    return {number: ManagerId(name) for number, name in cursor.execute(_MANAGERS)}

@@ -3,13 +3,14 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, LiteralString
+from typing import Any, LiteralString, NamedTuple
+from uuid import UUID
 
 from psycopg import Cursor
 
 from domain.history import state_at
 from domain.ledger import holdings
-from domain.values import Account, DealId, ManagerId
+from domain.values import Account, ManagerId
 from projections.ledger import EVERYBODY, SOME, THEIRS, managers_asked, whose
 from projections.portfolio import Log
 
@@ -17,22 +18,26 @@ TOPS = (1, 3, 5)
 """Of how many largest deals the share is told."""
 WHOLE = 10_000
 """Shares are in basis points, and so is the Herfindahl index: 10 000 for a single deal."""
+MOST_CALLED = 50_000
+"""Deals whose names are remembered; each takes some 500 bytes."""
 
-Amounts = Mapping[ManagerId, Mapping[DealId, int]]
-"""By manager and deal: what is active, above 0, in 1/10 000 of a kopeck."""
+Amounts = Mapping[ManagerId, Mapping[int, int]]
+"""By manager and deal (the position of its opening): what is active, above 0, in 1/10 000 of a
+kopeck.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Concentration:
-    """`deals` with their amounts above 0, the largest first, equal ones by id; they sum to `total`,
-    all in 1/10 000 of a kopeck.
+    """`deals` with their amounts above 0, the largest first, equal ones by opening; they sum to
+    `total`, all in 1/10 000 of a kopeck.
     """
 
-    deals: tuple[tuple[DealId, int], ...]
+    deals: tuple[tuple[int, int], ...]
     total: int
 
     @classmethod
-    def of(cls, amounts: Mapping[DealId, int]) -> "Concentration":
+    def of(cls, amounts: Mapping[int, int]) -> "Concentration":
         deals = sorted(amounts.items(), key=lambda one: (-one[1], one[0]))
         return cls(tuple(deals), sum(amounts.values()))
 
@@ -59,7 +64,7 @@ class Concentration:
 
 def company_of(amounts: Amounts) -> Concentration:
     """All managers' together: a deal counts as a whole, whoever holds it."""
-    deals: dict[DealId, int] = {}
+    deals: dict[int, int] = {}
     for own in amounts.values():
         for deal, amount in own.items():
             deals[deal] = deals.get(deal, 0) + amount
@@ -74,15 +79,16 @@ def active_as_of(
     managers: Collection[ManagerId] | None,
 ) -> Amounts:
     """The definition: the active account of every deal, folded."""
-    found: dict[ManagerId, dict[DealId, int]] = {}
-    for deal_id, events in log.items():
+    found: dict[ManagerId, dict[int, int]] = {}
+    for events in log.values():
         deal = state_at(events, as_of, position)
         if deal is None or deal.currency != currency:
             continue
+        number = min(event.position for event in events)
         for (manager, account), held in holdings(deal).items():
             mine = managers is None or manager in managers
             if account is Account.ACTIVE and held.amount and mine:
-                found.setdefault(manager, {})[deal_id] = held.amount
+                found.setdefault(manager, {})[number] = held.amount
     return found
 
 
@@ -94,9 +100,7 @@ WITH who AS MATERIALIZED ({who}), held AS MATERIALIZED (
       AND effective_on <= %(as_of)s AND position <= %(position)s
     GROUP BY manager, deal HAVING sum(amount) <> 0
 )
-SELECT manager_id, deal_id, amount FROM held JOIN who USING (manager) CROSS JOIN LATERAL (
-    SELECT deal_id FROM ledger.deals WHERE deal = held.deal OFFSET 0  -- by its key
-) AS deals
+SELECT manager_id, deal, amount FROM held JOIN who USING (manager)
 """
     for who in (EVERYBODY, SOME)
 }
@@ -116,7 +120,41 @@ def active_from_ledger(
         "currency": currency,
         "managers": managers_asked(managers),
     }
-    found: dict[ManagerId, dict[DealId, int]] = {}
+    found: dict[ManagerId, dict[int, int]] = {}
     for manager, deal, amount in cursor.execute(_ACTIVE[whose(managers)], asked):
-        found.setdefault(manager, {})[DealId(deal)] = amount
+        found.setdefault(manager, {})[deal] = amount
     return found
+
+
+class About(NamedTuple):
+    """What a deal is called."""
+
+    deal_id: UUID
+    title: str
+    client: str
+
+
+_CALLED: LiteralString = """
+SELECT deal, deal_id, title, client FROM ledger.deals WHERE deal = ANY (%s)
+"""
+
+
+class Called:
+    """What deals are called, as far as it was asked. One for a log, safe for threads."""
+
+    def __init__(self, most: int = MOST_CALLED) -> None:
+        self._most = most
+        self._known: dict[int, About] = {}
+
+    def at(self, cursor: Cursor[Any], deals: Collection[int]) -> Mapping[int, About]:
+        """Of deals by the positions of their openings."""
+        known = self._known
+        asked = [deal for deal in deals if deal not in known]
+        new = (
+            {deal: About(*about) for deal, *about in cursor.execute(_CALLED, [asked])}
+            if asked
+            else {}
+        )
+        if new:
+            self._known = new if len(known) + len(new) > self._most else {**known, **new}
+        return {deal: known[deal] if deal in known else new[deal] for deal in deals}

@@ -18,7 +18,7 @@ from projections.lines import Line, Told, lines_from_ledger, told
 from projections.point import Point
 from projections.portfolio import portfolios_from_ledger
 from projections.reports.months import Closing, closings_from_ledger
-from projections.reports.stalled import Pace, Stalled, stalled_from_log
+from projections.reports.stalled import About, Standstill, about
 from projections.restatement import RestatementLine
 from projections.restatement import lines_from_ledger as restated_lines
 
@@ -74,14 +74,15 @@ class Digest:
     """Values in 1/10 000 of a kopeck. `held` is by manager what stood on the week's eve and what
     stands at its end, of whoever had anything. `gains` and `losses` are steps of the week that
     changed a portfolio, the largest first, and at most so many; `told` says what the events are of
-    these, of the closings, and of as many late entries.
+    these, of the closings, and of as many late entries, `still` what so many stalled deals are.
     """
 
     held: Mapping[ManagerId, tuple[Balance, Balance]]
     gains: Sequence[Line]
     losses: Sequence[Line]
     closings: Sequence[Closing]
-    stalled: Sequence[Stalled]
+    stalled: Standstill
+    still: Mapping[int, About]
     waiting: Sequence[ActionLine]
     late: Sequence[LateEntry]
     told: Mapping[int, Told]
@@ -102,12 +103,12 @@ def digest_from_ledger(
     recorded: Recorded,
     currency: str,
     managers: Collection[ManagerId] | None,
-    pace: Pace,
+    stalled: Standstill,
     most: int,
 ) -> Digest:
     """The week at the point, whose day is the week's last: movement from the eve to it (section 5
-    of the design), closings dated in it, what is stalled and what is claimed at its end, and the
-    restatement of the eve by what was recorded in the week.
+    of the design), closings dated in it, what is claimed at its end beside what is `stalled` then,
+    and the restatement of the eve by what was recorded in the week.
     """
     position = point.position
     lines, _ = lines_from_ledger(
@@ -127,7 +128,8 @@ def digest_from_ledger(
         gains,
         losses,
         closings,
-        stalled_from_log(cursor, week.last, position, currency, pace, managers),
+        stalled,
+        about(cursor, stalled.deals),
         [one for one in waiting if one.deal.currency == currency],
         late,
         told(cursor, named),

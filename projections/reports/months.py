@@ -25,7 +25,7 @@ EFFORT = (
     "ActionPerformed", "ActionConfirmed", "ActionRejected", "WeightChanged", "ActionWithdrawn",
 )  # fmt: skip
 """Causes by which a portfolio moves with what was done; not with checks, handovers, closings."""
-_OUTCOMES: Mapping[str, Status] = {
+OUTCOMES: Mapping[str, Status] = {
     "DealWon": Status.WON, "DealLost": Status.LOST, "DealReopened": Status.OPEN,
 }  # fmt: skip
 
@@ -117,15 +117,15 @@ def months_as_of(
             if first <= day <= last:
                 for manager, done in _of_step(step, currency):
                     place = manager, month_of(day)
-                    found[place] = _sum(found[place], done)
-                    if cause in _OUTCOMES:
-                        outcomes[place] = _OUTCOMES[cause]
+                    found[place] = summed(found[place], done)
+                    if cause in OUTCOMES:
+                        outcomes[place] = OUTCOMES[cause]
         for place, status in outcomes.items():
-            found[place] = _closed(found[place], status)
+            found[place] = closed(found[place], status)
         for manager, day in _performed(fold(facts)):
             if first <= day <= last:
                 place = manager, month_of(day)
-                found[place] = _sum(found[place], Done(actions=1))
+                found[place] = summed(found[place], Done(actions=1))
     return {
         (manager, month): done
         for (manager, month), done in found.items()
@@ -156,11 +156,11 @@ def _of_step(step: Step, currency: str) -> Iterator[tuple[ManagerId, Done]]:
         )
 
 
-def _sum(one: Done, other: Done) -> Done:
+def summed(one: Done, other: Done) -> Done:
     return Done(*map(sum, zip(one, other, strict=True)))
 
 
-def _closed(done: Done, status: Status) -> Done:
+def closed(done: Done, status: Status) -> Done:
     return done._replace(
         deals_won=done.deals_won + (status is Status.WON),
         deals_lost=done.deals_lost + (status is Status.LOST),
@@ -265,11 +265,11 @@ def months_from_ledger(
         found[manager, Month(year, month)] = Done(0, 0, *sums)
     for closing in closings_from_ledger(cursor, first, last, position, managers):
         place = closing.manager_id, month_of(closing.effective_on)
-        found[place] = _closed(found[place], closing.status)
+        found[place] = closed(found[place], closing.status)
     for manager, actions, day in cursor.execute(_TAKEN_BACK[whose(managers)], asked):
         if first <= day <= last:
             place = manager, month_of(day)
-            found[place] = _sum(found[place], Done(actions=int(actions)))
+            found[place] = summed(found[place], Done(actions=int(actions)))
     return {place: done for place, done in found.items() if done != NOTHING}
 
 
@@ -283,7 +283,7 @@ def closings_from_ledger(
     """The closings that count, in book order, one for each manager who has a part in it."""
     asked = _asked(first, last, position, managers)
     return [
-        Closing(manager, deal, _OUTCOMES[cause], day, place, currency, amount)
+        Closing(manager, deal, OUTCOMES[cause], day, place, currency, amount)
         for manager, deal, cause, day, place, currency, amount in cursor.execute(
             _CLOSINGS[whose(managers)], asked
         )

@@ -4,21 +4,23 @@ A deal of two billion may well rest for a month; another of the same size is cal
 each is held to its own pace.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
 from statistics import median_low
 from typing import Any, LiteralString, NamedTuple, cast
+from uuid import UUID
 
 from psycopg import Cursor
 
 from domain.authority import sees_deal
 from domain.catalogue import Catalogue
-from domain.deal import Action, Deal, fold
-from domain.events import AMENDMENTS, DealEvent, DealOpened, Recorded, decode
+from domain.deal import Deal, fold
+from domain.events import AMENDMENTS, ActionPerformed, DealEvent, DealOpened, Recorded, decode
 from domain.history import known, on
-from domain.values import ActionTypeCode, DealId, ManagerId
+from domain.values import WHOLE, ActionTypeCode, DealId, ManagerId
 from projections.actions import EFFECTIVE_ON
 from projections.portfolio import Log
 
@@ -35,31 +37,78 @@ class Pace(NamedTuple):
     factor: int
 
 
-@dataclass(frozen=True, slots=True)
-class Stalled:
-    """`silent_since` is the last day on which something was done with the deal. `median_gap`: days
-    from one day of actions to the next, the lower median; None with fewer than FEWEST_GAPS, and
-    then the deal was held to the least number of days alone. `last_action` is the last that counts
-    or is claimed; None: there is none.
+class Stake(NamedTuple):
+    """What a manager has in a deal, in 1/10 000 of a kopeck: credit times the check, and claims
+    times the check.
     """
 
-    deal_id: DealId
+    active: int
+    claimed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stalled:
+    """`position` is that of the deal's opening. `stakes` are of the owner and of whoever holds
+    credit or a claim. `silent_since` is the last day on which something was done with the deal.
+    `median_gap`: days from one day of actions to the next, the lower median; None with fewer than
+    FEWEST_GAPS, and then the deal was held to the least number of days alone. `last_action` is the
+    position of the last that counts or is claimed; None: there is none. `done`: how many actions of
+    each type are neither withdrawn nor rejected.
+    """
+
     position: int
-    deal: Deal
+    owner: ManagerId
+    check: int
+    progress: int
+    expected_close_on: date | None
+    stakes: Mapping[ManagerId, Stake]
     silent_since: date
     silent_days: int
     gaps: int
     median_gap: int | None
-    last_action: Action | None
+    last_action: int | None
+    done: Mapping[ActionTypeCode, int]
 
     @property
     def active(self) -> int:
         """What it is worth in all portfolios, in 1/10 000 of a kopeck; `claimed` likewise."""
-        return self.deal.progress * self.deal.check
+        return sum(stake.active for stake in self.stakes.values())
 
     @property
     def claimed(self) -> int:
-        return sum(stake.claim for stake in self.deal.stakes.values()) * self.deal.check
+        return sum(stake.claimed for stake in self.stakes.values())
+
+
+class Sum(NamedTuple):
+    """Of the stalled deals that count as one manager's, or of all."""
+
+    deals: int = 0
+    active: int = 0
+    claimed: int = 0
+
+    def plus(self, stake: Stake) -> "Sum":
+        return Sum(self.deals + 1, self.active + stake.active, self.claimed + stake.claimed)
+
+
+@dataclass(frozen=True, slots=True)
+class Standstill:
+    """Everything that is stalled: what is at stake in all, and for each manager; and of the deals
+    those with most at stake.
+    """
+
+    total: Sum
+    managers: Mapping[ManagerId, Sum]
+    deals: Sequence[Stalled]
+
+    @classmethod
+    def of(cls, found: Sequence[Stalled], most: int) -> "Standstill":
+        """Of all that are stalled, in their order, at most so many are told."""
+        total, managers = Sum(), dict[ManagerId, Sum]()
+        for one in found:
+            total = total.plus(Stake(one.active, one.claimed))
+            for who, stake in one.stakes.items():
+                managers[who] = managers.get(who, Sum()).plus(stake)
+        return cls(total, managers, found[:most])
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +142,8 @@ def stalled_as_of(
     same; into the deal's pace and as its last action come only positive ones that still count or
     are claimed.
     """
-    found = (_stalled(deal_id, events, as_of, position, pace) for deal_id, events in log.items())
-    return _in_order(one for one in found if one is not None and _is_asked(one, currency, seen))
-
-
-def _is_asked(one: Stalled, currency: str, seen: Collection[ManagerId] | None) -> bool:
-    deal = one.deal
-    return deal.currency == currency and (seen is None or sees_deal(seen.__contains__, deal))
+    found = (_stalled(events, as_of, position, currency, pace, seen) for events in log.values())
+    return _in_order(one for one in found if one is not None)
 
 
 def _in_order(found: Iterable[Stalled]) -> list[Stalled]:
@@ -109,14 +153,22 @@ def _in_order(found: Iterable[Stalled]) -> list[Stalled]:
 
 
 def _stalled(
-    deal_id: DealId, events: Iterable[Recorded[DealEvent]], as_of: date, position: int, pace: Pace
+    events: Iterable[Recorded[DealEvent]],
+    as_of: date,
+    position: int,
+    currency: str,
+    pace: Pace,
+    seen: Collection[ManagerId] | None,
 ) -> Stalled | None:
     facts = known(events, as_of, position)
     deal = fold(facts)
-    if deal is None or not deal.is_open:
+    if deal is None or not deal.is_open or deal.currency != currency:
+        return None
+    if seen is not None and not sees_deal(seen.__contains__, deal):
         return None
     since = max(on(fact) for fact in facts if not isinstance(fact.event, AMENDMENTS))
-    done = [one for one in deal.actions.values() if one.live and not one.is_setback]
+    live = [one for one in deal.actions.values() if one.live]
+    done = [one for one in live if not one.is_setback]
     days = sorted({one.effective_on for one in done})
     gaps = [(later - earlier).days for earlier, later in pairwise(days)]
     own = median_low(gaps) if len(gaps) >= FEWEST_GAPS else None
@@ -124,11 +176,32 @@ def _stalled(
     if silent < pace.minimum_days or (own is not None and silent <= pace.factor * own):
         return None
     last = max(done, key=lambda one: (one.effective_on, one.position), default=None)
-    opened = next(fact.position for fact in facts if isinstance(fact.event, DealOpened))
-    return Stalled(deal_id, opened, deal, since, silent, len(gaps), own, last)
+    return Stalled(
+        next(fact.position for fact in facts if isinstance(fact.event, DealOpened)),
+        deal.owner,
+        deal.check,
+        deal.progress,
+        deal.expected_close_on,
+        _stakes(deal),
+        since,
+        silent,
+        len(gaps),
+        own,
+        None if last is None else last.position,
+        Counter(one.action_type for one in live),
+    )
 
 
-def next_actions(deal: Deal, catalogue: Catalogue, day: date) -> list[Next]:
+def _stakes(deal: Deal) -> Mapping[ManagerId, Stake]:
+    held = {
+        who: Stake(stake.credit * deal.check, stake.claim * deal.check)
+        for who, stake in deal.stakes.items()
+        if stake.in_the_deal
+    }
+    return {deal.owner: Stake(0, 0)} | held
+
+
+def next_actions(one: Stalled, catalogue: Catalogue, day: date) -> list[Next]:
     """What the catalogue has in force on `day` and the deal has not had as often as it may; what
     adds most comes first, then by code. Nothing that adds nothing: setbacks, and where the deal has
     100 % already.
@@ -136,11 +209,42 @@ def next_actions(deal: Deal, catalogue: Catalogue, day: date) -> list[Next]:
     found = []
     for code, kind in catalogue.types.items():
         weight, most = kind.weight_on(day), kind.max_per_deal
-        done = sum(one.live and one.action_type == code for one in deal.actions.values())
-        credit = min(weight or 0, deal.room)
-        if weight is not None and credit > 0 and (most is None or done < most):
-            found.append(Next(code, weight, credit, credit * deal.check, kind.needs_confirmation))
+        credit = min(weight or 0, WHOLE - one.progress)
+        if weight is not None and credit > 0 and (most is None or one.done.get(code, 0) < most):
+            found.append(Next(code, weight, credit, credit * one.check, kind.needs_confirmation))
     return sorted(found, key=lambda one: (-one.credit, one.action_type))
+
+
+class About(NamedTuple):
+    """What a stalled deal is called, and its last action."""
+
+    deal_id: UUID
+    title: str
+    client: str
+    last_action: Recorded[ActionPerformed] | None
+
+
+_ABOUT: LiteralString = """
+SELECT deal, deal_id, title, client, originator_id, originator_version, topic, state
+FROM unnest(%s::int[], %s::bigint[]) AS asked (number, place)
+JOIN ledger.deals ON deal = number
+LEFT JOIN LATERAL (
+    SELECT * FROM books.events WHERE notification_id = place OFFSET 0  -- by its key
+) AS events ON true
+"""
+
+
+def about(cursor: Cursor[Any], found: Sequence[Stalled]) -> Mapping[int, About]:
+    """By the positions of their openings."""
+    asked = [one.position for one in found], [one.last_action for one in found]
+    return {
+        deal: About(deal_id, title, client, _performed(*stored) if stored[0] else None)
+        for deal, deal_id, title, client, *stored in cursor.execute(_ABOUT, asked)
+    }
+
+
+def _performed(stream: UUID, version: int, topic: str, state: bytes) -> Recorded[ActionPerformed]:
+    return cast("Recorded[ActionPerformed]", decode(stream, version, topic, state))
 
 
 # ---------------------------------------------------------------------------- from the log
@@ -208,8 +312,8 @@ def stalled_from_log(
         "seen": None if seen is None else list(seen),
     }
     streams = _by_deal(cursor.execute(_STREAMS, asked))
-    found = (_stalled(deal, events, as_of, position, pace) for deal, events in streams.items())
-    return _in_order(one for one in found if one is not None and _is_asked(one, currency, seen))
+    found = (_stalled(events, as_of, position, currency, pace, seen) for events in streams.values())
+    return _in_order(one for one in found if one is not None)
 
 
 def _by_deal(rows: Iterable[Any]) -> Mapping[DealId, list[Recorded[DealEvent]]]:

@@ -1,17 +1,18 @@
-"""How every deal stood on any day, as it was known at any position: the ledger's rows of states as
-columns, so that hundreds of past days are looked at without asking the database again.
+"""How every deal stood on any day, as it was known at any position, from the ledger's states in
+columns: hundreds of past days are looked at without asking the database again.
 """
 
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
-from typing import Any, LiteralString
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from psycopg import Cursor
 
 from domain.deal import Status
+from projections.reports.columns import DAYS, Column, Columns, NotHeld, Table
 
 Ints = NDArray[np.int64]
 Rows = NDArray[np.intp]
@@ -22,23 +23,30 @@ NO_DAY = -1
 STATUSES = (Status.OPEN, Status.SUSPENDED, Status.WON, Status.LOST)
 """By their numbers here."""
 OPEN, SUSPENDED, WON, LOST = range(4)
-_DAYS = 2**16
-"""More than there are from 2000 to 2100."""
 
-_STATES: LiteralString = """
-SELECT string_agg(int4send(deal), ''), string_agg(int4send(effective_on - date '2000-01-01'), ''),
-       string_agg(int4send(position), ''), string_agg(int4send(owner), ''),
-       string_agg(int8send(potential_check), ''),
-       string_agg(int4send(coalesce(expected_close_on - date '2000-01-01', -1)), ''),
-       string_agg(int4send(progress), ''),
-       string_agg(int4send(
-           array_position(ARRAY['open', 'suspended', 'won', 'lost'], status) - 1), '')
-FROM ledger.deal_states WHERE effective_on <= %(as_of)s AND position <= %(position)s
-"""
-"""One row, each column of it all numbers of one kind, one behind the other: several times as
-fast to read as rows are.
-"""
-_KINDS = (">i4", ">i4", ">i4", ">i4", ">i8", ">i4", ">i4", ">i4")
+STATES = Table(
+    select="""
+string_agg(int4send(deal), ''), string_agg(int4send(effective_on - date '2000-01-01'), ''),
+string_agg(int4send(position), ''), string_agg(int4send(owner), ''),
+string_agg(int8send(potential_check), ''),
+string_agg(int4send(coalesce(expected_close_on - date '2000-01-01', -1)), ''),
+string_agg(int4send(progress), ''),
+string_agg(int4send(array_position(ARRAY['open', 'suspended', 'won', 'lost'], status) - 1), '')
+""",
+    whole="ledger.deal_states WHERE position > %(after)s AND position <= %(last)s",
+    new="""(
+    SELECT DISTINCT deal AS number
+    FROM books.events JOIN ledger.deals ON deal_id = originator_id
+    WHERE notification_id > %(after)s AND notification_id <= %(last)s AND NOT of_the_directory
+) AS changed
+CROSS JOIN LATERAL (
+    SELECT * FROM ledger.deal_states WHERE deal = changed.number OFFSET 0  -- by its key
+) AS states
+WHERE position > %(after)s AND position <= %(last)s
+""",
+    sent=(">i4", ">i4", ">i4", ">i4", ">i8", ">i4", ">i4", ">i4"),
+    held=("i4", "u2", "i4", "i4", "i8", "i4", "i2", "i1"),
+)
 
 
 def number_of(day: date) -> int:
@@ -68,7 +76,7 @@ class Standings:
 
     @cached_property
     def _key(self) -> Ints:
-        return self.deal * _DAYS + self.day
+        return self.deal * DAYS + self.day
 
     @cached_property
     def firsts(self) -> Rows:
@@ -96,34 +104,35 @@ class Standings:
         `some`, by their place among the deals.
         """
         deals = self.deal[self.firsts if some is None else self.firsts[some]]
-        places: Rows = np.searchsorted(self._key, deals * _DAYS + day, "right") - 1
+        places: Rows = np.searchsorted(self._key, deals * DAYS + day, "right") - 1
         found: Rows = places[(places >= 0) & (self.deal[places] == deals)]
         return found
 
 
 class States:
-    """All rows of states up to a point. Each earlier knowledge is a part of them."""
+    """All that is known of states up to a position. Each earlier knowledge is a part of it."""
 
-    def __init__(self, cursor: Cursor[Any], as_of: date, position: int) -> None:
-        asked = {"as_of": as_of, "position": position}
-        row = cursor.execute(_STATES, asked, binary=True).fetchone()
-        assert row is not None, "there is one also of nothing"
-        columns = [
-            np.frombuffer(column or b"", kind).astype(np.int64)
-            for column, kind in zip(row, _KINDS, strict=True)
-        ]
-        order = np.lexsort((columns[2], columns[0] * _DAYS + columns[1]))
-        self._columns = [column[order] for column in columns]
+    def __init__(self, columns: tuple[Column, ...]) -> None:
+        self._columns = columns
+
+    @classmethod
+    def by(cls, cursor: Cursor[Any], position: int, columns: Columns) -> "States":
+        """As they are held in memory, or else read for this question."""
+        try:
+            return cls(*columns.of(cursor, position, STATES))
+        except NotHeld:
+            return cls(STATES.read(cursor, 0, position))
 
     def known(self, as_of: date, position: int) -> Standings:
-        """As it was known at `position`, which is not above that of all rows; nor is the day."""
+        """As it was known at `position`, which is not above that of all rows."""
         deal, day, at, *_ = self._columns
         last = number_of(as_of)
         seen = np.flatnonzero((day <= last) & (at <= position))
-        newest = np.append(np.diff(deal[seen] * _DAYS + day[seen]) != 0, [True])[: len(seen)]
+        deal, day = deal[seen], day[seen]
+        newest = np.append((np.diff(deal) != 0) | (np.diff(day) != 0), [True])[: len(seen)]
         rows = seen[newest]
         deal, day, at, owner, check, expected, progress, status = (
-            column[rows] for column in self._columns
+            column[rows].astype(np.int64) for column in self._columns
         )
         return Standings(deal, day, at, owner, check, expected, progress, status, last)
 

@@ -1,0 +1,203 @@
+"""The ledger in columns: what is held is what the database has, however it came to be known."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from psycopg import Cursor
+
+from api.schema import migrate
+from api.service import Service
+from api.settings import Settings
+from projections.rebuild import rebuild
+from projections.reports import columns as columns_module
+from projections.reports.columns import Column, Columns, NotHeld, Table
+from projections.reports.overviews import Overviews
+from projections.reports.postings import DEALS, EVENTS, POSTINGS, Cells, Groups
+from projections.reports.standings import STATES
+from tests.conftest import new_database
+from tests.histories import examples
+from tests.over_http import AUTUMN, Company, company, serving
+
+TABLES = {"states": STATES, "postings": POSTINGS, "events": EVENTS, "deals": DEALS}
+
+
+@pytest.fixture(scope="module")
+def database(server: str, template: str) -> Iterator[str]:
+    with new_database(server, template) as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+def here(database: str) -> Iterator[Company]:
+    """Deals of two managers over half a year; what was done is entered late, and amended."""
+    with company(database) as begun:
+        for who in ("anna", "boris"):
+            begun.director.do("/v1/managers", {"name": who.title(), "manager_id": who})
+        for code, weight in (("call", "2.00"), ("proposal", "5.00"), ("setback", "-1.00")):
+            begun.kind(weight, code=code)
+        for number in range(4):
+            _deal(begun, number)
+        yield begun
+
+
+def _deal(begun: Company, number: int) -> None:
+    do, who = begun.director.do, ("anna", "boris")[number % 2]
+    deal = begun.deal(who, f"{number + 1}00000000.00", currency=("RUB", "EUR")[number // 3])
+    calls = [begun.act(deal, who, "call", f"2026-0{month}-11") for month in (5, 3, 4, 2)]
+    begun.act(deal, who, "setback", "2026-04-20")
+    begun.act(deal, "boris", "proposal", "2026-03-01")
+    taken = {"reason": "Не было", "effective_on": "2026-06-06"}
+    do(f"/v1/deals/{deal}/actions/{calls[number]}/withdrawal", taken)
+    body = {"amount": "70000000.00", "effective_on": "2026-03-11", "reason": "Состав"}
+    do(f"/v1/deals/{deal}/check-revisions", body)
+    if number == 2:
+        do(f"/v1/deals/{deal}/loss", {"reason": "Цена", "effective_on": "2026-07-01"})
+
+
+@pytest.mark.parametrize("far", [0, 5_000], ids=["gone through", "looked up"])
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_what_is_held_is_what_one_reading_finds(
+    here: Company, monkeypatch: pytest.MonkeyPatch, table: Table, far: int
+) -> None:
+    """In whatever pieces it was learnt, by whichever statement."""
+    monkeypatch.setattr(columns_module, "FAR", far)
+    monkeypatch.setattr(columns_module, "PIECE", 7)
+    columns, last = Columns(), here.position
+    with here.service.asking() as cursor:
+        for position in (last // 3, last // 2, last // 2, last - 9, last):
+            (held,) = columns.of(cursor, position, table)
+            whole = table.read(cursor, 0, position)
+            assert len(whole[0])
+            assert [rows(column) for column in held[:3]] == [rows(column) for column in whole[:3]]
+            assert sorted(zip(*map(rows, held), strict=True)) == sorted(
+                zip(*map(rows, whole), strict=True)
+            )  # one event may post several times on one day, in no order
+            assert [column.dtype for column in held] == [*map(np.dtype, table.held)]
+
+
+def rows(column: Column) -> list[Any]:
+    found: list[Any] = column.tolist()
+    return found
+
+
+def test_what_is_known_already_is_not_read_again(here: Company) -> None:
+    columns, statements = Columns(), list[str]()
+    with here.service.asking() as cursor:
+        watched: Any = _Watched(cursor, statements.append)
+        (first,) = columns.of(watched, here.position, POSTINGS)
+        read = len(statements)
+        (second,) = columns.of(watched, here.position - 5, POSTINGS)
+    assert second is first
+    assert len(statements) == read + 1, "which ledger it is"
+
+
+class _Watched:
+    """A cursor that tells of each statement before it is executed."""
+
+    def __init__(self, cursor: Cursor[Any], told: Callable[[str], None]) -> None:
+        self._cursor, self._told = cursor, told
+
+    def execute(self, statement: Any, *given: Any, **more: Any) -> Cursor[Any]:
+        self._told(statement)
+        return self._cursor.execute(statement, *given, **more)
+
+
+def test_a_longer_log_is_not_held(here: Company) -> None:
+    columns = Columns(most_events=here.position - 1)
+    with here.service.asking() as cursor:
+        columns.of(cursor, here.position - 1, STATES)
+        with pytest.raises(NotHeld):
+            columns.of(cursor, here.position, STATES)
+
+
+REPORTS = (
+    "activity?from=2026-03-01",
+    "stalled?minimum_days=10",
+    "stalled?minimum_days=10&manager_id=boris",
+    "concentration?limit=1",
+    "months?from=2026-01-01",
+    "digest?limit=3",
+    "forecast?by=month",
+)
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_without_memory_the_database_gives_the_same_answer(
+    here: Company, database: str, report: str
+) -> None:
+    service = Service(database, Settings(), here.clock)
+    service.columns.most_events = 0
+    path = f"/v1/reports/{report}&as_of=2026-07-31&position={here.position}"
+    with serving(service) as address:
+        told = here.director.http.get(f"{address}{path}")
+    assert told.status_code == 200, told.text
+    assert told.content == here.director.http.get(path).content
+    assert not service.columns._held
+
+
+def test_a_rebuilt_ledger_is_read_anew(server: str, template: str) -> None:
+    with new_database(server, template) as database, company(database) as begun:
+        begun.director.do("/v1/managers", {"name": "Anna", "manager_id": "anna"})
+        begun.kind("2.00", code="call")
+        begun.act(begun.deal("anna", "100000000.00"), "anna", "call", "2026-02-02")
+        columns = Columns()
+        overviews = Overviews(columns)
+        day, last = AUTUMN.date(), begun.position
+        with begun.service.asking() as cursor:
+            (before,) = columns.of(cursor, last, POSTINGS)
+            told = overviews.at(cursor, day, last)
+            migrate(database)
+            rebuild(database, lambda _done, _of: None)
+            (after,) = columns.of(cursor, last, POSTINGS)
+            again = overviews.at(cursor, day, last)
+        assert after is not before
+        assert again is not told
+        assert sorted(zip(*map(rows, after), strict=True)) == sorted(
+            zip(*map(rows, before), strict=True)
+        )
+
+
+def test_a_ledger_that_was_replaced_meanwhile_is_not_held(server: str, template: str) -> None:
+    with new_database(server, template) as database, company(database) as begun:
+        begun.director.do("/v1/managers", {"name": "Anna", "manager_id": "anna"})
+        begun.deal("anna", "100000000.00")
+        migrate(database)
+        columns, statements = Columns(), list[str]()
+
+        def replaced(statement: str) -> None:
+            statements.append(statement)
+            if len(statements) == 3:  # behind the reading, before it is asked which ledger that was
+                rebuild(database, lambda _done, _of: None)
+
+        last = begun.position
+        with begun.service.asking() as cursor:
+            watched: Any = _Watched(cursor, replaced)
+            with pytest.raises(NotHeld):
+                columns.of(watched, last, STATES)
+        assert not columns._held
+
+
+AMOUNTS = st.lists(
+    st.tuples(st.integers(0, 3), st.integers(0, 2), st.integers(-(2**63), 2**63 - 1)), max_size=40
+)
+
+
+@given(AMOUNTS)
+@examples(60)
+def test_sums_are_exact_however_large(given_rows: list[tuple[int, int, int]]) -> None:
+    keys, others = (np.array([row[place] for row in given_rows], np.int64) for place in (0, 1))
+    amounts = np.array([row[2] for row in given_rows], np.int64)
+    groups, cells = Groups(keys), Cells(keys, others)
+    expected = {key: sum(row[2] for row in given_rows if row[0] == key) for key in {*keys.tolist()}}
+    assert dict(zip(groups.keys.tolist(), groups.sums(amounts), strict=True)) == expected
+    positive = amounts > 0
+    told = dict(zip(cells.places(), cells.sums(positive, amounts), strict=True))
+    assert {place: one for place, one in told.items() if one} == {
+        place: one
+        for place in {row[:2] for row in given_rows}
+        if (one := sum(row[2] for row in given_rows if row[:2] == place and row[2] > 0))
+    }
