@@ -25,7 +25,8 @@ from tests.installed import installed
 ROOM = 4 * 2**30
 LONGEST = (
     *("contract", "pages_browser", "conventions", "pages_journeys", "cli", "rebuild", "definition"),
-    *("embedded", "security", "sign_in", "ledger", "oidc"),
+    *("bad_input", "upgrade", "standbys", "embedded", "security", "transactor", "access", "memory"),
+    *("roles_stateful", "oidc", "sign_in", "demo", "evidence", "availability", "snapshots"),
 )
 """The files that take longest, longest first."""
 _numbers = count(1)
