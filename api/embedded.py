@@ -51,6 +51,7 @@ SETTINGS |= {"jit": "off"}  # compiling costs more than it saves on queries of m
 _OURS = ("PG", "DATABASE_URL", "DEALFOLIO_")
 """Of the environment what a child must not be led by or, as another account's, let read."""
 NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+NOT_DURABLE |= {"shared_buffers": f"{LEAST_BUFFERS}MB"}  # dropping a database looks through them
 
 
 class EmbeddedPostgresError(Exception):

@@ -1,6 +1,7 @@
 """A real PostgreSQL: TEST_DATABASE_URL or the embedded one; each test has a database of its own."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -9,17 +10,38 @@ from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
+from argon2 import PasswordHasher
+from argon2.profiles import CHEAPEST
 from playwright.sync_api import Browser
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from api import passwords
 from api.embedded import postgres
 from api.schema import migrate
 from tests.chromium import chromium
 from tests.installed import installed
 
+ROOM = 4 * 2**30
+LONGEST = (
+    *("contract", "pages_browser", "conventions", "pages_journeys", "cli", "rebuild", "definition"),
+    *("bad_input", "upgrade", "standbys", "embedded", "security", "transactor", "access", "memory"),
+    *("roles_stateful", "oidc", "sign_in", "demo", "evidence", "availability", "snapshots"),
+)
+"""The files that take longest, longest first."""
 _numbers = count(1)
 _TEMPLATE = f"dealfolio_template_{os.getpid()}"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """--dist loadfile gives files out as they are ordered here, not by how many tests they hold."""
+    config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that take longest first: in the end no core waits for the other."""
+    places = {f"test_{name}": place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +73,7 @@ def new_database(server: str, template: str) -> Iterator[str]:
     name = f"dealfolio_test_{os.getpid()}_{next(_numbers)}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
                 sql.Identifier(name), sql.Identifier(template)
             )
         )
@@ -80,6 +102,14 @@ def _drop(connection: psycopg.Connection[tuple[object, ...]], name: str) -> None
     connection.execute(statement)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cheap_passwords() -> Iterator[None]:
+    """How dear they are to guess is the business of one test; all others would only wait."""
+    with pytest.MonkeyPatch.context() as here:
+        here.setattr(passwords, "PasswordHasher", lambda: PasswordHasher.from_parameters(CHEAPEST))
+        yield
+
+
 @pytest.fixture(scope="session")
 def browser_place() -> str:
     return installed("chromium")
@@ -95,7 +125,16 @@ def browser(browser_place: str) -> Iterator[Browser]:
 def reachable_directory() -> Iterator[Path]:
     """Run as root, the embedded server is another account, which pytest's own directories shut
     out, and shut out again whenever another pytest starts."""
-    with TemporaryDirectory(prefix="dealfolio-tests-") as name:
+    with TemporaryDirectory(prefix="dealfolio-tests-", dir=in_memory()) as name:
         directory = Path(name)
         directory.chmod(0o777 if os.geteuid() == 0 else 0o700)
         yield directory
+
+
+def in_memory() -> str | None:
+    """A place for files that need not last: hundreds come and go with each test's database, at
+    several times the cost on a disk. None, the usual place, where there is none or too little.
+    """
+    memory = Path("/dev/shm")
+    is_there = memory.is_dir() and os.access(memory, os.W_OK | os.X_OK)
+    return str(memory) if is_there and shutil.disk_usage(memory).free > ROOM else None

@@ -2040,6 +2040,13 @@ FAULTS = (
         "test_sign_in.py::test_nobody_learns_which_logins_there_are",
     ),
     Fault(
+        "a password is cheap to guess",
+        "api/passwords.py",
+        "        self._hasher = PasswordHasher()\n",
+        "        self._hasher = PasswordHasher(time_cost=1)\n",
+        "test_sign_in.py::test_a_hash_made_with_other_parameters_than_rfc_9106s_is_made_anew",
+    ),
+    Fault(
         "the other sessions stay when the password is changed",
         "api/passwords.py",
         "        self._sessions.end_all(account_id, but=kept)\n",

@@ -1,4 +1,8 @@
-"""The command line as its users have it: a process, its exit status, and what it prints."""
+"""The command line as its users have it: what it is told, its exit status, and what it prints.
+
+What serves is a process of its own, and some commands beside it are; to start one takes longer than
+most commands do, so all others are given in this process.
+"""
 
 import os
 import re
@@ -7,13 +11,15 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import httpx
 import psycopg
 import pytest
 
+from api import cli
 from api.accounts import Accounts
 from api.embedded import running
 from api.service import Service
@@ -27,7 +33,27 @@ ROOT = Path(__file__).parent.parent
 QUIET = {"DEALFOLIO_LANGUAGE": "en", "COLUMNS": "200", "PYTHONWARNINGS": "error"}
 
 
-def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+Done = subprocess.CompletedProcess[str]
+
+
+def run(*arguments: object, **environment: str) -> Done:
+    told, out, err = [*map(str, arguments)], StringIO(), StringIO()
+    by_sigterm = signal.getsignal(signal.SIGTERM)
+    with pytest.MonkeyPatch.context() as here, redirect_stdout(out), redirect_stderr(err):
+        for name, value in (QUIET | environment).items():
+            here.setenv(name, value)
+        here.setattr(sys, "argv", ["dealfolio", *told])
+        here.setattr(sys, "stdin", StringIO())
+        try:
+            with pytest.raises(SystemExit) as ended:
+                cli.main()
+        finally:
+            signal.signal(signal.SIGTERM, by_sigterm)
+    return Done(told, int(ended.value.code or 0), out.getvalue(), err.getvalue())
+
+
+def run_alone(*arguments: object, **environment: str) -> Done:
+    """In a process of its own."""
     return subprocess.run(
         [*DEALFOLIO, *map(str, arguments)],
         cwd=ROOT,
@@ -88,7 +114,7 @@ def test_the_demo_is_served_and_its_curl_lines_work(data):
         ).json()
         assert len(portfolios["currencies"][0]["managers"]) == 16
 
-        shown = run("portfolio", "--data", data)
+        shown = run_alone("portfolio", "--data", data)
         assert shown.returncode == 0
         assert portfolios["currencies"][0]["total"]["active"] in shown.stdout
         for command in ("verify", "rebuild", "doctor"):
@@ -97,7 +123,7 @@ def test_the_demo_is_served_and_its_curl_lines_work(data):
         after = httpx.get(asked[0][1], headers={"Authorization": f"Bearer {asked[0][0]}"}).json()
         assert after["currencies"] == portfolios["currencies"]
 
-        second = run("serve", "--data", data, "--port", 0)
+        second = run_alone("serve", "--data", data, "--port", 0)
         assert second.returncode == 1
         assert "Another Dealfolio" in second.stderr
 
@@ -120,20 +146,12 @@ def test_the_first_token_is_shown_once(data):
         assert "df_" not in "".join(lines)
 
 
-def test_the_bootstrap_token_is_taken_and_not_shown(data):
-    with serving("serve", data, DEALFOLIO_BOOTSTRAP_TOKEN="given-by-the-operator") as (
-        address,
-        lines,
-    ):
-        headers = {"Authorization": "Bearer given-by-the-operator"}
-        assert httpx.get(f"{address}/v1/accounts", headers=headers).status_code == 200
-        assert "given-by-the-operator" not in "".join(lines)
-
-
-def test_two_workers_share_one_set_of_books(data):
-    environment = {"DEALFOLIO_WORKERS": "2", "DEALFOLIO_BOOTSTRAP_TOKEN": "t"}
-    with serving("serve", data, **environment) as (address, _):
-        headers = {"Authorization": "Bearer t"}
+def test_two_workers_share_one_set_of_books_and_take_the_bootstrap_token_which_is_not_shown(data):
+    given = "given-by-the-operator"
+    environment = {"DEALFOLIO_WORKERS": "2", "DEALFOLIO_BOOTSTRAP_TOKEN": given}
+    with serving("serve", data, **environment) as (address, lines):
+        assert given not in "".join(lines)
+        headers = {"Authorization": f"Bearer {given}"}
         positions = [2]  # the first account's role and key
         for number in range(12):  # a connection each, so that both workers get some
             answer = httpx.post(

@@ -1,4 +1,4 @@
-"""The fold and its postings against the oracle, on some 2,000 drawn histories; no database.
+"""The fold and its postings against the oracle, on over a thousand drawn histories; no database.
 
 The oracle (oracle.py) has read the design a second time. Everything is compared exactly.
 """
@@ -476,7 +476,7 @@ def test_the_drawn_histories_hold_everything_that_a_rule_speaks_of() -> None:
     seen: dict[str, int] = defaultdict(int)
 
     @given(plots())
-    @examples(200)
+    @examples(600)
     def collect(plot: Plot) -> None:
         _take_note(seen, plot)
 

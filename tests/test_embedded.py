@@ -1,7 +1,7 @@
 """The built-in PostgreSQL, held to what happens on real machines: kills, repeats, closed doors.
 
-Each test has a place of its own under /tmp that any account may pass through, as the server's
-account must; pytest's own directories are closed to it.
+Each test has a place of its own that any account may pass through, as the server's account must;
+pytest's own directories are closed to it.
 """
 
 import os
@@ -12,12 +12,12 @@ import stat
 import subprocess
 import sys
 import sysconfig
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import psycopg
@@ -25,6 +25,7 @@ import pytest
 
 from api import embedded
 from api.embedded import EmbeddedPostgresError, default_data_directory, postgres
+from tests.conftest import in_memory
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -45,7 +46,7 @@ with postgres(Path(sys.argv[1]), durable=sys.argv[2] == "durable") as conninfo:
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="dealfolio-test-", dir="/tmp") as directory:
+    with TemporaryDirectory(prefix="dealfolio-test-", dir=in_memory() or "/tmp") as directory:
         place = Path(directory)
         place.chmod(0o711)
         yield place

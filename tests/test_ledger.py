@@ -1,6 +1,6 @@
 """The ledger in PostgreSQL against the definitions and the oracle, to the last digit.
 
-Some 200 drawn histories go through the writer into one database: one by one, together in one group,
+Drawn histories go through the writer into one database: one by one, together in one group,
 and in batches that stand or fall together. Each has people and deals of its own, so that its
 questions can be asked among all that the others have left.
 """

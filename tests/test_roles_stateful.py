@@ -72,7 +72,7 @@ KINDS: dict[str, dict[str, Any]] = {
 CHECKS = ("400000000.00", "333333333.33", "0.07")
 STATUSES = ("open", "suspended", "won", "lost")
 
-RUNS = 100 if PROFILE == "long" else 4
+RUNS = {"long": 100, "fault": 4}.get(PROFILE, 2)
 LENGTH = 250
 
 

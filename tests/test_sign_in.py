@@ -14,9 +14,10 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from argon2 import PasswordHasher
+from argon2 import Parameters, PasswordHasher, extract_parameters
+from argon2.profiles import CHEAPEST, RFC_9106_LOW_MEMORY
 
-from api import signing_in, throttle
+from api import passwords, signing_in, throttle
 from api.accounts import Accounts
 from api.passwords import is_common
 from api.problems import Problem
@@ -579,17 +580,26 @@ def test_nobody_learns_which_logins_there_are(
     assert answers == [answers[0]] * 4
 
 
-def test_a_hash_made_with_other_parameters_is_made_anew(here: Company) -> None:
-    person, login = set_up(here)
-    weak = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
-    update = "UPDATE books.passwords SET hash = %s WHERE login = %s RETURNING 1"
-    rows(here, update, weak, login)
-    assert Browser(here).sign_in(login, PASSWORD).status_code == 204
+def test_a_hash_made_with_other_parameters_than_rfc_9106s_is_made_anew(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passwords, "PasswordHasher", PasswordHasher)
+    weak = PasswordHasher.from_parameters(CHEAPEST).hash(PASSWORD)
+    with company(database) as here:
+        person, login = set_up(here)
+        assert parameters_of(here, person) == RFC_9106_LOW_MEMORY
+        update = "UPDATE books.passwords SET hash = %s WHERE login = %s RETURNING 1"
+        rows(here, update, weak, login)
+        assert Browser(here).sign_in(login, PASSWORD).status_code == 204
+        assert parameters_of(here, person) == RFC_9106_LOW_MEMORY
+        assert Browser(here).sign_in(login, PASSWORD).status_code == 204
+
+
+def parameters_of(here: Company, person: Person) -> Parameters:
     ((stored,),) = rows(
         here, "SELECT hash FROM books.passwords WHERE account_id = %s", person.account_id
     )
-    assert not PasswordHasher().check_needs_rehash(stored)
-    assert Browser(here).sign_in(login, PASSWORD).status_code == 204
+    return extract_parameters(stored)
 
 
 def test_whoever_changes_a_password_must_know_it_and_other_sessions_end(here: Company) -> None:

@@ -33,6 +33,7 @@ from projections.point import BEYOND
 from projections.portfolio import portfolios_from_ledger
 from projections.verify import verify
 from tests.conftest import new_database
+from tests.histories import PROFILE
 from tests.test_cli import serving
 
 ANNA, STRANGER = ManagerId("anna"), ManagerId("nobody")
@@ -241,16 +242,24 @@ def test_whom_0_1_had_closed_can_be_forgotten_though_the_log_never_knew_them(old
     assert names == {"Ольга", "Дина"}
 
 
-@pytest.mark.parametrize(("command", "workers"), [("serve", "1"), ("serve", "2"), ("demo", "2")])
+STARTS = (
+    [[(command, workers)] * 2 for command in ("serve", "demo") for workers in (1, 2)]
+    if PROFILE == "long"
+    else [[("serve", 2), ("serve", 1)], [("demo", 1)]]
+)
+"""Of one and the same database, one after the other."""
+
+
+@pytest.mark.parametrize("starts", STARTS, ids=str)
 def test_whoever_had_a_key_has_it_after_the_upgrade_however_it_is_started(
-    old: str, tmp_path: Path, command: str, workers: str
+    old: str, tmp_path: Path, starts: list[tuple[str, int]]
 ) -> None:
-    environment = {"DATABASE_URL": old, "DEALFOLIO_WORKERS": workers}
-    for _ in range(2):
+    for command, workers in starts:
+        environment = {"DATABASE_URL": old, "DEALFOLIO_WORKERS": str(workers)}
         with serving(command, tmp_path, **environment) as (address, _):
             for name, path in {"Ольга": "/v1/accounts", "Дина": "/v1/portfolios"}.items():
                 headers = {"Authorization": f"Bearer {token(name)}"}
-                for _ in range(2 * int(workers)):  # a connection each: every worker gets some
+                for _ in range(2 * workers):  # a connection each: every worker gets some
                     answer = httpx.get(address + path, headers=headers)
                     assert answer.status_code == 200, answer.text
             gone = {"Authorization": f"Bearer {token('Ушедшая')}"}
