@@ -17,11 +17,12 @@ from hypothesis import strategies as st
 from api.service import Service
 from api.settings import Settings
 from application.orders import Answer, Order
-from domain.deal_commands import OpenDeal, PerformAction, Win, WithdrawAction
+from domain.deal_commands import HandOver, OpenDeal, PerformAction, Win, WithdrawAction
 from domain.decisions import Command
 from domain.directory_commands import RegisterManager
 from domain.events import DealEvent, Recorded, is_about_a_deal
 from domain.values import ActionId, ActionTypeCode, DealId, ManagerId, Money
+from projections.reports.columns import MOST_EVENTS
 from projections.reports.concentration import (
     WHOLE,
     Concentration,
@@ -30,6 +31,7 @@ from projections.reports.concentration import (
     company_of,
 )
 from projections.reports.concentration_in_columns import active_from_columns
+from projections.reports.kept import Kept
 from projections.reports.months import (
     closings_from_ledger,
     months_as_of,
@@ -153,6 +155,29 @@ def test_whoever_has_no_part_in_a_closing_any_more_has_not_closed(service: Servi
     assert [
         sorted(who for (who, _), one in months.items() if one.deals_won) for months in told
     ] == [sorted(one) for one in closers]
+
+
+def test_whoever_did_something_in_a_deal_is_told_that_it_stands_still(service: Service) -> None:
+    """Also when the deal and all credit in it are another's by now."""
+    owner, heir, *_ = people = cast_of(next(_chapters))
+    deal, day = DealId(uuid4()), date(2026, 2, 2)
+    check = Money(amount=10**10, currency="RUB")
+    commands: list[Command] = [
+        *map(RegisterManager, people, people),
+        OpenDeal(deal, "Витрины", "Ромашка", check, owner, day),
+        PerformAction(deal, ActionId(uuid4()), ActionTypeCode("pilot"), day, owner),
+        HandOver(deal, heir, True, day, "Отпуск"),
+    ]
+    with service.asking() as cursor:
+        before = read_log(cursor)[-1].position
+        _record(service, [Order(command, "desk") for command in commands])
+        log = _by_deal(read_log(cursor, before))
+        at, pace = (date(2026, 2, 20), before + len(commands), "RUB"), Pace(5, 2)
+        (stalled,) = found = stalled_as_of(log, *at, pace, [owner])
+        assert stalled_from_log(cursor, *at, pace, [owner]) == found
+        told = standstill_from_columns(cursor, *at, pace, [owner], 9, service.overviews)
+    assert [*told.deals] == found
+    assert {*stalled.stakes} == {heir}
 
 
 def _by_deal(events: list[Any]) -> dict[DealId, list[Recorded[DealEvent]]]:
@@ -321,6 +346,16 @@ def test_gains_of_all_months_are_lines_of_the_movement(here: Company) -> None:
     assert sums["lost"] == sum(n for _, at, n in lines if at == "lost")
 
 
+@pytest.fixture(params=[MOST_EVENTS, 0], ids=["from memory", "from the database"])
+def _asked_of(
+    here: Company, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was told before is not told again."""
+    monkeypatch.setattr(here.service, "kept", Kept())
+    monkeypatch.setattr(here.service.columns, "most_events", request.param)
+
+
+@pytest.mark.usefixtures("_asked_of")
 @pytest.mark.parametrize(
     ("as_of", "stalled"),
     [
