@@ -19,7 +19,7 @@ import httpx
 import psycopg
 import pytest
 
-from api import cli
+from api import cli, shown
 from api.accounts import Accounts
 from api.embedded import running
 from api.service import Service
@@ -42,6 +42,8 @@ def run(*arguments: object, **environment: str) -> Done:
     with pytest.MonkeyPatch.context() as here, redirect_stdout(out), redirect_stderr(err):
         for name, value in (QUIET | environment).items():
             here.setenv(name, value)
+        for console in (shown.OUT, shown.ERRORS):  # made when the variables were others
+            here.setattr(console, "_width", int(QUIET["COLUMNS"]))
         here.setattr(sys, "argv", ["dealfolio", *told])
         here.setattr(sys, "stdin", StringIO())
         try:
