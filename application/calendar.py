@@ -1,9 +1,11 @@
 """Working days: the production calendar of a country, with the days that are moved each year."""
 
 from datetime import date, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
 
-from holidays import country_holidays
+if TYPE_CHECKING:
+    from holidays import HolidayBase
 
 
 class ProductionCalendar:
@@ -12,9 +14,16 @@ class ProductionCalendar:
     """
 
     def __init__(self, country: str) -> None:
-        self._days = country_holidays(country)
+        self._country = country
         self.before = lru_cache(maxsize=64)(self._before)
         self.between = lru_cache(maxsize=10_000)(self._between)
+
+    @cached_property
+    def _days(self) -> "HolidayBase":
+        """To load it takes a quarter of a second, for which most starts need not wait."""
+        from holidays import country_holidays  # noqa: PLC0415
+
+        return country_holidays(self._country)
 
     def _before(self, day: date, working_days: int) -> date:
         """The working day that is so many before `day`; `day` itself for 0."""
