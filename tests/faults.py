@@ -1956,8 +1956,8 @@ FAULTS = (
     Fault(
         "a holiday is a working day",
         "application/calendar.py",
-        "        self._days = country_holidays(country)\n",
-        "        self._days = country_holidays(country, years=1999, expand=False)\n",
+        "return country_holidays(self._country)\n",
+        "return country_holidays(self._country, years=1999, expand=False)\n",
         "test_access.py::test_a_holiday_is_no_working_day",
     ),
     Fault(
