@@ -21,8 +21,8 @@ earlier one need not look at the strip that ends in it.
 """
 
 from calendar import monthrange
-from collections import defaultdict, deque
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from functools import lru_cache
 from operator import add
@@ -36,7 +36,6 @@ from projections.ledger import (
     COLUMNS,
     EVERYBODY,
     LEVEL,
-    NOTHING,
     SOME,
     STANDING,
     THEIRS,
@@ -192,18 +191,19 @@ def standings(
         rows = cursor.execute(_OF_EVERYBODY, asked).fetchall()
     else:
         rows = _added_up(cursor.execute(_OF_SOME, asked).fetchall())
-    for currency, manager, *columns in rows:
+    for row in rows:
+        columns = row[2:]
         if any(columns):
-            yield currency, manager, standing(columns)
+            yield row[0], row[1], standing(columns)
 
 
-def _added_up(parts: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+def _added_up(parts: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
     """In order, those of one currency and manager in one."""
-    sums: dict[tuple[str, ManagerId], list[Any]] = {}
-    for currency, manager, *columns in parts:
-        key = currency, manager
-        sums[key] = [*map(add, sums[key], columns)] if key in sums else columns
-    return [(*key, *sums[key]) for key in sorted(sums)]
+    sums: dict[tuple[str, ManagerId], tuple[Any, ...]] = {}
+    for part in parts:
+        key = part[:2]
+        sums[key] = part if key not in sums else (*key, *map(add, sums[key][2:], part[2:]))
+    return (sums[key] for key in sorted(sums))
 
 
 def balance_of(
@@ -261,35 +261,38 @@ def levels_on(
     """What `standings` has of a Level, in one currency on each of the ascending `days`, all in one
     statement.
     """
-    marks = {day: mark_near(day) for day in days}
-    between = {day: mark for day, mark in marks.items() if day != mark}
+    marks = [mark_near(day) for day in days]
+    between = [one for one in zip(days, marks, strict=True) if one[0] != one[1]]
     asked = _asked(position, managers) | {
-        "marks": _array(dict.fromkeys(marks.values())),
-        "days": _array(between),
-        "day_marks": _array(between.values()),
+        "marks": _array(dict.fromkeys(marks)),
+        "days": _array(day for day, _ in between),
+        "day_marks": _array(mark for _, mark in between),
         "as_of": days[-1],
         "currency": currency,
     }
-    told: dict[str, dict[date, dict[ManagerId, Level]]]
-    told = {behind: defaultdict(dict) for behind in ("snapshot", "mark", "cut")}
+    told: dict[str, dict[date, dict[ManagerId, Level]]] = {"snapshot": {}, "mark": {}, "cut": {}}
     rows = cursor.execute(_ON_DAYS[whose(managers)], asked).fetchall()  # one by one takes longer
-    for behind, day, manager, *columns in rows:
-        told[behind][day][manager] = tuple(columns)
-    last = max(told["snapshot"], default=date.max)  # later marks have what it has
+    for row in rows:
+        told[row[0]].setdefault(row[1], {})[row[2]] = row[3:]
+    snapshots, near, new = told.values()
+    last = max(snapshots, default=date.max)  # later marks have what it has
     learnt: dict[ManagerId, Level] = {}
-    waiting = deque(sorted(told["cut"]))
-    for day in days:
+    waiting = deque(sorted(new))
+    for day, mark in zip(days, marks, strict=True):
         while waiting and waiting[0] <= day:
-            _add(learnt, told["cut"][waiting.popleft()])
-        held = dict(told["snapshot"][min(marks[day], last)])
-        _add(held, told["mark"][day])
-        _add(held, learnt)
-        yield held
+            learnt = _sum(learnt, new[waiting.popleft()])
+        held = snapshots.get(min(mark, last), {})
+        yield _sum(_sum(held, near.get(day, {})), learnt)
 
 
-def _add(held: dict[ManagerId, Level], more: Mapping[ManagerId, Level]) -> None:
+def _sum(held: dict[ManagerId, Level], more: dict[ManagerId, Level]) -> dict[ManagerId, Level]:
+    if not more:
+        return held
+    together = held.copy()
     for manager, level in more.items():
-        held[manager] = tuple(map(add, held.get(manager, NOTHING), level))
+        before = held.get(manager)
+        together[manager] = level if before is None else tuple(map(add, before, level))
+    return together
 
 
 def _array(days: Iterable[date]) -> str:

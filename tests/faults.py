@@ -459,15 +459,29 @@ FAULTS = (
     Fault(
         "of several parts of a standing the last is all of it",
         "projections/snapshots.py",
-        "[*map(add, sums[key], columns)] if key in sums else columns",
-        "columns",
+        "part if key not in sums else (*key, *map(add, sums[key][2:], part[2:]))",
+        "part",
+        _SNAPSHOTS,
+    ),
+    Fault(
+        "what became known since the cut is of one day of a series alone",
+        "projections/snapshots.py",
+        "learnt = _sum(learnt, new[waiting.popleft()])",
+        "learnt = new[waiting.popleft()]",
+        _SNAPSHOTS,
+    ),
+    Fault(
+        "days beside a mark count for every day of a series that has it",
+        "projections/snapshots.py",
+        "    together = held.copy()",
+        "    together = held",
         _SNAPSHOTS,
     ),
     Fault(
         "behind the last mark of a cut nobody has anything in a series",
         "projections/snapshots.py",
-        "[min(marks[day], last)]",
-        "[marks[day]]",
+        "get(min(mark, last), {})",
+        "get(mark, {})",
         _SNAPSHOTS,
     ),
     Fault(
