@@ -155,6 +155,10 @@ class Desk(Viewer):
     def directory(self, point: Point) -> Directory:
         return self.service.directory.at(self.cursor, point.position)
 
+    def names(self) -> Mapping[ManagerId, str]:
+        """What managers are called now."""
+        return self.service.directory.names(self.cursor)
+
     def currency(self, given: str | None) -> str:
         return given or self.service.settings.currency
 

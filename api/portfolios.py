@@ -43,9 +43,8 @@ from api.inputs import Currency, Day, Id, KnownAt, Position
 from api.routes import at_once, v1_router
 from domain.errors import Invalid
 from domain.values import ManagerId, TeamId, decimal_text, value_text
-from projections.directory import names
 from projections.ledger import NOBODY
-from projections.memory import Opening, opening, opening_from
+from projections.memory import opening, opening_from
 from projections.movement import movement_from_ledger
 from projections.point import Knowledge, Point, asked_for
 from projections.portfolio import (
@@ -106,7 +105,7 @@ def portfolios(question: Annotated[PortfoliosQuestion, Query()], asking: AskingD
             lambda cursor: portfolios_from_ledger(cursor, point.as_of, point.position),
         )
         shown = _shown(at, question.team_id, point)
-        called = names(at.cursor)
+        called = at.names()
     company = asking.service.settings.currency
     currencies = []
     for currency in [company, *sorted(set(held) - {company})]:
@@ -137,7 +136,7 @@ def manager_portfolio(
     manager = ManagerId(manager_id)
     learning, service = None, asking.service
     with service.asking() as cursor:
-        opened = opening(cursor, service.clock, question.as_of, question.knowledge, manager)
+        opened = opening(cursor, service.clock, question.as_of, question.knowledge)
         now = service.directory.now(cursor, opened.end.position)
         at = asking.at(cursor, now)
         at.require_manager(manager, opened.point.as_of)
@@ -153,7 +152,8 @@ def manager_portfolio(
             service.memory.keep(manager, opened.end, opened.point, figures)
             if service.memory.asks_again(manager):
                 learning = BackgroundTask(service.learn, manager)
-    body = _manager_portfolio(manager, opened, figures)
+        name = at.names().get(manager)
+    body = _manager_portfolio(manager, name, opened.point, figures)
     return Response(body, media_type="application/json", background=learning)
 
 
@@ -165,22 +165,24 @@ async def manager_portfolio_at_once(
     manager, service, clock = ManagerId(manager_id), asking.service, asking.service.clock
     if not service.memory.knows(manager):
         return None
-    asked_at = asked_for(clock, question.knowledge) | {"manager": manager}
-    looking = service.glance.row(asked_at)
+    looking = service.glance.row(asked_for(clock, question.knowledge))
     if looking is None:
         return None
     service.memory.prepare(manager, question.as_of or clock.today, question.knowledge)
     opened = opening_from(await looking, clock, question.as_of, question.knowledge)
     now = service.directory.at_hand(opened.end.position)
-    if now is None:
+    called = service.directory.names_at_hand()
+    if now is None or called is None:
         return None
     asking.viewer(now).require_manager(manager, opened.point.as_of)
     figures = service.memory.at_hand(manager, opened.end, opened.point)
-    return None if figures is None else Ready(_manager_portfolio(manager, opened, figures))
+    if figures is None:
+        return None
+    return Ready(_manager_portfolio(manager, called.get(manager), opened.point, figures))
 
 
-def _manager_portfolio(manager: ManagerId, opened: Opening, figures: bytes) -> bytes:
-    head = to_json({**asked(opened.point), "manager_id": manager, "name": opened.name})
+def _manager_portfolio(manager: ManagerId, name: str | None, point: Point, figures: bytes) -> bytes:
+    head = to_json({**asked(point), "manager_id": manager, "name": name})
     return b"".join((head[:-1], figures))
 
 

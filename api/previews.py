@@ -31,7 +31,6 @@ from application.orders import LONG_PATIENCE_SECONDS, Answer, ForeseenBatch, Ord
 from domain.errors import Refusal, SignedOut
 from domain.ledger import Posting
 from domain.values import ManagerId
-from projections.directory import names
 from projections.ledger import NOBODY, ZERO, Balance
 from projections.point import Knowledge, Point
 from projections.portfolio import portfolios_from_ledger
@@ -122,7 +121,7 @@ def _currencies(at: Desk, point: Point, changes: Changes) -> list[ForeseenCurren
         point.position,
         lambda cursor: portfolios_from_ledger(cursor, point.as_of, point.position, touched),
     )
-    eyes, called, company = at.sight(point.as_of), names(at.cursor), at.currency(None)
+    eyes, called, company = at.sight(point.as_of), at.names(), at.currency(None)
 
     def line(currency: str, manager: ManagerId, change: Balance) -> ForeseenManager:
         before = held.get(currency, {}).get(manager, NOBODY).balance

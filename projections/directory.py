@@ -97,6 +97,7 @@ class DirectoryView:
         self._events: tuple[Recorded[DirectoryEvent], ...] = ()
         self._latest = Directory()
         self._told: dict[int, Directory] = {}
+        self._names: tuple[int, Mapping[ManagerId, str]] = (0, {})
         self._complete = -1  # up to this position, at least, nothing is missing
 
     def now(self, cursor: Cursor[Any], end: int) -> Directory:
@@ -121,6 +122,20 @@ class DirectoryView:
         if not events or events[-1].position <= position:
             return self._latest
         return self._earlier(events, bisect_right(events, position, key=_POSITION))
+
+    def names(self, cursor: Cursor[Any]) -> Mapping[ManagerId, str]:
+        """What managers are called now, read by a cursor that told what is known now. Names live
+        outside the log and have no history; but each comes, and goes, with an event that is here.
+        """
+        number = len(self._events)
+        if self._names[0] != number:
+            self._names = number, dict(cursor.execute(_NAMES).fetchall())
+        return self._names[1]
+
+    def names_at_hand(self) -> Mapping[ManagerId, str] | None:
+        """The same; None when they must be read."""
+        number, names = self._names
+        return names if number == len(self._events) else None
 
     def _earlier(self, events: Sequence[Recorded[DirectoryEvent]], number: int) -> Directory:
         """What the first `number` of them told; few points are asked about again and again."""

@@ -54,38 +54,29 @@ class End(NamedTuple):
 
 
 class Opening(NamedTuple):
-    """What one look tells of a question about a manager."""
+    """What one look tells of a question."""
 
     point: Point
     end: End
-    name: str | None
 
 
 LEDGER: LiteralString = "to_regnamespace('ledger')::oid, pg_postmaster_start_time()::text"
-OPENING: LiteralString = f"""
-SELECT {POINT}, {LEDGER}, person.name
-FROM {LAST} LEFT JOIN books.people AS person ON person.person_id = %(manager)s
-"""
-"""One row for `opening_from`; its parameters are those of `asked_for`, and the manager."""
+OPENING: LiteralString = f"SELECT {POINT}, {LEDGER} FROM {LAST}"
+"""One row for `opening_from`; its parameters are those of `asked_for`."""
 
 
 def opening_from(
     row: Sequence[Any], clock: Clock, as_of: date | None, knowledge: Knowledge
 ) -> Opening:
-    """`name` is None where it was erased; whether the manager is known at all, the directory tells.
-    Raises InTheFuture.
-    """
-    *columns, oid, started, name = row
+    """Raises InTheFuture."""
+    *columns, oid, started = row
     point = point_from(columns, clock, as_of, knowledge)
-    return Opening(point, End((oid, started), columns[0] or 0), name)
+    return Opening(point, End((oid, started), columns[0] or 0))
 
 
-def opening(
-    cursor: Cursor[Any], clock: Clock, as_of: date | None, knowledge: Knowledge, manager: ManagerId
-) -> Opening:
+def opening(cursor: Cursor[Any], clock: Clock, as_of: date | None, knowledge: Knowledge) -> Opening:
     """Raises InTheFuture, Invalid."""
-    asked = asked_for(clock, knowledge) | {"manager": manager}
-    row = cursor.execute(OPENING, asked).fetchone()
+    row = cursor.execute(OPENING, asked_for(clock, knowledge)).fetchone()
     assert row is not None, "there is one also of an empty log"
     return opening_from(row, clock, as_of, knowledge)
 

@@ -51,6 +51,9 @@ _MEMORY = (
 _INTEGRITY = "test_integrity.py::test_each_block_is_what_the_events_alone_come_to"
 _TOLD_UNUSUAL = "test_integrity.py::test_the_blocks_say_who_when_and_where"
 _AT_ONCE = "test_memory.py::test_what_is_in_memory_with_all_that_was_recorded_is_told_at_once"
+_FORGOTTEN_ELSEWHERE = (
+    "test_memory.py::test_whoever_another_server_forgot_is_called_nothing_from_then_on"
+)
 _PARTS = "test_memory.py::test_rows_told_in_parts_are_the_rows_told_at_once"
 _WRITTEN = "test_api.py::test_portfolios_go_out_as_their_shape_would_be_written"
 _SEEN = "test_memory.py::test_a_point_sees_each_row_learnt_and_effective_by_then_and_no_other"
@@ -658,9 +661,23 @@ FAULTS = (
     Fault(
         "a standby is asked for names",
         "api/portfolios.py",
-        "        called = names(at.cursor)\n",
-        "        called = at.read(point.position, names)\n",
+        "        called = at.names()\n",
+        "        called = at.read(point.position, at.service.directory.names)\n",
         "test_standbys.py::test_a_name_that_was_erased_is_told_by_no_standby",
+    ),
+    Fault(
+        "names that were read once hold for ever",
+        "projections/directory.py",
+        "        if self._names[0] != number:",
+        "        if not self._names[1]:",
+        _FORGOTTEN_ELSEWHERE,
+    ),
+    Fault(
+        "names that are at hand hold for ever",
+        "projections/directory.py",
+        "names if number == len(self._events) else None",
+        "names",
+        _FORGOTTEN_ELSEWHERE,
     ),
     Fault(
         "a question does not hear that its standby hangs",

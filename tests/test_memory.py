@@ -7,7 +7,7 @@ for, at points of which some come again; by a memory that has room, and by one t
 from array import array
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import date
 from itertools import chain, count
 from random import Random
@@ -20,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg import Cursor
 
+from api.accounts import Accounts
 from api.schema import migrate
 from api.service import Service
 from api.settings import Settings
@@ -118,8 +119,8 @@ def rows_of(lines: list[Line[Rows]]) -> list[DealRow]:
     return [row for line in lines for row in line.shown]
 
 
-def look(cursor: Cursor[Any], service: Service, manager: ManagerId, on: date, at: int) -> Opening:
-    return opening(cursor, service.clock, on, Knowledge(position=at), manager)
+def look(cursor: Cursor[Any], service: Service, on: date, at: int) -> Opening:
+    return opening(cursor, service.clock, on, Knowledge(position=at))
 
 
 def recalled(
@@ -127,7 +128,7 @@ def recalled(
 ) -> list[DealRow] | None:
     """None for a manager who is not known by heart."""
     with service.asking() as cursor:
-        seen = look(cursor, service, manager, on, at)
+        seen = look(cursor, service, on, at)
         return memory.told(cursor, manager, seen.end, seen.point)
 
 
@@ -366,7 +367,7 @@ def keep(
     assert recalled(memory, service, manager, on, at) is None
     answer = from_ledger(service, manager, on, at)
     with service.asking() as cursor:
-        seen = look(cursor, service, manager, on, at)
+        seen = look(cursor, service, on, at)
     memory.keep(manager, seen.end, seen.point, answer)
     return answer
 
@@ -467,9 +468,9 @@ def test_the_same_news_brought_twice_is_told_once(service: Service) -> None:
         learn(memory, service, manager)
     with service.asking() as one, service.asking() as other:
         tell(service, Story(story.tried[20:30]))
-        earlier = look(other, service, anna, DAYS[-1], last(service))
+        earlier = look(other, service, DAYS[-1], last(service))
         tell(service, Story(story.tried[30:]))
-        later = look(one, service, anna, DAYS[-1], last(service))
+        later = look(one, service, DAYS[-1], last(service))
 
         def between() -> None:
             memory.told(other, anna, earlier.end, earlier.point)
@@ -568,6 +569,29 @@ def test_who_may_see_whom_counts_also_for_what_is_told_at_once(here: Company) ->
         assert own.ask(path)["manager_id"] == anna
     here.admin.http.delete(f"/v1/accounts/{own.account_id}").raise_for_status()
     refused(own.get(path), 401, "unauthenticated")
+
+
+def test_whoever_another_server_forgot_is_called_nothing_from_then_on(
+    here: Company, database: str
+) -> None:
+    """Names are in memory too, and go with the event that says so."""
+    anna, boris = here.manager("Анна"), here.manager("Борис")
+    path, before = f"/v1/managers/{anna}/portfolio", {"position": last(here.service)}
+    by_heart(here, anna)
+    with no_threads(here):
+        assert here.director.ask(path, **before)["name"] == "Анна"
+    with closing(Service(database, Settings())) as other:
+        Accounts(other).forget(anna)
+    with here.service.asking() as cursor:  # another question has looked who is who meanwhile
+        here.service.directory.now(cursor, last(here.service))
+    with no_threads(here):
+        assert here.director.get(path, **before).status_code == 503
+    assert here.director.ask(path)["name"] is None
+    (of_roubles,) = here.director.ask("/v1/portfolios")["currencies"]
+    called = {line["manager_id"]: line["name"] for line in of_roubles["managers"]}
+    assert called == {anna: None, boris: "Борис"}
+    with no_threads(here):
+        assert here.director.ask(path)["name"] is None
 
 
 def test_a_database_that_cut_the_loop_off_is_asked_by_threads_until_it_is_back(
