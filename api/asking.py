@@ -19,7 +19,7 @@ from domain.access import MATRIX, Grant, Reach, Sight, Task, may_see, sight
 from domain.directory import Directory
 from domain.errors import Forbidden, Invalid, NotFound, Restriction
 from domain.values import ManagerId, TeamId
-from projections.point import BEYOND, Knowledge, Point, point_at, point_columns, point_from
+from projections.point import BEYOND, Knowledge, Point, end_of, look, point_at, point_from
 
 T = TypeVar("T")
 
@@ -79,9 +79,9 @@ class Asking:
         """
         clock = self.service.clock
         with self.service.asking() as cursor:
-            columns = point_columns(cursor, clock, knowledge)
-            at = self.at(cursor, self.service.directory.now(cursor, columns[0] or 0))
-            yield at, point_from(columns, clock, as_of, knowledge)
+            seen = look(cursor, clock, knowledge)
+            at = self.at(cursor, self.service.directory.now(cursor, end_of(seen)))
+            yield at, point_from(seen, clock, as_of, knowledge)
 
     def admitted(self) -> Caller:
         """Whoever asks, if their role has a part in the task. Raises SignedOut, Forbidden."""

@@ -44,9 +44,8 @@ from api.routes import at_once, v1_router
 from domain.errors import Invalid
 from domain.values import ManagerId, TeamId, decimal_text, value_text
 from projections.ledger import NOBODY
-from projections.memory import opening, opening_from
 from projections.movement import movement_from_ledger
-from projections.point import Knowledge, Point, asked_for
+from projections.point import Knowledge, Point, asked_for, end_of, look, point_from
 from projections.portfolio import (
     line_of,
     manager_portfolio_from_ledger,
@@ -134,26 +133,26 @@ def manager_portfolio(
 ) -> Response:
     """One manager's portfolio, deal by deal. The rows sum to the totals exactly."""
     manager = ManagerId(manager_id)
-    learning, service = None, asking.service
+    learning, service, clock = None, asking.service, asking.service.clock
     with service.asking() as cursor:
-        opened = opening(cursor, service.clock, question.as_of, question.knowledge)
-        now = service.directory.now(cursor, opened.end.position)
-        at = asking.at(cursor, now)
-        at.require_manager(manager, opened.point.as_of)
-        figures = service.memory.told(cursor, manager, opened.end, opened.point)
+        seen = look(cursor, clock, question.knowledge)
+        point, end = point_from(seen, clock, question.as_of, question.knowledge), end_of(seen)
+        at = asking.at(cursor, service.directory.now(cursor, end))
+        at.require_manager(manager, point.as_of)
+        figures = service.memory.told(cursor, manager, end, point)
         if figures is None:
-            as_of, position = opened.point.as_of, opened.point.position
+            as_of, position = point.as_of, point.position
             rows = at.read(
                 position,
                 lambda cursor: manager_portfolio_from_ledger(cursor, manager, as_of, position),
             )
             lines = [line_of(row, portfolio_deal) for row in rows]
             figures = portfolio_figures(lines, service.settings.currency)
-            service.memory.keep(manager, opened.end, opened.point, figures)
+            service.memory.keep(manager, end, point, figures)
             if service.memory.asks_again(manager):
                 learning = BackgroundTask(service.learn, manager)
         name = at.names().get(manager)
-    body = _manager_portfolio(manager, name, opened.point, figures)
+    body = _manager_portfolio(manager, name, point, figures)
     return Response(body, media_type="application/json", background=learning)
 
 
@@ -169,16 +168,16 @@ async def manager_portfolio_at_once(
     if looking is None:
         return None
     service.memory.prepare(manager, question.as_of or clock.today, question.knowledge)
-    opened = opening_from(await looking, clock, question.as_of, question.knowledge)
-    now = service.directory.at_hand(opened.end.position)
-    called = service.directory.names_at_hand()
+    seen = await looking
+    point, end = point_from(seen, clock, question.as_of, question.knowledge), end_of(seen)
+    now, called = service.directory.at_hand(end), service.directory.names_at_hand()
     if now is None or called is None:
         return None
-    asking.viewer(now).require_manager(manager, opened.point.as_of)
-    figures = service.memory.at_hand(manager, opened.end, opened.point)
+    asking.viewer(now).require_manager(manager, point.as_of)
+    figures = service.memory.at_hand(manager, end, point)
     if figures is None:
         return None
-    return Ready(_manager_portfolio(manager, called.get(manager), opened.point, figures))
+    return Ready(_manager_portfolio(manager, called.get(manager), point, figures))
 
 
 def _manager_portfolio(manager: ManagerId, name: str | None, point: Point, figures: bytes) -> bytes:

@@ -31,8 +31,8 @@ from domain.values import ManagerId
 from projections.directory import DirectoryView
 from projections.evidence.completeness import RowTrees
 from projections.journal import Read
-from projections.memory import OPENING, Memory
-from projections.point import Clock, Point
+from projections.memory import Memory
+from projections.point import LOOK, Clock, Point
 from projections.portfolio import totals_at
 from projections.reports.activity import Facts
 from projections.reports.calibration import Outcomes
@@ -74,7 +74,7 @@ class Service:
         self._overviews: Overviews | None = None
         self._now = now
         self.standbys = Standbys(settings.standbys, READERS, settings.statement_seconds)
-        self.glance = Glance(conninfo, settings.statement_seconds, OPENING)
+        self.glance = Glance(conninfo, settings.statement_seconds, LOOK)
         self._pool = ConnectionPool(
             conninfo,
             min_size=0,

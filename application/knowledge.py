@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from application.log import Last
 from domain.decisions import Decision
 from domain.directory import Directory
 from domain.errors import NotFound
@@ -37,6 +38,10 @@ class Knowledge:
         self.directory = directory or Directory()
         self._deals: OrderedDict[int, History] = OrderedDict()  # by `.int`: see `Draft`
         self._cached = 0
+
+    @property
+    def last(self) -> Last:
+        return Last(self.position, self.recorded_at)
 
     def history(self, deal_id: DealId) -> History | None:
         history = self._deals.get(deal_id.int)

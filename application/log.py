@@ -5,7 +5,8 @@ by a sequence (with gaps) and allows nothing to be read under the lock. `Log.wri
 a transaction, takes an advisory lock that every inserter takes, reads what others have appended,
 and appends events and everything that belongs to them at once. Positions are given under the lock
 and have no gaps. `Log.appending` leaves the first look out while nobody else writes: a position is
-unique, so what was decided on an old end of the log cannot be stored behind a newer one.
+unique, so what was decided on an old end of the log cannot be stored behind a newer one. Nor behind
+that of another log: the lock is given for the last event that is known, or refused.
 """
 
 import select
@@ -13,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, LiteralString, NoReturn, cast
+from typing import Any, LiteralString, NamedTuple, NoReturn, cast
 from uuid import UUID
 
 import psycopg
@@ -21,7 +22,7 @@ from eventsourcing.persistence import StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from psycopg import Connection, Cursor
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.errors import UniqueViolation
+from psycopg.errors import ObjectNotInPrerequisiteState, UniqueViolation
 from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 from pydantic import TypeAdapter
@@ -45,6 +46,8 @@ SET statement_timeout = '60s'
 _OPTIONS = "-c role=dealfolio_app -c lock_timeout=1500ms -c statement_timeout=60s"
 """The same for the library's connections, which only read."""
 _LOCK: LiteralString = "SELECT books.lock_for_writing()"
+_GO_ON: LiteralString = "SELECT books.lock_for_writing(%s, %s)"
+"""The same, if the log has the event at that position, recorded at that time."""
 _COLUMNS: LiteralString = "originator_id, originator_version, topic, state"
 _TAIL: LiteralString = f"""
 SELECT {_COLUMNS} FROM books.events
@@ -161,13 +164,22 @@ class Rows:
     forgotten: list[str] = field(default_factory=list)
 
 
+class Last(NamedTuple):
+    """The last event that is known; position 0: none. By its time, too, it is no other's: a log
+    that was cut goes on later than it had.
+    """
+
+    position: int
+    recorded_at: datetime
+
+
 class NotDurable(psycopg.OperationalError):
     """The server warned while it committed: the commit may not be on the standby it waits for."""
 
 
 class Stale(Exception):
     """Others have appended meanwhile, or a key was used before: the next position or the receipt
-    was there already, and nothing was stored. Look, and decide again.
+    was there already; or the log is another. Nothing was stored. Look, and decide again.
     """
 
 
@@ -194,24 +206,25 @@ class Log(PostgresApplicationRecorder):
         return not poll.poll(0)
 
     @contextmanager
-    def writing(self, after: int, keys: Sequence[tuple[str, str]]) -> Iterator["Writing"]:
+    def writing(self, last: Last | None, keys: Sequence[tuple[str, str]]) -> Iterator["Writing"]:
         """One transaction under the writers' lock; leaving it without `commit` stores nothing.
 
-        It knows what was appended after position `after` (TAIL events at most), and the receipts
-        for `keys` (principal, key). A connection that turns out dead is replaced by a new one,
-        since nothing was sent on it yet. Only one thread may write: the transactor's.
+        It knows what was appended behind the `last` event that is known (TAIL events at most), and
+        the receipts for `keys` (principal, key); or that the log is another, and then, as for None,
+        nothing of it. A connection that turns out dead is replaced by a new one, since nothing was
+        sent on it yet. Only one thread may write: the transactor's.
         """
-        with self._leaving(self._begin(after, keys)) as writing:
+        with self._leaving(self._begin(last, keys)) as writing:
             yield writing
 
     @contextmanager
-    def appending(self) -> Iterator["Writing"]:
-        """The same on the guess that nothing was appended since the last look, and that no key of
-        the orders was used before: nothing is read, and the lock is taken on the way to the
-        insert. `commit` raises Stale when the guess was wrong. Only while it `is_connected`.
+    def appending(self, last: Last) -> Iterator["Writing"]:
+        """The same on the guess that nothing was appended behind `last`, and that no key of the
+        orders was used before: nothing is read, and the lock is taken on the way to the insert.
+        `commit` raises Stale when the guess was wrong. Only while it `is_connected`.
         """
         assert self._connection is not None, "connected"
-        with self._leaving(Writing(self._connection)) as writing:
+        with self._leaving(Writing(self._connection, last)) as writing:
             yield writing
 
     @contextmanager
@@ -223,11 +236,11 @@ class Log(PostgresApplicationRecorder):
             if writing.broken:
                 self._connection = None
 
-    def _begin(self, after: int, keys: Sequence[tuple[str, str]]) -> "Writing":
+    def _begin(self, last: Last | None, keys: Sequence[tuple[str, str]]) -> "Writing":
         used = self._connection
         if used is not None:
             try:
-                return Writing(used).lock(after, keys)
+                return Writing(used, last).lock(keys)
             except psycopg.Error:
                 was_dead = used.broken
                 self._drop()
@@ -235,7 +248,7 @@ class Log(PostgresApplicationRecorder):
                     raise
         self._connection = self._connect()
         try:
-            return Writing(self._connection).lock(after, keys)
+            return Writing(self._connection, last).lock(keys)
         except psycopg.Error:
             self._drop()
             raise
@@ -261,28 +274,46 @@ class Log(PostgresApplicationRecorder):
 class Writing:
     """What one transaction reads and appends; made by `Log`.
 
-    Under the lock, `tail` is what others have appended and `known` the receipts that were asked
-    for. Without it (`Log.appending`) both are guessed to be empty.
+    Under the lock, `tail` is what others have appended behind the `last` event that is known, or
+    None where the log has not that event, and `known` the receipts that were asked for. Without it
+    (`Log.appending`) both are guessed to be empty.
     """
 
-    def __init__(self, connection: Connection[TupleRow]) -> None:
+    def __init__(self, connection: Connection[TupleRow], last: Last | None) -> None:
         self._connection = connection
+        self._last = last
         self._warnings: list[str] = []
         self.locked = False
         self.known: Receipts = {}
-        self.tail: list[StoredEvent] = []
+        self.tail: list[StoredEvent] | None = []
 
-    def lock(self, after: int, keys: Sequence[tuple[str, str]]) -> "Writing":
-        """Begin the transaction, in one round trip."""
-        connection = self._connection
+    def lock(self, keys: Sequence[tuple[str, str]]) -> "Writing":
+        """Begin the transaction, in one round trip; in two where the log is another."""
+        try:
+            self._lock(keys)
+        except ObjectNotInPrerequisiteState:
+            self.close()
+            self._last = None
+            self._lock(keys)
+        if self._last is None:
+            self.tail = None
+        self.locked = True
+        return self
+
+    def _lock(self, keys: Sequence[tuple[str, str]]) -> None:
+        connection, after = self._connection, self._last.position if self._last else BEYOND
         with connection.pipeline():
-            connection.execute("BEGIN")
-            connection.execute(_LOCK)
+            self._take_the_lock()
             tail = connection.execute(_TAIL, [after, TAIL])
             self.known = self.receipts(keys)
             self.tail = _stored(tail)
-        self.locked = True
-        return self
+
+    def _take_the_lock(self) -> None:
+        self._connection.execute("BEGIN")
+        if self._last is None:
+            self._connection.execute(_LOCK)
+        else:
+            self._connection.execute(_GO_ON, self._last)
 
     @property
     def broken(self) -> bool:
@@ -342,13 +373,12 @@ class Writing:
         try:
             with connection.pipeline():
                 if not self.locked:  # before the tables: whoever switches ledgers locks them second
-                    connection.execute("BEGIN")
-                    connection.execute(_LOCK)
+                    self._take_the_lock()
                 self._insert(rows)
                 committed = connection.execute("COMMIT")
             if committed.statusmessage != "COMMIT" or self._warnings:
                 raise NotDurable(f"{committed.statusmessage} {self._warnings}")
-        except UniqueViolation as error:
+        except (UniqueViolation, ObjectNotInPrerequisiteState) as error:
             if self.locked:
                 raise
             raise Stale from error

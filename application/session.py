@@ -235,9 +235,12 @@ def keys_of(orders: Iterable[Order]) -> list[tuple[str, str]]:
 
 
 def _caught_up(writing: Writing, known: Knowledge | None) -> Knowledge:
-    """`known` with the tail; afresh when there is none yet or the tail is too long to follow."""
-    if known is not None and len(writing.tail) < TAIL:
-        known.learn(map(_MAPPER.to_domain_event, writing.tail))
+    """`known` with the tail; afresh when there is none yet, the tail is too long to follow, or the
+    log another.
+    """
+    tail = writing.tail
+    if known is not None and tail is not None and len(tail) < TAIL:
+        known.learn(map(_MAPPER.to_domain_event, tail))
         return known
     directory = map(_MAPPER.to_domain_event, writing.directory())
     position, recorded_at = writing.end()

@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 
 from application.calendar import ProductionCalendar
 from application.knowledge import Knowledge
-from application.log import BEYOND, Log, Stale, Writing
+from application.log import Log, Stale, Writing
 from application.orders import Answer, Foreseen, ForeseenBatch, Order, Unavailable
 from application.session import Session, Totals, keys_of
 from domain.errors import Refusal
@@ -244,15 +244,16 @@ class Transactor:
         An answer proves the guess, because it is stored. A refusal would not: from the first one
         on, orders are decided on everything recorded, and with the receipts that their keys have.
         """
-        guessed = self._guessed(orders) if self._alone and self._log.is_connected else []
+        known = self._known if self._alone and self._log.is_connected else None
+        guessed = [] if known is None else self._guessed(orders, known)
         rest = orders[len(guessed) :]
         return [*guessed, *(self._decided(rest) if rest else ())]
 
-    def _guessed(self, orders: Sequence[Order]) -> list[Outcome]:
+    def _guessed(self, orders: Sequence[Order], known: Knowledge) -> list[Outcome]:
         """Answers to the first of `orders`: recorded."""
         answers: list[Outcome] = []
         try:
-            with self._log.appending() as writing:
+            with self._log.appending(known.last) as writing:
                 session = self._session(writing, orders)
                 for order in orders:
                     outcome = self._outcome(session, order, self._now())
@@ -291,8 +292,7 @@ class Transactor:
         return outcomes
 
     def _writing(self, orders: Sequence[Order]) -> AbstractContextManager[Writing]:
-        after = self._known.position if self._known else BEYOND
-        return self._log.writing(after, keys_of(orders))
+        return self._log.writing(self._known.last if self._known else None, keys_of(orders))
 
     def _session(self, writing: Writing, orders: Sequence[Order]) -> Session:
         session = Session(
@@ -303,6 +303,8 @@ class Transactor:
             totals=self._totals,
             calendar=self._calendar,
         )
+        if self._known is not None and writing.tail is None:
+            _LOGGER.warning("the log is not the one that was known; all of it is read anew")
         self._known, self._alone = session.known, not writing.tail
         return session
 

@@ -23,14 +23,17 @@ from domain.events import (
 )
 from domain.periods import Month
 from domain.values import ManagerId
+from projections.point import LEDGER, End
 
 EARLIER = 16
 """So many earlier states are kept; each has as many objects as there are people."""
 _POSITION = attrgetter("position")
-_EVENTS: LiteralString = """
-SELECT originator_id, originator_version, topic, state FROM books.events
-WHERE of_the_directory AND notification_id > %s ORDER BY notification_id
+_EVENTS: LiteralString = f"""
+SELECT {LEDGER}, originator_id, originator_version, topic, state
+FROM (SELECT) AS one LEFT JOIN books.events ON of_the_directory AND notification_id > %s
+ORDER BY notification_id
 """
+"""One row at least, to tell which ledger it is."""
 _CALLED: LiteralString = "SELECT person_id, name FROM books.people WHERE person_id = ANY(%s)"
 _NAMES: LiteralString = """
 SELECT person_id, name FROM books.people
@@ -94,26 +97,32 @@ class DirectoryView:
 
     def __init__(self) -> None:
         self._lock = Lock()
+        self._ledger: object = None
+        self._forget()
+
+    def _forget(self) -> None:
         self._events: tuple[Recorded[DirectoryEvent], ...] = ()
         self._latest = Directory()
         self._told: dict[int, Directory] = {}
-        self._names: tuple[int, Mapping[ManagerId, str]] = (0, {})
+        self._names: tuple[object, Mapping[ManagerId, str]] = (self._events, {})
         self._complete = -1  # up to this position, at least, nothing is missing
 
-    def now(self, cursor: Cursor[Any], end: int) -> Directory:
-        """Everything known, when the log ends at position `end` at least."""
+    def now(self, cursor: Cursor[Any], end: End) -> Directory:
+        """Everything known, when the log ends there at least."""
         known = self.at_hand(end)
         if known is None:
             self._caught_up(cursor)
             with self._lock:
-                self._complete = max(self._complete, end)
+                if self._ledger == end.ledger:
+                    self._complete = max(self._complete, end.position)
                 known = self._latest
         return known
 
-    def at_hand(self, end: int) -> Directory | None:
+    def at_hand(self, end: End) -> Directory | None:
         """The same; None when it must be looked whether there is something to catch up."""
         with self._lock:
-            return self._latest if self._complete >= end else None
+            is_whole = self._ledger == end.ledger and self._complete >= end.position
+            return self._latest if is_whole else None
 
     def at(self, cursor: Cursor[Any], position: int) -> Directory:
         """What was known at `position`."""
@@ -127,15 +136,15 @@ class DirectoryView:
         """What managers are called now, read by a cursor that told what is known now. Names live
         outside the log and have no history; but each comes, and goes, with an event that is here.
         """
-        number = len(self._events)
-        if self._names[0] != number:
-            self._names = number, dict(cursor.execute(_NAMES).fetchall())
+        events = self._events
+        if self._names[0] is not events:
+            self._names = events, dict(cursor.execute(_NAMES).fetchall())
         return self._names[1]
 
     def names_at_hand(self) -> Mapping[ManagerId, str] | None:
         """The same; None when they must be read."""
-        number, names = self._names
-        return names if number == len(self._events) else None
+        events, names = self._names
+        return names if events is self._events else None
 
     def _earlier(self, events: Sequence[Recorded[DirectoryEvent]], number: int) -> Directory:
         """What the first `number` of them told; few points are asked about again and again."""
@@ -205,16 +214,28 @@ class DirectoryView:
         return found
 
     def _caught_up(self, cursor: Cursor[Any]) -> tuple[Recorded[DirectoryEvent], ...]:
+        """What was known of another log is forgotten."""
         known = self._events
-        rows = cursor.execute(_EVENTS, [known[-1].position if known else 0])
-        new = [*filter(is_about_the_directory, (decode(*row) for row in rows))]
+        ledger, new = _read(cursor, known[-1].position if known else 0)
+        if ledger != self._ledger and known:
+            ledger, new = _read(cursor, 0)
         with self._lock:
+            if ledger != self._ledger:
+                self._ledger = ledger
+                self._forget()
             last = self._events[-1].position if self._events else 0
             for recorded in new:
                 if recorded.position > last:
                     self._latest = self._latest.evolve(recorded)
                     self._events += (recorded,)
             return self._events
+
+
+def _read(cursor: Cursor[Any], after: int) -> tuple[object, list[Recorded[DirectoryEvent]]]:
+    """Which ledger it is, and the events behind the position."""
+    rows = cursor.execute(_EVENTS, [after]).fetchall()
+    told = (decode(*row[2:]) for row in rows if row[2] is not None)
+    return rows[0][:2], [*filter(is_about_the_directory, told)]
 
 
 def _mark_last(closings: list[Closing], status: ClosingStatus) -> None:

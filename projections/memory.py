@@ -8,7 +8,7 @@ ledger, or another start of the server, turns out to be there.
 """
 
 from collections import Counter, OrderedDict
-from collections.abc import Sequence, Sized
+from collections.abc import Sized
 from datetime import date
 from itertools import groupby
 from threading import Lock
@@ -29,7 +29,7 @@ from projections.book import (
     read_book,
 )
 from projections.ledger import EVERYBODY, THEIRS
-from projections.point import LAST, POINT, Clock, Knowledge, Point, asked_for, point_from
+from projections.point import LEDGER, End, Knowledge, Point
 from projections.portfolio import Show
 from projections.timeline import day_of
 
@@ -41,44 +41,6 @@ FAR = 5_000
 """So many events at most are caught up; behind more of them it is quicker to begin anew."""
 MANY = 10_000
 """After so many questions they count half: what was asked about long ago counts little."""
-
-
-# ---------------------------------------------------------------------------- the first look
-
-
-class End(NamedTuple):
-    """Where the log ends, and what ledger that is: it changes with a rebuild and a restart."""
-
-    ledger: tuple[int, str]
-    position: int
-
-
-class Opening(NamedTuple):
-    """What one look tells of a question."""
-
-    point: Point
-    end: End
-
-
-LEDGER: LiteralString = "to_regnamespace('ledger')::oid, pg_postmaster_start_time()::text"
-OPENING: LiteralString = f"SELECT {POINT}, {LEDGER} FROM {LAST}"
-"""One row for `opening_from`; its parameters are those of `asked_for`."""
-
-
-def opening_from(
-    row: Sequence[Any], clock: Clock, as_of: date | None, knowledge: Knowledge
-) -> Opening:
-    """Raises InTheFuture."""
-    *columns, oid, started = row
-    point = point_from(columns, clock, as_of, knowledge)
-    return Opening(point, End((oid, started), columns[0] or 0))
-
-
-def opening(cursor: Cursor[Any], clock: Clock, as_of: date | None, knowledge: Knowledge) -> Opening:
-    """Raises InTheFuture, Invalid."""
-    row = cursor.execute(OPENING, asked_for(clock, knowledge)).fetchone()
-    assert row is not None, "there is one also of an empty log"
-    return opening_from(row, clock, as_of, knowledge)
 
 
 def _is(cursor: Cursor[Any], ledger: tuple[int, str]) -> bool:

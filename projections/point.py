@@ -3,27 +3,30 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, LiteralString
+from typing import Any, LiteralString, NamedTuple
 from zoneinfo import ZoneInfo
 
 from psycopg import Cursor
 
 from domain.errors import InTheFuture, Invalid
 
-POINT: LiteralString = """
-last.notification_id, last.recorded_at,
-(SELECT recorded_at FROM books.events WHERE notification_id = %(position)s),
-(SELECT notification_id FROM books.events WHERE recorded_at <= %(known_at)s
- ORDER BY recorded_at DESC, notification_id DESC LIMIT 1)
+LEDGER: LiteralString = "to_regnamespace('ledger')::oid, pg_postmaster_start_time()::text"
+"""Columns: which ledger it is. Another one after a rebuild, a restart, and in a standby that took
+the primary's place or a backup that was restored, whose log may be another.
 """
-"""Columns of `point_from`, whichever way it was asked; what was not asked for costs nothing."""
-LAST: LiteralString = """
-(SELECT) AS one LEFT JOIN LATERAL (
+LOOK: LiteralString = f"""
+SELECT last.notification_id, last.recorded_at,
+    (SELECT recorded_at FROM books.events WHERE notification_id = %(position)s),
+    (SELECT notification_id FROM books.events WHERE recorded_at <= %(known_at)s
+     ORDER BY recorded_at DESC, notification_id DESC LIMIT 1),
+    {LEDGER}
+FROM (SELECT) AS one LEFT JOIN LATERAL (
     SELECT notification_id, recorded_at FROM books.events ORDER BY notification_id DESC LIMIT 1
 ) AS last ON true
 """
-"""One row, also of an empty log."""
-_POINT: LiteralString = f"SELECT {POINT} FROM {LAST}"
+"""One row, also of an empty log, for `end_of` and `point_from`, whichever way it was asked: what
+was not asked for costs nothing.
+"""
 BEYOND = 2**62
 """A position behind every event."""
 _BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
@@ -50,6 +53,13 @@ class Knowledge:
 
 
 EVERYTHING = Knowledge()
+
+
+class End(NamedTuple):
+    """Where the log ends, and what LEDGER is of it."""
+
+    ledger: tuple[int, str]
+    position: int
 
 
 def end_of_day(day: date, zone: ZoneInfo) -> datetime:
@@ -103,20 +113,18 @@ def point_at(
     cursor: Cursor[Any], clock: Clock, as_of: date | None, knowledge: Knowledge = EVERYTHING
 ) -> Point:
     """Where a question stands. Raises InTheFuture on either axis, Invalid for two knowledges."""
-    return point_from(point_columns(cursor, clock, knowledge), clock, as_of, knowledge)
+    return point_from(look(cursor, clock, knowledge), clock, as_of, knowledge)
 
 
-def point_columns(cursor: Cursor[Any], clock: Clock, knowledge: Knowledge) -> Sequence[Any]:
-    """What `point_from` is made of; the first of it is where the log ends, None for an empty one.
-    Raises InTheFuture, Invalid.
-    """
-    row: Sequence[Any] | None = cursor.execute(_POINT, asked_for(clock, knowledge)).fetchone()
+def look(cursor: Cursor[Any], clock: Clock, knowledge: Knowledge) -> Sequence[Any]:
+    """The row of LOOK. Raises InTheFuture, Invalid."""
+    row: Sequence[Any] | None = cursor.execute(LOOK, asked_for(clock, knowledge)).fetchone()
     assert row is not None, "there is one also of an empty log"
     return row
 
 
 def asked_for(clock: Clock, knowledge: Knowledge) -> dict[str, Any]:
-    """The parameters of POINT. Raises InTheFuture, Invalid."""
+    """The parameters of LOOK. Raises InTheFuture, Invalid."""
     known_at, position = knowledge.known_at, knowledge.position
     if known_at is not None and position is not None:
         raise Invalid("position", "known-at-or-position")
@@ -125,11 +133,16 @@ def asked_for(clock: Clock, knowledge: Knowledge) -> dict[str, Any]:
     return {"position": position, "known_at": known_at}
 
 
+def end_of(seen: Sequence[Any]) -> End:
+    last, _, _, _, oid, started = seen
+    return End((oid, started), last or 0)
+
+
 def point_from(
-    columns: Sequence[Any], clock: Clock, as_of: date | None, knowledge: Knowledge
+    seen: Sequence[Any], clock: Clock, as_of: date | None, knowledge: Knowledge
 ) -> Point:
-    """From the columns of POINT. Raises InTheFuture."""
-    last, recorded_at, at_position, known = columns
+    """Raises InTheFuture."""
+    last, recorded_at, at_position, known, *_ = seen
     day = clock.today if as_of is None else clock.require_past(as_of)
     if knowledge.position is not None:
         if knowledge.position > (last or 0):

@@ -54,6 +54,8 @@ _AT_ONCE = "test_memory.py::test_what_is_in_memory_with_all_that_was_recorded_is
 _FORGOTTEN_ELSEWHERE = (
     "test_memory.py::test_whoever_another_server_forgot_is_called_nothing_from_then_on"
 )
+_LOST_ITS_END = "test_availability.py::test_a_log_that_has_lost_its_end_goes_on_from_there"
+_GONE_ON_WITH = "test_availability.py::test_a_log_that_others_have_gone_on_with_is_read_anew"
 _PARTS = "test_memory.py::test_rows_told_in_parts_are_the_rows_told_at_once"
 _WRITTEN = "test_api.py::test_portfolios_go_out_as_their_shape_would_be_written"
 _SEEN = "test_memory.py::test_a_point_sees_each_row_learnt_and_effective_by_then_and_no_other"
@@ -668,14 +670,14 @@ FAULTS = (
     Fault(
         "names that were read once hold for ever",
         "projections/directory.py",
-        "        if self._names[0] != number:",
+        "        if self._names[0] is not events:",
         "        if not self._names[1]:",
         _FORGOTTEN_ELSEWHERE,
     ),
     Fault(
         "names that are at hand hold for ever",
         "projections/directory.py",
-        "names if number == len(self._events) else None",
+        "names if events is self._events else None",
         "names",
         _FORGOTTEN_ELSEWHERE,
     ),
@@ -955,7 +957,7 @@ FAULTS = (
     Fault(
         "anybody may see what is told at once",
         "api/portfolios.py",
-        "    asking.viewer(now).require_manager(manager, opened.point.as_of)\n",
+        "    asking.viewer(now).require_manager(manager, point.as_of)\n",
         "    asking.viewer(now)\n",
         "test_memory.py::test_who_may_see_whom_counts_also_for_what_is_told_at_once",
     ),
@@ -1122,25 +1124,74 @@ FAULTS = (
     Fault(
         "the lock is taken behind the look at the tail",
         "application/log.py",
-        "            connection.execute(_LOCK)\n"
+        "            self._take_the_lock()\n"
         "            tail = connection.execute(_TAIL, [after, TAIL])\n",
         "            tail = connection.execute(_TAIL, [after, TAIL])\n"
-        "            connection.execute(_LOCK)\n",
+        "            self._take_the_lock()\n",
         _RULE_OR_ANSWER,
     ),
     Fault(
         "the lock is not taken before the decision",
         "application/log.py",
-        '            connection.execute("BEGIN")\n            connection.execute(_LOCK)\n',
-        '            connection.execute("BEGIN")\n',
+        "            self._take_the_lock()\n            tail",
+        '            connection.execute("BEGIN")\n            tail',
         _RULE_OR_ANSWER,
     ),
     Fault(
         "the lock is not taken before a deal that is new",
         "application/log.py",
-        "                    connection.execute(_LOCK)\n",
-        "",
+        "                    self._take_the_lock()\n",
+        '                    connection.execute("BEGIN")\n',
         "test_transactor.py::test_whoever_opens_a_deal_waits_for_the_writers_lock_with_empty_hands",
+    ),
+    Fault(
+        "what is known of a log that was replaced is gone on with",
+        "application/continuity.sql",
+        "    IF known > 0 AND NOT EXISTS (",
+        "    IF known < 0 AND NOT EXISTS (",
+        _LOST_ITS_END,
+    ),
+    Fault(
+        "a log that is as long as the one that is known is that one",
+        "application/continuity.sql",
+        " AND recorded_at = known_at",
+        "",
+        _GONE_ON_WITH,
+    ),
+    Fault(
+        "a log that was replaced has nothing new",
+        "application/session.py",
+        "    tail = writing.tail\n",
+        "    tail = writing.tail or []\n",
+        _LOST_ITS_END,
+    ),
+    Fault(
+        "a guess about another log is no wrong guess",
+        "application/log.py",
+        "except (UniqueViolation, ObjectNotInPrerequisiteState) as error:",
+        "except UniqueViolation as error:",
+        "test_transactor.py::test_a_guess_about_another_log_is_found_out_and_decided_again",
+    ),
+    Fault(
+        "who was there in a log that was replaced is there",
+        "projections/directory.py",
+        "self._ledger == end.ledger and self._complete >= end.position",
+        "self._complete >= end.position",
+        _LOST_ITS_END,
+    ),
+    Fault(
+        "of a log that took another's place only the end is read",
+        "projections/directory.py",
+        "        if ledger != self._ledger and known:",
+        "        if ledger is None:",
+        _LOST_ITS_END,
+    ),
+    Fault(
+        "who is who is remembered from a log that was replaced",
+        "projections/directory.py",
+        "                self._ledger = ledger\n                self._forget()\n",
+        "                self._ledger = ledger\n",
+        _LOST_ITS_END,
     ),
     Fault(
         "the trigger takes no lock",
@@ -1916,7 +1967,7 @@ FAULTS = (
     Fault(
         "a portfolio in memory is told to everybody",
         "api/portfolios.py",
-        "    asking.viewer(now).require_manager(manager, opened.point.as_of)\n",
+        "    asking.viewer(now).require_manager(manager, point.as_of)\n",
         "",
         "test_access.py::test_what_is_in_memory_is_told_to_nobody_else",
     ),
@@ -2016,8 +2067,8 @@ FAULTS = (
     Fault(
         "who may ask for all portfolios is what was known at the last question",
         "api/asking.py",
-        "self.service.directory.now(cursor, columns[0] or 0))",
-        "self.service.directory.now(cursor, 1))",
+        "self.service.directory.now(cursor, end_of(seen)))",
+        "self.service.directory.now(cursor, end_of(seen)._replace(position=1)))",
         _TAKEN_AWAY,
     ),
     Fault(

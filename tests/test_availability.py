@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from threading import Event
 from time import monotonic
@@ -205,6 +206,98 @@ def test_the_first_command_after_a_restart_is_answered(here: Company, postgres: 
     while here.director.get("/v1/portfolios").status_code != 200:
         pass
     assert here.director.post("/v1/deals", opening(anna)).status_code == 201
+
+
+# --------------------------------------------------------------------------- gone, and another
+
+
+@contextmanager
+def restored(postgres: Postgres) -> Iterator[None]:
+    """Behind the block the log is what it was before it: a backup was restored, or a standby has
+    taken over that had not heard of the rest.
+    """
+    backup = postgres.data.with_name("backup")
+    with away(postgres):
+        subprocess.run(["cp", "-a", postgres.data, backup], check=True)
+    yield
+    with away(postgres):
+        shutil.rmtree(postgres.data)
+        backup.rename(postgres.data)
+
+
+def answers(here: Company) -> None:
+    """Waits until questions and commands are answered again; records nothing."""
+    until = monotonic() + GIVE_UP_AFTER_S
+    while here.director.get("/v1/portfolios").status_code != 200 or (
+        here.director.post("/v1/deals", opening("nobody")).status_code != 409
+    ):
+        assert monotonic() < until
+
+
+def test_a_log_that_has_lost_its_end_goes_on_from_there(here: Company, postgres: Postgres) -> None:
+    """Whatever the process knew of the lost events, it tells and does nothing by it."""
+    answers(here)
+    anna, kind = here.manager(), here.kind("1.00")
+    deal = here.deal(anna)
+    here.act(deal, anna, kind, "2026-02-03")
+    position = here.position
+    with restored(postgres):
+        answers(here)
+        here.act(deal, anna, kind, "2026-02-03")
+        lost = here.manager()
+        here.learn(anna)
+        assert here.director.ask(f"/v1/managers/{anna}/portfolio")["progress"] == "2.00"
+    answers(here)
+    assert here.director.ask(f"/v1/managers/{anna}/portfolio")["progress"] == "1.00"
+    refused(here.director.get(f"/v1/managers/{lost}/portfolio"), 404, "not-found")
+    assert lost not in {one["manager_id"] for one in here.director.ask("/v1/managers")["managers"]}
+    told = here.director.do(f"/v1/deals/{deal}/actions", action(kind, anna))
+    assert (told["position"], told["version"]) == (position + 1, 3)
+    assert here.director.ask(f"/v1/managers/{anna}/portfolio")["progress"] == "2.00"
+    assert gaps(postgres) == []
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_log_that_others_have_gone_on_with_is_read_anew(
+    here: Company, postgres: Postgres, more: int
+) -> None:
+    """Also where it is as long as the one that was known, or longer."""
+    answers(here)
+    anna, kind = here.manager(), here.kind("1.00")
+    deal = here.deal(anna)
+    with restored(postgres):
+        answers(here)
+        here.act(deal, anna, kind, "2026-02-03")
+    with company(postgres.conninfo, AUTUMN + timedelta(hours=1)) as other:
+        other.director.do(
+            f"/v1/deals/{deal}/loss", {"reason": "цена", "effective_on": "2026-04-01"}
+        )
+        for _ in range(more):
+            other.manager(manager_id=f"new-{here.position}")
+        position = other.position
+    acting = here.director.post(f"/v1/deals/{deal}/actions", action(kind, anna, "2026-05-04"))
+    assert refused(acting, 409, "not-allowed-now")["rule"] == "deal-closed"
+    assert here.position == position
+    assert gaps(postgres) == []
+
+
+def action(kind: str, manager: str, on: str = "2026-02-03") -> dict[str, str]:
+    return {"action_type": kind, "effective_on": on, "manager_id": manager}
+
+
+def gaps(postgres: Postgres) -> list[int]:
+    """Positions behind which one is missing, and versions likewise."""
+    with psycopg.connect(postgres.conninfo) as connection:
+        return [
+            at
+            for (at,) in connection.execute(
+                "SELECT notification_id FROM (SELECT notification_id, notification_id -"
+                " lag(notification_id, 1, 0::bigint) OVER (ORDER BY notification_id) AS step,"
+                " originator_version - lag(originator_version, 1, 0::bigint) OVER"
+                " (PARTITION BY originator_id ORDER BY notification_id) AS more"
+                " FROM books.events) AS log WHERE step <> 1 OR more <> 1"
+            )
+        ]
 
 
 # ------------------------------------------------------------------------------- under load

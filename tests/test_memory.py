@@ -12,7 +12,7 @@ from datetime import date
 from itertools import chain, count
 from random import Random
 from time import monotonic
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import psycopg
 import pytest
@@ -33,8 +33,9 @@ from domain.values import MOST_MINOR_UNITS, WHOLE, Account, DealId, ManagerId
 from projections import memory as memory_module
 from projections.book import A_POSTING, A_STATE
 from projections.ledger import NOBODY, Balance, Standing, standing
-from projections.memory import MOST_BYTES, Memory, Opening, opening
-from projections.point import Knowledge
+from projections.memory import MOST_BYTES, Memory
+from projections.point import End, Knowledge, end_of, look, point_from
+from projections.point import Point as Knowing
 from projections.portfolio import (
     About,
     DealRow,
@@ -119,8 +120,15 @@ def rows_of(lines: list[Line[Rows]]) -> list[DealRow]:
     return [row for line in lines for row in line.shown]
 
 
-def look(cursor: Cursor[Any], service: Service, on: date, at: int) -> Opening:
-    return opening(cursor, service.clock, on, Knowledge(position=at))
+class Seen(NamedTuple):
+    end: End
+    point: Knowing
+
+
+def looked(cursor: Cursor[Any], service: Service, on: date, at: int) -> Seen:
+    clock, knowledge = service.clock, Knowledge(position=at)
+    row = look(cursor, clock, knowledge)
+    return Seen(end_of(row), point_from(row, clock, on, knowledge))
 
 
 def recalled(
@@ -128,7 +136,7 @@ def recalled(
 ) -> list[DealRow] | None:
     """None for a manager who is not known by heart."""
     with service.asking() as cursor:
-        seen = look(cursor, service, on, at)
+        seen = looked(cursor, service, on, at)
         return memory.told(cursor, manager, seen.end, seen.point)
 
 
@@ -367,7 +375,7 @@ def keep(
     assert recalled(memory, service, manager, on, at) is None
     answer = from_ledger(service, manager, on, at)
     with service.asking() as cursor:
-        seen = look(cursor, service, on, at)
+        seen = looked(cursor, service, on, at)
     memory.keep(manager, seen.end, seen.point, answer)
     return answer
 
@@ -468,9 +476,9 @@ def test_the_same_news_brought_twice_is_told_once(service: Service) -> None:
         learn(memory, service, manager)
     with service.asking() as one, service.asking() as other:
         tell(service, Story(story.tried[20:30]))
-        earlier = look(other, service, DAYS[-1], last(service))
+        earlier = looked(other, service, DAYS[-1], last(service))
         tell(service, Story(story.tried[30:]))
-        later = look(one, service, DAYS[-1], last(service))
+        later = looked(one, service, DAYS[-1], last(service))
 
         def between() -> None:
             memory.told(other, anna, earlier.end, earlier.point)
@@ -544,7 +552,7 @@ def test_what_is_in_memory_with_all_that_was_recorded_is_told_at_once(here: Comp
     learnt = by_heart(here, anna)
     here.act(deal, anna, kind, "2026-02-03")
     with here.service.asking() as cursor:  # another question has looked who is who meanwhile
-        here.service.directory.now(cursor, last(here.service))
+        look_who_is_who(here, cursor)
     assert at_once(here, anna) is None
     told = asked(here, anna)
     assert at_once(here, anna) == told == in_threads(here, anna) != learnt
@@ -583,7 +591,7 @@ def test_whoever_another_server_forgot_is_called_nothing_from_then_on(
     with closing(Service(database, Settings())) as other:
         Accounts(other).forget(anna)
     with here.service.asking() as cursor:  # another question has looked who is who meanwhile
-        here.service.directory.now(cursor, last(here.service))
+        look_who_is_who(here, cursor)
     with no_threads(here):
         assert here.director.get(path, **before).status_code == 503
     assert here.director.ask(path)["name"] is None
@@ -608,6 +616,11 @@ def test_a_database_that_cut_the_loop_off_is_asked_by_threads_until_it_is_back(
     path, until = f"/v1/managers/{anna}/portfolio", monotonic() + SECONDS
     while here.director.get(path).status_code != 200 or not at_once(here, anna):
         assert monotonic() < until
+
+
+def look_who_is_who(here: Company, cursor: Cursor[Any]) -> None:
+    end = end_of(look(cursor, here.service.clock, Knowledge()))
+    here.service.directory.now(cursor, end)
 
 
 def here_end(here: Company) -> int:

@@ -1131,6 +1131,22 @@ def test_a_wrong_guess_is_found_out_and_decided_again(
         do(service, proposal(deal, date(2026, 3, 5)))
 
 
+def test_a_guess_about_another_log_is_found_out_and_decided_again(
+    service: Service, deal: DealId, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As behind a proxy that keeps its connections while the server behind it is replaced: the
+    event at that position is another than the one that is known.
+    """
+    before = do(service, proposal(deal))
+    transactor = service.dealfolio.transactor
+    assert transactor._alone
+    assert transactor._known
+    transactor._known.recorded_at += timedelta(microseconds=1)
+    after = do(service, visit(deal))
+    assert (after.position, after.version) == (before.position + 1, before.version + 1)
+    assert "the log is not the one that was known" in caplog.text
+
+
 def test_a_refusal_is_never_a_guess(service: Service, other: Service, deal: DealId) -> None:
     do(service, visit(deal))
     expert = ActionTypeCode("expert-review")

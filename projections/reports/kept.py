@@ -7,7 +7,7 @@ from typing import Any
 
 from psycopg import Cursor
 
-from projections.memory import LEDGER
+from projections.point import LEDGER
 
 MOST_BYTES = 24 * 2**20
 
