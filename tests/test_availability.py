@@ -276,7 +276,7 @@ def test_a_log_that_others_have_gone_on_with_is_read_anew(
             other.manager(manager_id=f"new-{here.position}")
         position = other.position
     acting = here.director.post(f"/v1/deals/{deal}/actions", action(kind, anna, "2026-05-04"))
-    assert refused(acting, 409, "not-allowed-now")["rule"] == "deal-closed"
+    assert refused(acting, 409, "not-allowed-now")["rule"] == "not-open"
     assert here.position == position
     assert gaps(postgres) == []
 
