@@ -130,7 +130,7 @@ def bundle_lines(
     wanted = Wanted(manager, point, currency, claimed, signed, kept)
     if manager is None:
         return of_everybody(service.asking, wanted)
-    return of_manager(cursor, service.row_trees, wanted)
+    return of_manager(cursor, service.remembered, wanted)
 
 
 def file_name(point: Point, manager: str | None) -> str:

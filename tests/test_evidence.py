@@ -379,19 +379,18 @@ def test_one_managers_rows_stand_together_and_are_proven_with_their_neighbours(
     held = rows(busy, month_end, known_at)
     hashes = [leaf_hash(canonical(row)) for row in held]
     tree = completeness.RowTree.over(held)
-    for manager in {row["manager_id"] for row in held}:
-        own = [at for at, row in enumerate(held) if row["manager_id"] == manager]
+    known = {row["manager_id"] for row in held}
+    for manager in known | {"", "m-", "zzz"}:  # also of those who have no rows, wherever they stand
+        before = [at for at, row in enumerate(held) if row["manager_id"] < manager]
+        upto = [at for at, row in enumerate(held) if row["manager_id"] <= manager]
         around = tree.around(manager)
-        shown = around.rows
-        assert shown == range(max(own[0] - 1, 0), min(own[-1] + 2, len(held)))
-        with busy.service.asking() as cursor:
-            made_of = around.held(cursor, month_end, known_at)
-            heads = tiles.leaf_hashes(cursor, [one.last for one in made_of])
-        assert [*map(completeness.Held.row, made_of, heads)] == held[shown.start : shown.stop]
+        shown = around.places
+        assert shown == range(max(len(before) - 1, 0), min(len(upto) + 1, len(held)))
+        assert json.loads(b"[%b]" % around.shown) == held[shown.start : shown.stop]
         beside = nodes_beside(shown, len(held))
-        known = dict(zip(beside, in_memory(hashes)(beside), strict=True))
-        known |= {Node(0, at): hashes[at] for at in shown}
-        assert root_from(known, len(held)) == root_of(hashes)
+        nodes = dict(zip(beside, in_memory(hashes)(beside), strict=True))
+        nodes |= {Node(0, at): hashes[at] for at in shown}
+        assert root_from(nodes, len(held)) == root_of(hashes)
 
 
 def test_a_month_may_be_closed_before_there_is_any_deal(here: Company) -> None:
