@@ -68,15 +68,15 @@ Asking = Callable[[], AbstractContextManager[Cursor[Any]]]
 
 
 class Wanted(NamedTuple):
-    """What was asked for, and the `result` that is claimed of it, JSON. `signed` is the checkpoint
-    to which all is proven, at least the point's position; `kept` the size of one that the reader
-    has, None: none.
+    """What was asked for, and what writes the `result` that is claimed of it, JSON. `signed` is the
+    checkpoint to which all is proven, at least the point's position; `kept` the size of one that
+    the reader has, None: none.
     """
 
     manager: ManagerId | None
     point: Point
     currency: str
-    result: bytes
+    result: Callable[[], bytes]
     signed: Signed
     kept: int | None = None
 
@@ -120,7 +120,7 @@ def of_everybody(asking: Asking, wanted: Wanted) -> Iterator[bytes]:
             shown = [(Event._make(columns), leaf) for *columns, leaf in rows]
             lines = [_line("event", one.line(leaf, _beside(cursor, one))) for one, leaf in shown]
         yield b"".join(lines)
-    yield _line("result", wanted.result)
+    yield _line("result", wanted.result())
 
 
 def _beside(cursor: Cursor[Any], event: Event) -> bytes:
@@ -149,7 +149,10 @@ def of_manager(cursor: Cursor[Any], remembered: Remembered, wanted: Wanted) -> I
     assert wanted.manager is not None
     closing = _closing(cursor, wanted)
     last = max(wanted.point.position, closing.known if closing else 0)
-    streams = _streams(cursor, wanted.manager, last)
+    with cursor.connection.pipeline():
+        cursor.execute(_STREAMS, {"manager": wanted.manager, "last": last}, binary=True)
+        result = wanted.result()  # while the database looks for the events
+        streams = _streams(cursor.fetchall())
     proven = {events[-1].place for events in streams.values()}
     leaves = [event.position - 1 for events in streams.values() for event in events]
     if closing:
@@ -169,13 +172,12 @@ def of_manager(cursor: Cursor[Any], remembered: Remembered, wanted: Wanted) -> I
     if closing:
         tree = remembered.closings.of(cursor, closing.data, closing.certified["root"])
         yield _line("closing", closing.shown(tree, wanted.manager, *hashes))
-    yield _line("result", wanted.result)
+    yield _line("result", result)
 
 
-def _streams(cursor: Cursor[Any], manager: ManagerId, last: int) -> Mapping[str, list[Event]]:
-    """Of the deals that the books have anything of the manager's about at the position `last`."""
-    rows = cursor.execute(_STREAMS, {"manager": manager, "last": last}, binary=True).fetchall()
-    rows.sort(key=itemgetter(-1))  # by position: they come nearly so, and the database takes longer
+def _streams(rows: list[tuple[Any, ...]]) -> Mapping[str, list[Event]]:
+    """The events, by their streams, in the order of the log."""
+    rows.sort(key=itemgetter(-1))  # they come nearly so, and the database takes longer
     streams: dict[str, list[Event]] = defaultdict(list)
     for event in map(Event._make, rows):
         streams[event.stream].append(event)

@@ -84,12 +84,12 @@ def tile(cursor: Cursor[Any], level: int, index: int, width: int) -> bytes | Non
 Place = tuple[int, int]
 """Level and index of a tile."""
 Rows = Sequence[bytes]
-"""A tile's hashes and, row by row, the nodes above them; the hashes alone, where nobody wants more."""
+"""A tile's hashes and, row by row, the nodes above them; where those are not wanted, not them."""
 
 
 class KnownTiles:
-    """Full tiles of leaves that were read lately. Each is known by the hash above all of its own, so
-    that none is ever taken for another, whatever becomes of the database.
+    """Full tiles of leaves that were read lately. Each is known by the hash above all of its own:
+    so none is ever taken for another, whatever becomes of the database.
     """
 
     def __init__(self, most: int = 512) -> None:  # 8 MB
