@@ -1186,6 +1186,29 @@ def test_so_it_is_in_the_bundle_of_one_manager(
         assert (of_warm if warm else of_cold) in found(checked(bundle(), books.key))
 
 
+def test_rows_that_are_not_those_of_the_closing_are_not_remembered(
+    books: Books, copy: Copy
+) -> None:
+    """Once the ledger is mended, they are shown as they are certified."""
+    copy.superuser.execute("DELETE FROM ledger.snapshots")
+    with copy.serving() as service, service.asking() as cursor:
+        known = Knowledge(position=books.certified)
+        point = point_at(cursor, service.clock, date(2026, 8, 31), known)
+        for more, told_ in ((10_000, ["rows-changed"]), (-10_000, [])):
+            copy.superuser.execute("UPDATE ledger.postings SET amount = amount + %s", [more])
+            lines_ = bundle_lines(service, cursor, point, known, ManagerId("m-1"), None)
+            found_ = found(checked(b"".join(lines_), books.key))
+            assert [one for one in found_ if one != "figure-differs"] == told_
+
+
+def test_where_the_database_keeps_an_event_makes_no_difference(books: Books, copy: Copy) -> None:
+    size = int(json.loads(lines(books.anna)[0])["position"])
+    before = copy.bundle("m-1", size)
+    moved = "UPDATE books.events SET state = state WHERE originator_id = %s"
+    copy.superuser.execute(f"{moved} AND originator_version = 1", [books.deals["shops"]])
+    assert copy.bundle("m-1", size) == before
+
+
 def test_whoever_has_the_key_and_the_database_is_found_by_what_was_kept(
     books: Books, copy: Copy
 ) -> None:
