@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,7 +30,12 @@ from projections.evidence.bundle import Wanted, of_everybody, of_manager
 from projections.evidence.checkpoints import newest_signed
 from projections.ledger import NOBODY
 from projections.point import EVERYTHING, Knowledge, Point, point_at
-from projections.portfolio import line_of, manager_portfolio_from_ledger, portfolios_from_ledger
+from projections.portfolio import (
+    DealRow,
+    line_of,
+    manager_portfolio_from_ledger,
+    portfolios_from_ledger,
+)
 
 router = v1_router(tags=["evidence"], responses=QUESTION_REFUSALS)
 
@@ -122,15 +128,14 @@ def bundle_lines(
     if signed is None or signed.size < point.position:
         raise NotFound("checkpoint", point.position)
     currency = service.settings.currency
-    claimed = (
-        _everybody(service, cursor, point)
-        if manager is None
-        else _portfolio(cursor, point, manager, currency)
-    )
-    wanted = Wanted(manager, point, currency, claimed, signed, kept)
     if manager is None:
+        claimed = _everybody(service, cursor, point)
+        wanted = Wanted(None, point, currency, lambda: claimed, signed, kept)
         return of_everybody(service.asking, wanted)
-    return of_manager(cursor, service.row_trees, wanted)
+    rows = manager_portfolio_from_ledger(cursor, manager, point.as_of, point.position)
+    result = partial(_portfolio, rows, point, manager, currency)
+    wanted = Wanted(manager, point, currency, result, signed, kept)
+    return of_manager(cursor, service.remembered, wanted)
 
 
 def file_name(point: Point, manager: str | None) -> str:
@@ -145,9 +150,8 @@ def packed(lines: Iterable[bytes]) -> Iterator[bytes]:
     yield packing.flush()
 
 
-def _portfolio(cursor: Cursor[Any], point: Point, manager: ManagerId, company: str) -> bytes:
+def _portfolio(rows: list[DealRow], point: Point, manager: ManagerId, company: str) -> bytes:
     """As `GET /v1/managers/{id}/portfolio` answers, without the name."""
-    rows = manager_portfolio_from_ledger(cursor, manager, point.as_of, point.position)
     figures = portfolio_figures([line_of(row, portfolio_deal) for row in rows], company)
     return to_json({**asked(point), "manager_id": manager})[:-1] + figures
 

@@ -284,7 +284,7 @@ def inclusion(question: Annotated[InclusionQuestion, Query()], asking: AskingDep
         position = question.position
         if not 1 <= position <= size:
             raise Invalid("position", "not-in-the-tree", size=size)
-        proof = merkle.inclusion(tiles.reader(at.cursor), position - 1, size)
+        proof = merkle.inclusion(_reader(at), position - 1, size)
     body = InclusionProof(
         position=position,
         size=size,
@@ -306,7 +306,7 @@ def consistency(question: Annotated[ConsistencyQuestion, Query()], asking: Askin
         size = _size(at, question.to_size)
         if question.from_size > size:
             raise Invalid("from_size", "from-after-to")
-        proof = merkle.consistency_proof(tiles.reader(at.cursor), question.from_size, size)
+        proof = merkle.consistency_proof(_reader(at), question.from_size, size)
     body = ConsistencyProof(from_size=question.from_size, to_size=size, hashes=[*map(_text, proof)])
     return _proven(body, question.to_size)
 
@@ -326,6 +326,10 @@ def _size(at: Desk, asked: int | None) -> int:
     if asked > (size := tiles.size_of(at.cursor)):
         raise InTheFuture(asked, size)
     return asked
+
+
+def _reader(at: Desk) -> merkle.Read:
+    return tiles.reader(at.cursor, at.service.remembered.tiles)
 
 
 def _text(hashed: bytes) -> str:

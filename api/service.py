@@ -29,7 +29,7 @@ from application.dealfolio import Dealfolio, utc_now
 from application.orders import Unavailable
 from domain.values import ManagerId
 from projections.directory import DirectoryView
-from projections.evidence.completeness import RowTrees
+from projections.evidence.bundle import Remembered
 from projections.journal import Read
 from projections.memory import Memory
 from projections.point import LOOK, Clock, Point
@@ -91,7 +91,7 @@ class Service:
         self.proving = Proving(self.asking, settings)
         to = settings.checkpoints_to
         self.pushing = None if to is None else Pushing(self.asking, to)
-        self.row_trees = RowTrees()
+        self.remembered = Remembered()
         self.outcomes = Outcomes()
         self.laboratory = Laboratory(conninfo)
 

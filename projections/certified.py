@@ -112,15 +112,15 @@ def _certified(
 
 def _totals(totals: Iterable[PeriodTotal]) -> dict[Key, int | None]:
     found = {
-        (total.manager_id, total.currency, account): _value(getattr(total, account.value))
+        (total.manager_id, total.currency, account): value_of(getattr(total, account.value))
         for total in totals
         for account in Account
     }
     return {key: value for key, value in found.items() if value != 0}
 
 
-def _value(text: str) -> int | None:
-    """Of what `value_text` wrote, and of nothing else."""
+def value_of(text: str) -> int | None:
+    """Of what `value_text` wrote, and of nothing else: in 1/10 000 of a kopeck."""
     found = re.fullmatch(r"(-?[0-9]{1,30})\.([0-9]{2,6})", text, re.ASCII)
     value = int(found[1] + found[2].ljust(6, "0")) if found else None
     return None if value is None or value_text(value) != text else value

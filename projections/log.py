@@ -1,6 +1,7 @@
 """Reading the log: the events as facts, and as they are published."""
 
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
@@ -53,7 +54,13 @@ def published_after(cursor: Cursor[Any], after: int, limit: int) -> list[Publish
 
 def as_published(stream: UUID | str, topic: str, state: bytes) -> bytes:
     """One event, from its columns."""
+    return heading(stream, topic) + state[1:]
+
+
+@lru_cache(maxsize=1_000)  # events of one stream mostly come together
+def heading(stream: UUID | str, topic: str) -> bytes:
+    """The members that stand before those of the stored state."""
     names = f'{{"type":"{topic}","stream_id":"{stream}",'
     if topic in DEAL_EVENTS:
         names += f'"deal_id":"{stream}",'
-    return names.encode() + state[1:]
+    return names.encode()

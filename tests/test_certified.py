@@ -23,6 +23,7 @@ from domain.events import DealEvent, Recorded, is_about_a_deal
 from domain.periods import Month
 from domain.values import Account, DealId, ManagerId
 from projections.certified import certified_from_ledger, certified_of
+from tests.browser import page_of
 from tests.conftest import new_database
 from tests.histories import (
     NOON,
@@ -36,6 +37,7 @@ from tests.histories import (
     read_log,
 )
 from tests.over_http import Company, company, refused
+from tests.test_pages_figures import rows
 
 _chapters = count(1)
 JANUARY = Month(2026, 1)
@@ -212,6 +214,13 @@ ALTERED = (
 )
 
 
+def altered_by_a_superuser(database: str, change: str, what: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        for trigger in ("append_only", "append_only_rows"):
+            connection.execute(f"ALTER TABLE books.events DISABLE TRIGGER {trigger}")
+        assert connection.execute(change).rowcount == 1, what
+
+
 @pytest.mark.parametrize(
     ("change", "what"),
     [
@@ -238,10 +247,7 @@ def test_what_is_certified_and_does_not_follow_any_more_is_an_alarm(
             here.act(here.deal(anna), anna, "proposal", "2026-06-12")
             here.director.do("/v1/periods/2026-06/closing")
             assert certified(here)[0]["alarm"] is None
-        with psycopg.connect(database, autocommit=True) as connection:
-            for trigger in ("append_only", "append_only_rows"):
-                connection.execute(f"ALTER TABLE books.events DISABLE TRIGGER {trigger}")
-            assert connection.execute(change).rowcount == 1, what
+        altered_by_a_superuser(database, change, what)
         with company(database, datetime(2026, 7, 6, 9, tzinfo=UTC)) as here:
             for language, words in NOT_WHAT_WAS_CERTIFIED.items():
                 answer = here.director.http.get(
@@ -251,6 +257,33 @@ def test_what_is_certified_and_does_not_follow_any_more_is_an_alarm(
                 assert one["alarm"] == words
                 assert answer.headers["content-language"] == language
             assert any(row["certified"] != row["replayed"] for row in one["rows"])
+
+
+@pytest.mark.parametrize("altered", ["abc", "NaN", "1e400"])
+def test_the_pages_of_months_show_what_is_no_amount_as_none(
+    server: str, template: str, altered: str
+) -> None:
+    with new_database(server, template) as database:
+        with company(database, datetime(2026, 7, 5, 9, tzinfo=UTC)) as here:
+            anna, boris = here.manager("Анна"), here.manager("Борис")
+            here.kind("5.00", code="proposal")
+            for owner, check in ((anna, "400000000.00"), (boris, "200000000.00")):
+                here.act(here.deal(owner, check), owner, "proposal", "2026-06-12")
+            here.director.do("/v1/periods/2026-06/closing")
+        altered_by_a_superuser(database, ALTERED.format("20000000.00", altered), altered)
+        with company(database, datetime(2026, 7, 6, 9, tzinfo=UTC)) as here:
+            browser = page_of(here, here.director)
+            pages = [browser.get(f"/periods{one}?lang=ru") for one in ("", "/2026-06")]
+            assert [page.status_code for page in pages] == [200, 200]
+            for page in pages:
+                assert NOT_WHAT_WAS_CERTIFIED["ru"] in page.text
+            (month,) = (row for row in rows(pages[0].text, "months-list") if row[0] == "июнь 2026")
+            assert month[-3:] == ["—", "30,0", ""]
+            assert [row[:4] for row in rows(pages[1].text, "list")] == [
+                ["Анна", "—", "20,0", "—"],
+                ["Борис", "10,0", "10,0", "0"],
+                ["Итого", "—", "30,0", "—"],
+            ]
 
 
 def test_a_month_that_was_never_closed_has_nothing(here: Company) -> None:

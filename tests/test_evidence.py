@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import date
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -35,6 +36,7 @@ from projections.evidence.keys import CannotSign
 from projections.evidence.leaves import canonical, leaf_data
 from projections.evidence.merkle import (
     Node,
+    folded,
     in_memory,
     leaf_hash,
     nodes_beside,
@@ -379,19 +381,18 @@ def test_one_managers_rows_stand_together_and_are_proven_with_their_neighbours(
     held = rows(busy, month_end, known_at)
     hashes = [leaf_hash(canonical(row)) for row in held]
     tree = completeness.RowTree.over(held)
-    for manager in {row["manager_id"] for row in held}:
-        own = [at for at, row in enumerate(held) if row["manager_id"] == manager]
+    known = {row["manager_id"] for row in held}
+    for manager in known | {"", "m-", "zzz"}:  # also of those who have no rows, wherever they stand
+        before = [at for at, row in enumerate(held) if row["manager_id"] < manager]
+        upto = [at for at, row in enumerate(held) if row["manager_id"] <= manager]
         around = tree.around(manager)
-        shown = around.rows
-        assert shown == range(max(own[0] - 1, 0), min(own[-1] + 2, len(held)))
-        with busy.service.asking() as cursor:
-            made_of = around.held(cursor, month_end, known_at)
-            heads = tiles.leaf_hashes(cursor, [one.last for one in made_of])
-        assert [*map(completeness.Held.row, made_of, heads)] == held[shown.start : shown.stop]
+        shown = around.places
+        assert shown == range(max(len(before) - 1, 0), min(len(upto) + 1, len(held)))
+        assert json.loads(b"[%b]" % around.shown) == held[shown.start : shown.stop]
         beside = nodes_beside(shown, len(held))
-        known = dict(zip(beside, in_memory(hashes)(beside), strict=True))
-        known |= {Node(0, at): hashes[at] for at in shown}
-        assert root_from(known, len(held)) == root_of(hashes)
+        nodes = dict(zip(beside, in_memory(hashes)(beside), strict=True))
+        nodes |= {Node(0, at): hashes[at] for at in shown}
+        assert root_from(nodes, len(held)) == root_of(hashes)
 
 
 def test_a_month_may_be_closed_before_there_is_any_deal(here: Company) -> None:
@@ -948,6 +949,62 @@ def test_no_proof_of_everything_takes_long(busy: Company) -> None:
 
         inclusion_proof(read, 5, newest(busy).size)
         assert len(asked) == 1
+
+
+class Tiles:
+    """A database with the tiles of a tree over these hashes of leaves, and those asked for."""
+
+    def __init__(self, leaves: list[bytes]) -> None:
+        self._rows: list[tuple[bytes | None]] = []
+        self.tiles: dict[tuple[int, int], bytes] = {}
+        self.asked: list[tuple[int, int]] = []
+        level = 0
+        while leaves:
+            parts = [leaves[at : at + tiles.WIDTH] for at in range(0, len(leaves), tiles.WIDTH)]
+            self.tiles |= {(level, at): b"".join(part) for at, part in enumerate(parts)}
+            leaves = [folded(part) for part in parts if len(part) == tiles.WIDTH]
+            level += 1
+
+    def execute(self, _statement: str, places: list[list[int]], **_: object) -> "Tiles":
+        asked = [*zip(*places, strict=True)]
+        self.asked += asked
+        self._rows = [(self.tiles.get(place),) for place in asked]
+        return self
+
+    def fetchall(self) -> list[tuple[bytes | None]]:
+        return self._rows
+
+
+def test_a_full_tile_is_read_once_and_never_taken_for_another() -> None:
+    """Also when the database was restored meanwhile, and grew another tree."""
+    size, known = 1_000, tiles.KnownTiles()
+    trees = [[sha256(f"{name} {at}".encode()).digest() for at in range(size)] for name in "ab"]
+    trees[1][:300] = trees[0][:300]
+    nodes = [Node(level, at) for level in range(10) for at in range(size >> level)]
+    for tree in (*trees, trees[0]):
+        truth = in_memory(tree)(nodes)
+        for times in (1, 2):
+            database: Any = Tiles(tree)
+            assert tiles.reader(database, known)(nodes) == truth
+            assert {(1, 0), (0, 3)} <= {*database.asked}, "the one above, and the one not full"
+            again = {(0, 0), (0, 1), (0, 2)} & {*database.asked}
+            assert times == 1 or not again
+    few = tiles.KnownTiles(2)
+    database = Tiles(trees[0])
+    for _ in range(2):
+        assert tiles.reader(database, few)(nodes) == in_memory(trees[0])(nodes)
+    assert {(0, 0), (0, 1)} & {*database.asked[-4:]}, "no more than two are known"
+
+
+def test_a_leaf_alone_is_read_without_the_nodes_above_it() -> None:
+    leaves = [sha256(b"%d" % at).digest() for at in range(600)]
+    database: Any = Tiles(leaves)
+    for known in (None, tiles.KnownTiles()):
+        assert tiles.hashes_at(database, [], [599, 3, 256], known)[1] == [
+            leaves[599], leaves[3], leaves[256],
+        ]  # fmt: skip
+        with pytest.raises(LookupError):
+            tiles.hashes_at(database, [], [600], known)
 
 
 def test_what_hinders_signing_is_logged_once(

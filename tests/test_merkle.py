@@ -131,6 +131,8 @@ def test_any_leaves_with_the_nodes_beside_them_give_the_root(size: int, some: se
     assert root_from(known, size) == root(READ, size)
     covered = sorted(leaf for node in known for leaf in range(*node.span))
     assert covered == [*range(size)], "nothing is told twice, and nothing is missing"
+    assert beside == sorted(beside, key=lambda node: node.span), "from left to right"
+    assert not {Node(level, at ^ 1) for level, at in beside} & {*beside}, "nor by halves"
     if leaves:
         known[Node(0, leaves[0])] = leaf_hash(b"another")
         assert root_from(known, size) != root(READ, size)

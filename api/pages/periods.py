@@ -1,7 +1,7 @@
 """Months: who closed them and when, what they came to then, and what they come to as known now."""
 
 from asyncio import gather
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -17,9 +17,11 @@ from api.pages.frame import Page, gettext, show
 from api.pages.people import called
 from api.pages.sheets import Column, Sheet, sheet
 from api.pages.visit import Visit, VisitDep
+from api.words import NOT_WHAT_WAS_CERTIFIED
 from domain.access import Task
 from domain.errors import NotFound
 from domain.periods import Month
+from projections.certified import value_of
 
 router = APIRouter(route_class=Page, include_in_schema=False)
 
@@ -62,18 +64,25 @@ class Line:
         return "books open" if self.is_over else "goes on"
 
     @property
-    def then(self) -> Mapping[str, Decimal]:
-        """Active value at the closing by manager, in the company's currency."""
+    def then(self) -> Mapping[str, Decimal | None]:
+        """Active value at the closing by manager, in the company's currency; None: what the closing
+        has there is no amount, so it was altered.
+        """
         totals = self.closing["totals"] if self.closing else []
         return {
-            one["manager_id"]: Decimal(one["active"])
+            one["manager_id"]: None if value_of(one["active"]) is None else Decimal(one["active"])
             for one in totals
             if one["currency"] == self.currency
         }
 
     @property
+    def is_altered(self) -> bool:
+        return None in self.then.values()
+
+    @property
     def at_closing(self) -> str | None:
-        return str(sum(self.then.values(), Decimal())) if self.closing else None
+        whole = _sum(self.then.values()) if self.closing else None
+        return None if whole is None else str(whole)
 
     @property
     def active_now(self) -> str | None:
@@ -81,9 +90,17 @@ class Line:
 
     @property
     def difference(self) -> Decimal | None:
-        if self.at_closing is None or self.active_now is None:
-            return None
-        return Decimal(self.active_now) - Decimal(self.at_closing)
+        return None if self.active_now is None else _less(self.active_now, self.at_closing)
+
+
+def _sum(amounts: Iterable[Decimal | None]) -> Decimal | None:
+    """None: one of them is not known."""
+    known = [*amounts]
+    return None if None in known else sum(filter(None, known), Decimal())
+
+
+def _less(now: str, then: str | Decimal | None) -> Decimal | None:
+    return None if then is None else Decimal(now) - Decimal(then)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +117,10 @@ class Months:
     reopenable: Month | None
     names: Mapping[str, str]
     latest: Month
+
+    @property
+    def is_altered(self) -> bool:
+        return any(line.is_altered for line in self.lines)
 
     @property
     def reopenable_day(self) -> date | None:
@@ -163,9 +184,10 @@ async def period(name: str, visit: VisitDep) -> Response:
     (line,) = found.lines
     now = {one["manager_id"]: one["active"] for one in line.now["managers"]} if line.now else {}
     managers = [
-        (one, line.then.get(one["manager_id"], Decimal()), Decimal(now.get(one["manager_id"], 0)))
+        (one, then, Decimal(value), _less(value, then))
         for one in people["managers"]
-        if one["manager_id"] in line.then or one["manager_id"] in now
+        if (who := one["manager_id"]) in line.then or who in now
+        for then, value in [(line.then.get(who, Decimal()), now.get(who, "0"))]
     ]
     managers.sort(key=lambda row: row[2], reverse=True)
     return show(
@@ -174,8 +196,10 @@ async def period(name: str, visit: VisitDep) -> Response:
         found=found,
         line=line,
         managers=managers,
-        total_then=sum((then for _, then, _ in managers), Decimal()),
-        total_now=sum((one for _, _, one in managers), Decimal()),
+        total_then=_sum(then for _, then, _, _ in managers),
+        total_now=_sum(now for _, _, now, _ in managers),
+        total_difference=_sum(more for *_, more in managers),
+        alarm=NOT_WHAT_WAS_CERTIFIED[visit.language],
         instant=partial(local, visit),
     )
 
@@ -195,7 +219,14 @@ async def _recorded(
 
 async def _page(visit: Visit, given: Typed) -> Response:
     found = await _months(visit)
-    page = show(visit, "periods.html", found=found, typed=given, instant=partial(local, visit))
+    page = show(
+        visit,
+        "periods.html",
+        found=found,
+        typed=given,
+        alarm=NOT_WHAT_WAS_CERTIFIED[visit.language],
+        instant=partial(local, visit),
+    )
     page.status_code = given.status
     return page
 

@@ -8,21 +8,23 @@ by which a reader tells which event was changed. `api/audit_verifier.py` reads i
 """
 
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from binascii import b2a_base64, hexlify
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from operator import itemgetter
 from typing import Any, LiteralString, NamedTuple
 
 from psycopg import Cursor
 from pydantic_core import from_json, to_json
 
-from domain.periods import Month
 from domain.values import ManagerId
-from projections.evidence import tiles
 from projections.evidence.checkpoints import Signed
-from projections.evidence.completeness import Held, RowTrees, completeness, kept_of
+from projections.evidence.completeness import RowTree, RowTrees, completeness, kept_of
 from projections.evidence.leaves import CLOSING, Completeness
-from projections.evidence.merkle import Node, Read, consistency_proof, nodes_beside
-from projections.log import as_published
+from projections.evidence.merkle import Node, consistency_proof, nodes_beside
+from projections.evidence.tiles import KnownTiles, hashes_at, reader
+from projections.log import heading
 from projections.point import Point
 
 FORMAT, RULES = "dealfolio-audit-bundle/1", "dealfolio-books/1"
@@ -41,7 +43,6 @@ WHERE originator_id = ANY (ARRAY(
           AND position <= %(last)s
     ))
 )) AND notification_id + 0 <= %(last)s  -- found by their streams, and not by all positions
-ORDER BY notification_id
 """
 _LOG: LiteralString = f"""
 SELECT {_COLUMNS},
@@ -67,15 +68,15 @@ Asking = Callable[[], AbstractContextManager[Cursor[Any]]]
 
 
 class Wanted(NamedTuple):
-    """What was asked for, and the `result` that is claimed of it, JSON. `signed` is the checkpoint
-    to which all is proven, at least the point's position; `kept` the size of one that the reader
-    has, None: none.
+    """What was asked for, and what writes the `result` that is claimed of it, JSON. `signed` is the
+    checkpoint to which all is proven, at least the point's position; `kept` the size of one that
+    the reader has, None: none.
     """
 
     manager: ManagerId | None
     point: Point
     currency: str
-    result: bytes
+    result: Callable[[], bytes]
     signed: Signed
     kept: int | None = None
 
@@ -98,13 +99,12 @@ class Event(NamedTuple):
         """Of its leaf in the tree, from 0."""
         return self.position - 1
 
-    def line(self, leaf: bytes, more: str = "") -> bytes:
+    def line(self, leaf: bytes, more: bytes = b"") -> bytes:
         """As published; with what a leaf has of it beside that. `leaf` is the hash that the tree
         has of it, empty when that is lost.
         """
-        shown = as_published(self.stream, self.type, self.state)[:-1]
-        return b'%b,"version":%d,"leaf":"%b"%b}' % (
-            shown, self.version, leaf.hex().encode(), more.encode(),
+        return b'%b%b,"version":%d,"leaf":"%b"%b}' % (
+            heading(self.stream, self.type), self.state[1:-1], self.version, hexlify(leaf), more,
         )  # fmt: skip
 
 
@@ -120,52 +120,68 @@ def of_everybody(asking: Asking, wanted: Wanted) -> Iterator[bytes]:
             shown = [(Event._make(columns), leaf) for *columns, leaf in rows]
             lines = [_line("event", one.line(leaf, _beside(cursor, one))) for one, leaf in shown]
         yield b"".join(lines)
-    yield _line("result", wanted.result)
+    yield _line("result", wanted.result())
 
 
-def _beside(cursor: Cursor[Any], event: Event) -> str:
+def _beside(cursor: Cursor[Any], event: Event) -> bytes:
     """What the leaf of a closing has more than that of any event."""
     if event.type != CLOSING:
-        return ""
+        return b""
     kept = kept_of(cursor, event.position, from_json(event.state)["data"])
-    return "" if kept is None else _shown(kept)
+    return b"" if kept is None else _shown(kept)
 
 
-def _shown(completeness: Completeness) -> str:
-    return f',"completeness":{to_json(completeness).decode()}'
+def _shown(completeness: Completeness) -> bytes:
+    return b',"completeness":' + to_json(completeness)
 
 
-def of_manager(cursor: Cursor[Any], trees: RowTrees, wanted: Wanted) -> Iterator[bytes]:
+class Remembered:
+    """What bundles have in common, and never changes."""
+
+    def __init__(self) -> None:
+        self.tiles, self.closings = KnownTiles(), RowTrees()
+
+
+def of_manager(cursor: Cursor[Any], remembered: Remembered, wanted: Wanted) -> Iterator[bytes]:
     """The manager's deals, up to the position asked about, or to what the closing behind it knows.
-
-    `trees` remembers those of closings. Raises LookupError when the tree is torn.
+    Raises LookupError when the tree is torn.
     """
     assert wanted.manager is not None
     closing = _closing(cursor, wanted)
     last = max(wanted.point.position, closing.known if closing else 0)
-    asked = {"manager": wanted.manager, "last": last}
-    streams: dict[str, list[Event]] = {}
-    for event in map(Event._make, cursor.execute(_STREAMS, asked, binary=True).fetchall()):
-        streams.setdefault(event.stream, []).append(event)
-    rows = None if closing is None else _rows(cursor, trees, closing, wanted.manager)
+    with cursor.connection.pipeline():
+        cursor.execute(_STREAMS, {"manager": wanted.manager, "last": last}, binary=True)
+        result = wanted.result()  # while the database looks for the events
+        streams = _streams(cursor.fetchall())
     proven = {events[-1].place for events in streams.values()}
+    leaves = [event.position - 1 for events in streams.values() for event in events]
     if closing:
         proven.add(closing.event.place)
+        leaves += closing.leaves
     beside = nodes_beside(sorted(proven), wanted.size)
-    leaves = [event.place for events in streams.values() for event in events]
-    leaves += [] if rows is None else rows.leaves
-    hashes = _hashes(tiles.reader(cursor), beside, leaves)
+    nodes, own = hashes_at(cursor, beside, leaves, remembered.tiles)
+    hashes = iter(own)
 
     yield _head(cursor, wanted)
     for stream, events in streams.items():
-        shown = b",".join([one.line(hashes[0, one.place]) for one in events])
+        shown = b",".join(map(Event.line, events, hashes))  # each event takes one
         yield b'{"stream":{"stream_id":"%b","index":%d,"events":[%b]}}\n' % (
             stream.encode(), events[-1].place, shown,
         )  # fmt: skip
-    yield _line("nodes", to_json(_nodes(beside, hashes)))
-    if rows is not None:
-        yield _line("closing", rows.shown(hashes))
-    yield _line("result", wanted.result)
+    yield _line("nodes", _nodes(beside, nodes))
+    if closing:
+        tree = remembered.closings.of(cursor, closing.data, closing.certified["root"])
+        yield _line("closing", closing.shown(tree, wanted.manager, *hashes))
+    yield _line("result", result)
+
+
+def _streams(rows: list[tuple[Any, ...]]) -> Mapping[str, list[Event]]:
+    """The events, by their streams, in the order of the log."""
+    rows.sort(key=itemgetter(-1))  # they come nearly so, and the database takes longer
+    streams: dict[str, list[Event]] = defaultdict(list)
+    for event in map(Event._make, rows):
+        streams[event.stream].append(event)
+    return streams
 
 
 class _Closing(NamedTuple):
@@ -182,6 +198,25 @@ class _Closing(NamedTuple):
     def known(self) -> int:
         return int(self.data["position"])
 
+    @property
+    def leaves(self) -> list[int]:
+        """Indexes of its own, and of the one before it."""
+        return [self.event.place, *([] if self.before is None else [self.before - 1])]
+
+    def shown(
+        self, tree: RowTree, manager: ManagerId, leaf: bytes, previous: bytes | None = None
+    ) -> bytes:
+        """With the manager's rows, which `tree` has; by the hashes of these leaves."""
+        around = tree.around(manager)
+        beside = nodes_beside(around.places, tree.size)
+        return b'{"event":%b,"previous":%b,"first":%d,"rows":[%b],"nodes":%b}' % (
+            self.event.line(leaf, _shown(self.certified)),
+            to_json(None if previous is None else previous.hex()),
+            around.places.start,
+            around.shown,
+            _nodes(beside, tree.read(beside)),
+        )
+
 
 def _closing(cursor: Cursor[Any], wanted: Wanted) -> _Closing | None:
     """The first one that knows all that was asked about; else the last one."""
@@ -193,43 +228,6 @@ def _closing(cursor: Cursor[Any], wanted: Wanted) -> _Closing | None:
         found.append(_Closing(event, data, completeness(root, size, data), before))
     knowing = (one for one in found if one.known >= wanted.point.position)
     return next(knowing, found[-1] if found else None)
-
-
-class _Rows(NamedTuple):
-    """The closing's rows of one manager with the neighbours, and the nodes beside them."""
-
-    closing: _Closing
-    first: int
-    held: Sequence[Held]
-    nodes: dict[str, str]
-
-    @property
-    def leaves(self) -> list[int]:
-        """Which hashes of leaves they need."""
-        closing, heads = self.closing, [one.last - 1 for one in self.held]
-        before = [] if closing.before is None else [closing.before - 1]
-        return [closing.event.place, *before, *heads]
-
-    def shown(self, hashes: Mapping[tuple[int, int], bytes]) -> bytes:
-        """By the hashes of these leaves."""
-        event, certified, before = self.closing.event, self.closing.certified, self.closing.before
-        rows = [one.row(hashes[0, one.last - 1]) for one in self.held]
-        return b'{"event":%b,"previous":%b,"first":%d,"rows":%b,"nodes":%b}' % (
-            event.line(hashes[0, event.place], _shown(certified)),
-            to_json(None if before is None else hashes[0, before - 1].hex()),
-            self.first,
-            to_json(rows),
-            to_json(self.nodes),
-        )
-
-
-def _rows(cursor: Cursor[Any], trees: RowTrees, closing: _Closing, manager: ManagerId) -> _Rows:
-    as_of = Month.parse(closing.data["period"]).last_day
-    tree = trees.of(cursor, closing.data, closing.certified["root"])
-    around = tree.around(manager)
-    beside = nodes_beside(around.rows, tree.size)
-    held = around.held(cursor, as_of, closing.known)
-    return _Rows(closing, around.rows.start, held, _nodes(beside, _hashes(tree.read, beside)))
 
 
 def _head(cursor: Cursor[Any], wanted: Wanted) -> bytes:
@@ -248,22 +246,19 @@ def _head(cursor: Cursor[Any], wanted: Wanted) -> bytes:
         "rotations": signed.rotations,
     }
     if wanted.kept is not None and wanted.kept <= wanted.size:
-        proof = consistency_proof(tiles.reader(cursor), wanted.kept, wanted.size)
+        proof = consistency_proof(reader(cursor), wanted.kept, wanted.size)
         hashes = [b64encode(one).decode() for one in proof]
         head["consistency"] = {"from_size": wanted.kept, "hashes": hashes}
     return to_json(head) + b"\n"
 
 
-def _hashes(
-    read: Read, nodes: Sequence[Node], leaves: Iterable[int] = ()
-) -> Mapping[tuple[int, int], bytes]:
-    """Of nodes and of the leaves at indexes, with one look."""
-    wanted = [*nodes, *(Node(0, index) for index in leaves)]
-    return dict(zip(wanted, read(wanted), strict=True)) if wanted else {}
-
-
-def _nodes(nodes: Iterable[Node], hashes: Mapping[tuple[int, int], bytes]) -> dict[str, str]:
-    return {f"{level}/{at}": b64encode(hashes[level, at]).decode() for level, at in nodes}
+def _nodes(nodes: Iterable[Node], hashes: Iterable[bytes]) -> bytes:
+    """With their hashes, which come in the same order."""
+    shown = [
+        b'"%d/%d":"%b"' % (level, at, b2a_base64(one, newline=False))
+        for (level, at), one in zip(nodes, hashes, strict=True)
+    ]
+    return b"{%b}" % b",".join(shown)
 
 
 def _line(name: str, shown: bytes) -> bytes:

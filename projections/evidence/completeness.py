@@ -10,9 +10,13 @@ the deal's last event, too, by which all the deal's events are proven.
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, LiteralString, NamedTuple
+from zlib import compress, decompress
 
 from psycopg import Cursor
+from pydantic_core import to_json
 
 from domain.periods import Month
 from domain.values import decimal_text, value_text
@@ -24,50 +28,26 @@ from projections.ledger import STANDING, Standing, standing
 
 Row = dict[str, Any]
 """As it is hashed: JSON."""
+_PACKED = 1
+"""Of zlib's levels: it takes three quarters off already."""
 
 
 class LedgerIncomplete(Exception):
     """A database that was restored without it: what would be proven now would be wrong for ever."""
 
 
-_OF_ALL: LiteralString = "position <= %(position)s"
-_OF_SOME: LiteralString = """
-manager = ANY (ARRAY(SELECT manager FROM ledger.managers WHERE manager_id = ANY (%(managers)s)))
-AND (manager = (SELECT manager FROM ledger.managers WHERE manager_id = %(whole)s)
-     OR deal = ANY (ARRAY(SELECT deal FROM ledger.deals WHERE deal_id = ANY (%(deals)s::uuid[]))))
-AND position <= %(position)s
-"""
-
-
-def _held(which: LiteralString) -> LiteralString:
-    return f"""
-(
+_HELD: LiteralString = f"""
+SELECT manager_id, deal_id::text, currency, held.* FROM (
     SELECT manager, deal, {STANDING} FROM (
         SELECT manager, deal, account, amount * seen AS amount, credit * seen AS credit,
                progress * seen AS progress, actions * seen AS actions, deals * seen AS deals
         FROM (
-            SELECT *, (effective_on <= %(as_of)s)::int AS seen FROM ledger.postings WHERE {which}
+            SELECT *, (effective_on <= %(as_of)s)::int AS seen FROM ledger.postings
+            WHERE position <= %(position)s
         ) AS posted
     ) AS posting
     GROUP BY manager, deal
-) AS held JOIN ledger.managers USING (manager)
-"""
-
-
-_EVERYBODY: LiteralString = f"""
-SELECT manager_id, deal_id::text, currency, held.*
-FROM {_held(_OF_ALL)} JOIN ledger.deals USING (deal)
-"""
-_SOME: LiteralString = f"""
-SELECT manager_id, about.deal_id::text, about.currency, head.events, head.last, held.*
-FROM {_held(_OF_SOME)} CROSS JOIN LATERAL (
-    SELECT deal_id, currency FROM ledger.deals
-    WHERE deal = held.deal LIMIT 1  -- by its key: a join would read all deals
-) AS about CROSS JOIN LATERAL (
-    SELECT originator_version AS events, notification_id AS last FROM books.events
-    WHERE originator_id = about.deal_id AND notification_id <= %(position)s
-    ORDER BY originator_version DESC LIMIT 1
-) AS head
+) AS held JOIN ledger.managers USING (manager) JOIN ledger.deals USING (deal)
 """
 _HEADS: LiteralString = """
 SELECT originator_id::text, max(originator_version), max(notification_id) FROM books.events
@@ -106,47 +86,37 @@ def completeness(root: bytes, size: int, closing: Mapping[str, Any]) -> Complete
     return {"root": root.hex(), "size": size, "as_of": as_of.isoformat(), "position": known}
 
 
-class Held(NamedTuple):
-    """What a manager has in a deal, and how many events that has, the last one at `last`."""
-
-    manager: str
-    deal: str
-    currency: str
-    events: int
-    last: int
-    standing: Standing
-
-    def row(self, head: bytes) -> Row:
-        """`head` is the hash of the leaf of the last event."""
-        held = self.standing
-        return {
-            "manager_id": self.manager,
-            "deal_id": self.deal,
-            "currency": self.currency,
-            **{account: value_text(value) for account, value in held.balance._asdict().items()},
-            "progress": decimal_text(held.progress),
-            "actions": held.actions,
-            "head": head.hex(),
-            "events": self.events,
-        }
-
-
 def rows_at(cursor: Cursor[Any], as_of: date, position: int, *, whole: bool = True) -> list[Row]:
     """By manager and deal, in the order of their ids: what each has at the end of `as_of`, known at
     `position`; also where that is nothing by then. Raises LedgerIncomplete when they are to be
     `whole`.
     """
     asked = {"as_of": as_of, "position": position}
-    held = cursor.execute(_EVERYBODY, asked).fetchall()
+    held = sorted(cursor.execute(_HELD, asked).fetchall())
     heads = {deal: (events, last) for deal, events, last in cursor.execute(_HEADS, asked)}
     if whole and {row[1] for row in held} != heads.keys():  # whoever opens a deal has a posting
         raise LedgerIncomplete("the ledger lacks deals of the log: run `dealfolio rebuild`")
-    known = sorted(
-        Held(manager, deal, currency, *heads[deal], standing(columns))
-        for manager, deal, currency, _, _, *columns in held
-    )
-    hashes = leaf_hashes(cursor, [one.last for one in known])
-    return [one.row(head) for one, head in zip(known, hashes, strict=True)]
+    hashes = leaf_hashes(cursor, [heads[deal][1] for _, deal, *_ in held])
+    return [
+        _row(manager, deal, currency, standing(columns), heads[deal][0], head)
+        for (manager, deal, currency, _, _, *columns), head in zip(held, hashes, strict=True)
+    ]
+
+
+def _row(manager: str, deal: str, currency: str, held: Standing, events: int, head: bytes) -> Row:
+    """What the manager has in the deal, which has so many `events`; `head` is the hash of the leaf
+    of the last one.
+    """
+    return {
+        "manager_id": manager,
+        "deal_id": deal,
+        "currency": currency,
+        **{account: value_text(value) for account, value in held.balance._asdict().items()},
+        "progress": decimal_text(held.progress),
+        "actions": held.actions,
+        "head": head.hex(),
+        "events": events,
+    }
 
 
 def hashes_of(rows: Iterable[Row]) -> list[bytes]:
@@ -155,68 +125,55 @@ def hashes_of(rows: Iterable[Row]) -> list[bytes]:
 
 
 class Around(NamedTuple):
-    """The places of a manager's rows and of the one on either side, which are other managers'."""
+    """A manager's rows and the one on either side, which are other managers': their places in the
+    tree, and themselves, JSON.
+    """
 
-    rows: range
-    manager: str
-    neighbours: Sequence[tuple[str, str]]
+    places: range
+    shown: bytes
 
-    def held(self, cursor: Cursor[Any], as_of: date, position: int) -> list[Held]:
-        """What these rows are made of, with one look; in their order."""
-        asked = {
-            "as_of": as_of,
-            "position": position,
-            "whole": self.manager,
-            "managers": [self.manager, *(manager for manager, _ in self.neighbours)],
-            "deals": [deal for _, deal in self.neighbours],
-        }
-        found = (
-            Held(manager, deal, currency, events, last, standing(columns))
-            for manager, deal, currency, events, last, _, _, *columns in (
-                cursor.execute(_SOME, asked).fetchall()
-            )
-        )
-        return sorted(
-            one for one in found if one.manager == self.manager or one[:2] in self.neighbours
-        )
+
+class _Own(NamedTuple):
+    """The rows of one manager, from the place `first` on: in JSON, the first and the last of them,
+    and all, packed.
+    """
+
+    first: int
+    ends: tuple[bytes, bytes]
+    packed: bytes
 
 
 class RowTree(NamedTuple):
-    """The tree over a closing's rows. Of the rows it knows where each manager's begin, and the
-    deals of the first and the last; the rest is read when it is asked for.
-    """
+    """The tree over a closing's rows, and the rows, by manager in the order of their ids."""
 
     size: int
     managers: Sequence[str]
-    starts: Sequence[int]
-    ends: Sequence[tuple[str, str]]
+    owned: Sequence[_Own]
     read: Read
 
     @classmethod
     def over(cls, rows: Sequence[Row]) -> "RowTree":
         """By manager and deal."""
-        starts: dict[str, int] = {}
-        for number, row in enumerate(rows):
-            starts.setdefault(row["manager_id"], number)
-        behind = [*starts.values(), len(rows)][1:]
-        ends = [
-            (rows[first]["deal_id"], rows[end - 1]["deal_id"])
-            for first, end in zip(starts.values(), behind, strict=True)
-        ]
-        return cls(len(rows), [*starts], [*starts.values()], ends, in_memory(hashes_of(rows)))
+        owned, first = {}, 0
+        for manager, own in groupby(rows, key=itemgetter("manager_id")):
+            shown = [*map(to_json, own)]
+            packed = compress(b",".join(shown), _PACKED)
+            owned[manager] = _Own(first, (shown[0], shown[-1]), packed)
+            first += len(shown)
+        return cls(len(rows), [*owned], [*owned.values()], in_memory(hashes_of(rows)))
 
     def around(self, manager: str) -> Around:
         """Also where those of one who has no rows would stand."""
         at = bisect_left(self.managers, manager)
         behind = at + (at < len(self.managers) and self.managers[at] == manager)
-        starts = [*self.starts, self.size]
-        neighbours = []
-        if at:
-            neighbours.append((self.managers[at - 1], self.ends[at - 1][1]))
-        if behind < len(self.managers):
-            neighbours.append((self.managers[behind], self.ends[behind][0]))
-        rows = range(max(0, starts[at] - 1), min(self.size, starts[behind] + 1))
-        return Around(rows, manager, neighbours)
+        before, own, after = self.owned[:at][-1:], self.owned[at:behind], self.owned[behind:][:1]
+        first, end = (one[0].first if one else self.size for one in (own or after, after))
+        shown = [
+            *(one.ends[1] for one in before),
+            *(decompress(one.packed) for one in own),
+            *(one.ends[0] for one in after),
+        ]
+        return Around(range(first - len(before), end + len(after)), b",".join(shown))
 
 
 class RowTrees:

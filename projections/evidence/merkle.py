@@ -6,7 +6,6 @@ their leaves are there. Everything else, roots and proofs, is put together from 
 Indexes of leaves count from 0; ranges of leaves are half open.
 """
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 from itertools import chain
@@ -170,24 +169,25 @@ def nodes_beside(indexes: Iterable[int], size: int) -> list[Node]:
     without any of them, from left to right, shared ones once. Of neighbours it is a range proof.
     """
     wanted = [*indexes]
-    beside: list[Node] = []
-
-    def look(level: int, at: int, first: int, behind: int) -> None:
-        """`wanted[first:behind]` are those in the node."""
-        if first == behind:
-            beside.append(Node(level, at))
-        elif level:
-            below, right = level - 1, 2 * at + 1
-            middle = bisect_left(wanted, right << below, first, behind)
-            look(below, right - 1, first, middle)
-            look(below, right, middle, behind)
-
-    first = 0
-    for node in covering(0, size):
-        behind = bisect_left(wanted, node.span[1], first)
-        look(*node, first, behind)
-        first = behind
-    return beside
+    """Of one level after the other, the nodes with any of them."""
+    beside: list[tuple[int, int, int]] = []
+    """First leaf, level, place."""
+    for level in range(size.bit_length()):
+        if size >> level & 1:  # the last node of the level has no sibling
+            last = (size >> level) - 1
+            if wanted and wanted[-1] == last:
+                wanted.pop()
+            else:
+                beside.append((last << level, level, last))
+        above: list[int] = []
+        for at in wanted:
+            if above and above[-1] == at >> 1:
+                beside.pop()  # itself, as the sibling of the one before
+            else:
+                above.append(at >> 1)
+                beside.append(((at ^ 1) << level, level, at ^ 1))
+        wanted = above
+    return [Node(level, at) for _, level, at in sorted(beside)]
 
 
 def root_from(known: Mapping[Node, bytes], size: int) -> bytes:

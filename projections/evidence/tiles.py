@@ -4,7 +4,6 @@ Tile (L, N) holds the nodes of level 8 L from index 256 N on; the last one of ea
 yet. A leaf's hash is in the tile (0, index / 256). Whoever appends is alone (`follower`).
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, LiteralString
@@ -82,51 +81,91 @@ def tile(cursor: Cursor[Any], level: int, index: int, width: int) -> bytes | Non
     return row[0] if row and len(row[0]) == width * HASH else None
 
 
-def reader(cursor: Cursor[Any]) -> Read:
-    """All nodes that are asked for at once, each tile looked at once. Raises LookupError for one
-    that is not there: whoever asks knows how many leaves there are.
+Place = tuple[int, int]
+"""Level and index of a tile."""
+Rows = Sequence[bytes]
+"""A tile's hashes and, row by row, the nodes above them; where those are not wanted, not them."""
+
+
+class KnownTiles:
+    """Full tiles of leaves that were read lately. Each is known by the hash above all of its own:
+    so none is ever taken for another, whatever becomes of the database.
     """
 
-    def read(nodes: Sequence[Node]) -> list[bytes]:
-        wanted: dict[tuple[int, int], list[Node]] = defaultdict(list)
-        for node in nodes:
-            level, height = divmod(node.level, HEIGHT)
-            wanted[level, node.at >> (HEIGHT - height)].append(node)
-        found: dict[Node, bytes] = {}
-        places = list(wanted)
-        for first in range(0, len(places), AT_ONCE):
-            for place, hashes in _tiles(cursor, places[first : first + AT_ONCE]):
-                for node in wanted[place]:
-                    found[node] = _hash_of(node, hashes)
-        return [found[node] for node in nodes]
+    def __init__(self, most: int = 512) -> None:  # 8 MB
+        self._most = most
+        self._all: dict[bytes, Rows] = {}
 
-    return read
+    def among(self, cursor: Cursor[Any], places: Iterable[Place]) -> dict[Place, Rows]:
+        """Those that are known of these, with one look at the tiles above."""
+        indexes = [index for level, index in places if not level]
+        above = dict(_tiles(cursor, [*{(1, index // WIDTH) for index in indexes}]))
+        known = {}
+        for index in indexes:
+            first = index % WIDTH * HASH
+            hashed = above[1, index // WIDTH][first : first + HASH]
+            if rows := self._all.pop(hashed, None):
+                known[0, index] = self._all[hashed] = rows  # the latest
+        return known
+
+    def keep(self, rows: Rows) -> None:
+        """What was read, if it is full, and the nodes above were made."""
+        if len(rows) == HEIGHT and len(rows[-1]) == 2 * HASH:
+            self._all[node_hash(rows[-1][:HASH], rows[-1][HASH:])] = rows
+            while len(self._all) > self._most:
+                self._all.pop(next(iter(self._all)), None)
 
 
-def _tiles(
-    cursor: Cursor[Any], places: Sequence[tuple[int, int]]
-) -> Iterator[tuple[tuple[int, int], bytes]]:
-    """What there is of them, by level and index."""
-    asked = [*map(list, zip(*places, strict=True))]
-    rows = cursor.execute(_TILES, asked, binary=True).fetchall()
-    return zip(places, (row[0] or b"" for row in rows), strict=True)
+def reader(cursor: Cursor[Any], known: KnownTiles | None = None) -> Read:
+    """As `hashes_at`, of nodes."""
+    return lambda nodes: hashes_at(cursor, nodes, (), known)[0]
 
 
-def _hash_of(node: Node, hashes: bytes) -> bytes:
-    """Out of its tile. Raises LookupError."""
-    height = node.level % HEIGHT
-    row = _rows(hashes)[height] if height else hashes
-    first = (node.at & ((WIDTH >> height) - 1)) * HASH
-    if len(found := row[first : first + HASH]) != HASH:
+def hashes_at(
+    cursor: Cursor[Any],
+    nodes: Sequence[Node],
+    leaves: Sequence[int],
+    known: KnownTiles | None = None,
+) -> tuple[list[bytes], list[bytes]]:
+    """Of all nodes and leaves that are asked for, each tile looked at once, and those that are
+    `known` not at all. Raises LookupError for one that is not there: whoever asks knows how many
+    leaves there are.
+    """
+    wanted: dict[Place, list[tuple[int, int, int]]] = {(0, at // WIDTH): [] for at in leaves}
+    for number, (level, at) in enumerate(nodes):
+        height = level % HEIGHT
+        place = level // HEIGHT, at >> (HEIGHT - height)
+        wanted.setdefault(place, []).append((number, height, at))
+    tiles = {} if known is None else known.among(cursor, wanted)
+    for place, hashes in _tiles(cursor, [place for place in wanted if place not in tiles]):
+        higher = any(height for _, height, _ in wanted[place])
+        tiles[place] = rows = _rows(hashes) if higher else [hashes]
+        if known is not None and not place[0]:
+            known.keep(rows)
+    found = [b""] * len(nodes)
+    for place, asked in wanted.items():
+        rows = tiles[place]
+        for number, height, at in asked:
+            first = (at & (WIDTH >> height) - 1) * HASH
+            found[number] = rows[height][first : first + HASH]
+    firsts = [(tiles[0, at // WIDTH][0], at % WIDTH * HASH) for at in leaves]
+    own = [hashes[first : first + HASH] for hashes, first in firsts]
+    if {*map(len, found), *map(len, own)} - {HASH}:
         raise LookupError("the tiles lack nodes of the tree")
-    return found
+    return found, own
 
 
-@lru_cache(maxsize=512)  # 8 MB
-def _rows(hashes: bytes) -> Sequence[bytes]:
-    """A tile and, row by row, the nodes above its hashes: of neighbours' proofs most are the same,
-    and so they are of the proofs of one bundle and the next.
-    """
+def _tiles(cursor: Cursor[Any], places: Sequence[Place]) -> Iterator[tuple[Place, bytes]]:
+    """What there is of them, some at a time."""
+    for first in range(0, len(places), AT_ONCE):
+        some = places[first : first + AT_ONCE]
+        asked = [*map(list, zip(*some, strict=True))]
+        rows = cursor.execute(_TILES, asked, binary=True).fetchall()
+        yield from zip(some, (row[0] or b"" for row in rows), strict=True)
+
+
+@lru_cache(maxsize=64)  # those at the end, which are not full, are the same until it has grown
+def _rows(hashes: bytes) -> Rows:
     rows = [hashes]
     for _ in range(1, HEIGHT):
         below = [rows[-1][at : at + HASH] for at in range(0, len(rows[-1]), HASH)]
@@ -136,7 +175,7 @@ def _rows(hashes: bytes) -> Sequence[bytes]:
 
 def leaf_hashes(cursor: Cursor[Any], positions: Sequence[int]) -> list[bytes]:
     """Of the events at these positions. Raises LookupError."""
-    return [*reader(cursor)([Node(0, position - 1) for position in positions])]
+    return hashes_at(cursor, (), [position - 1 for position in positions])[1]
 
 
 def hashes_in_streams(
