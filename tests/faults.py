@@ -89,6 +89,7 @@ _REFOLDED = (
     "test_audit_verifier.py::test_every_figure_of_a_portfolio_follows_as_the_service_answers"
 )
 _ACTIVITY = "test_activity.py::test_the_ledger_and_the_log_say_what_the_folded_deals_do"
+_DAMAGED = "test_columns.py::test_what_a_damaged_ledger_told_is_forgotten_with_it"
 _OF_A_TEAM = "test_activity.py::test_a_head_is_told_nothing_of_a_time_in_another_team"
 _ATTAINED = "test_targets.py::test_what_was_reached_is_told_beside_what_was_expected"
 _CONCERNED = "test_targets.py::test_targets_are_told_to_those_whom_they_concern"
@@ -3184,16 +3185,37 @@ FAULTS = (
     Fault(
         "moves: what was wanted last is forgotten first",
         "projections/reports/kept.py",
-        "                self._told.move_to_end(question)\n",
+        "                self._told.move_to_end(key)\n",
         "                pass\n",
         "test_activity.py::test_what_was_wanted_longest_ago_is_forgotten_first",
     ),
     Fault(
         "moves: kept bytes are counted twice",
         "projections/reports/kept.py",
-        'len(told) - len(self._told.get(question, b""))',
-        "len(told)",
+        "                    self._held -= self._size(self._told[key])\n",
+        "                    pass\n",
         "test_activity.py::test_what_was_wanted_longest_ago_is_forgotten_first",
+    ),
+    Fault(
+        "moves: what is kept is read again",
+        "projections/reports/kept.py",
+        "[key for key in keys if key not in known]",
+        "[*keys]",
+        "test_activity.py::test_what_is_kept_is_read_once_and_what_is_asked_is_told_whole",
+    ),
+    Fault(
+        "what was told of another ledger is remembered",
+        "api/service.py",
+        "if remembered.ledger != ledger:",
+        "if remembered.ledger is None:",
+        _DAMAGED,
+    ),
+    Fault(
+        "laboratory: what it told of another ledger is told again",
+        "api/reports/laboratory.py",
+        "return ledger_of(cursor), point.as_of",
+        "return point.as_of",
+        _DAMAGED,
     ),
     Fault(
         "moves: whoever may not be seen is compared",

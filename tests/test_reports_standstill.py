@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.service import Service
+from api.service import Remembered, Service
 from api.settings import Settings
 from application.orders import Answer, Order
 from domain.deal_commands import HandOver, OpenDeal, PerformAction, Win, WithdrawAction
@@ -31,7 +31,6 @@ from projections.reports.concentration import (
     company_of,
 )
 from projections.reports.concentration_in_columns import active_from_columns
-from projections.reports.kept import Kept
 from projections.reports.months import (
     closings_from_ledger,
     months_as_of,
@@ -351,7 +350,7 @@ def _asked_of(
     here: Company, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was told before is not told again."""
-    monkeypatch.setattr(here.service, "kept", Kept())
+    monkeypatch.setattr(here.service, "_remembered", Remembered(None))
     monkeypatch.setattr(here.service.columns, "most_events", request.param)
 
 
