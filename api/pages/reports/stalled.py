@@ -123,7 +123,7 @@ def _silences(visit: Visit, answer: Mapping[str, Any], *, narrow: bool) -> Marku
         y = row * height
         end = left + one["silent_days"] * scale
         usual = left + _limit(answer, one) * scale
-        title = _shortened(one["title"], 20 if narrow else 56)
+        title = _shortened(one["title"], 18 if narrow else 56)
         days = ngettext(visit.language)("%(num)s day", "%(num)s days", one["silent_days"])
         drawn.append(
             f"{text('lab', 0, y + height * 0.64, title)}"
