@@ -500,7 +500,7 @@ def test_a_stalled_deal_leads_to_recording_what_comes_next(page: Browser) -> Non
     shown = unescape(page.get("/reports/stalled?as_of=2026-06-23").text)
     assert re.search(r"/record\?deal_id=[0-9a-f-]+&action_type=contract", shown)
     nothing = page.get("/reports/stalled?as_of=2026-06-23&minimum_days=3000").text
-    assert "ни одна открытая сделка не стоит" in nothing
+    assert "ни одна открытая сделка не застыла" in nothing
 
 
 def test_concentration_says_what_remains(page: Browser) -> None:

@@ -115,7 +115,7 @@ def _next(cells: Cells, one: Mapping[str, Any]) -> tuple[Cell, Cell]:
 def _silences(visit: Visit, answer: Mapping[str, Any], *, narrow: bool) -> Markup:
     """A bar of days for each deal: up to where it stalls, and beyond."""
     deals = answer["deals"][:DRAWN]
-    left, width, height = (150.0, 358, 26) if narrow else (420.0, 1360, 28)
+    left, width, height = (162.0, 358, 26) if narrow else (420.0, 1360, 28)
     longest = max((one["silent_days"] for one in deals), default=1)
     scale = (width - left - 80) / longest
     drawn = []
@@ -123,7 +123,7 @@ def _silences(visit: Visit, answer: Mapping[str, Any], *, narrow: bool) -> Marku
         y = row * height
         end = left + one["silent_days"] * scale
         usual = left + _limit(answer, one) * scale
-        title = _shortened(one["title"], 18 if narrow else 56)
+        title = _shortened(one["title"], 20 if narrow else 56)
         days = ngettext(visit.language)("%(num)s day", "%(num)s days", one["silent_days"])
         drawn.append(
             f"{text('lab', 0, y + height * 0.64, title)}"
