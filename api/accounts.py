@@ -14,6 +14,7 @@ from typing import LiteralString
 from uuid import UUID, uuid4
 
 from api.service import Service
+from api.words import Language
 from application.orders import PATIENCE_SECONDS, Caller, Order, Unavailable
 from domain.access import Access, Grant
 from domain.access_commands import (
@@ -42,11 +43,14 @@ _SHOWN = 7
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """`name` and `email` as people have them; None: not known, or forgotten."""
+    """`name` and `email` as people have them; None: not known, or forgotten. `language` is that of
+    letters, None: the company's.
+    """
 
     account_id: AccountId
     name: str | None
     email: str | None
+    language: Language | None
     grant: Grant
 
 
@@ -67,15 +71,15 @@ INSERT INTO books.accounts (account_id) SELECT %s WHERE NOT EXISTS (SELECT FROM 
 RETURNING account_id
 """
 _NAME: LiteralString = "INSERT INTO books.people (person_id, name, email) VALUES (%s, %s, %s)"
-_CALLED: LiteralString = "SELECT name, email FROM books.people WHERE person_id = %s"
-_EMAIL: LiteralString = "UPDATE books.people SET email = %s WHERE person_id = %s"
+_CALLED: LiteralString = "SELECT name, email, language FROM books.people WHERE person_id = %s"
+_EMAIL: LiteralString = "UPDATE books.people SET email = %s, language = %s WHERE person_id = %s"
 """Of whoever was forgotten meanwhile there is no row, and none comes back."""
 _BY_NAME: LiteralString = """
 SELECT account_id FROM books.accounts JOIN books.people ON person_id = account_id::text
 WHERE name = %s AND account_id = ANY(%s)
 """
 _PAGE: LiteralString = """
-SELECT account_id, name, email
+SELECT account_id, name, email, language
 FROM books.accounts LEFT JOIN books.people ON person_id = account_id::text
 WHERE account_id = ANY(%(open)s) AND (created_at, account_id) > (
     SELECT created_at, account_id FROM books.accounts WHERE account_id = %(after)s
@@ -143,7 +147,7 @@ class Accounts:
         """A new account and its first key, which is never shown again. Raises Refusal."""
         account_id = self.open(caller, name, grant, email=email)
         _, token = self.issue_key(caller, account_id, expires_at)
-        return Account(account_id, name, email, grant), token
+        return Account(account_id, name, email, None, grant), token
 
     def open(
         self,
@@ -211,10 +215,12 @@ class Accounts:
         self.grant(caller, account_id, grant)
         return self._shown(account_id)
 
-    def set_email(self, account_id: AccountId, email: str | None) -> Account:
+    def set_email(
+        self, account_id: AccountId, email: str | None, language: Language | None
+    ) -> Account:
         """In place of the address that its person had; None: they have none. Raises NotFound."""
         with self._service.asking() as cursor:
-            cursor.execute(_EMAIL, [email, str(account_id)])
+            cursor.execute(_EMAIL, [email, language, str(account_id)])
         return self._shown(account_id)
 
     def close(self, caller: Caller, account_id: AccountId) -> None:
@@ -247,7 +253,10 @@ class Accounts:
                 raise Invalid("cursor", "cursor")
             asked = {"open": list(grants), "after": after, "limit": limit}
             found = cursor.execute(_PAGE, asked)
-            return [Account(who, name, email, grants[who]) for who, name, email in found]
+            return [
+                Account(who, name, email, language, grants[who])
+                for who, name, email, language in found
+            ]
 
     def issue_key(
         self,
@@ -298,8 +307,8 @@ class Accounts:
             raise NotFound("account", account_id)
         with self._service.asking() as cursor:
             row = cursor.execute(_CALLED, [str(account_id)]).fetchone()
-        name, email = row or (None, None)
-        return Account(account_id, name, email, grant)
+        name, email, language = row or (None, None, None)
+        return Account(account_id, name, email, language, grant)
 
     def _access(self) -> Access:
         with self._service.asking() as cursor:

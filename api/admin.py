@@ -240,6 +240,7 @@ def _figures(account: Account) -> dict[str, Any]:
         "account_id": str(account.account_id),
         "name": account.name,
         "email": account.email,
+        "language": account.language,
         "role": grant.role.value,
         "manager_id": grant.manager_id,
         "team_id": None if team is None else str(team),

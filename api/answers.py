@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from fastapi import Response
@@ -624,11 +624,12 @@ class IntegrityAnswer(Asked):
 
 
 class AccountOut(Out):
-    """`name` null: the person was forgotten."""
+    """`name` null: the person was forgotten. `language` of letters null: that of the company."""
 
     account_id: Uuid = Field(examples=["7d1f4e7c-33d5-4a55-9a39-55dbd3a5a2b1"])
     name: str | None = Field(examples=["Анна Соколова"])
     email: str | None = Field(examples=["anna@romashka.ru"])
+    language: Literal["ru", "en"] | None = Field(examples=["ru"])
     role: str = Field(examples=["manager"])
     manager_id: str | None = Field(examples=["anna-sokolova"])
     team_id: Uuid | None = None

@@ -13,7 +13,7 @@ from psycopg import Cursor
 from pydantic import BaseModel, ConfigDict
 
 from api.inputs import Day, KnownAt, Limit, Position, Slug
-from api.service import Service
+from api.service import Remembered, Service
 from application.orders import Caller
 from domain.access import MATRIX, Grant, Reach, Sight, Task, may_see, sight
 from domain.directory import Directory
@@ -141,6 +141,10 @@ class Desk(Viewer):
     def read(self, position: int, question: Callable[[Cursor[Any]], T]) -> T:
         """What is to be added up, at a position that the primary has named: maybe by a standby."""
         return self.service.standbys.read(self.cursor, position, question)
+
+    @property
+    def remembered(self) -> Remembered:
+        return self.service.remembered(self.cursor)
 
     def point(self, as_of: date | None, knowledge: Knowledge) -> Point:
         """Raises InTheFuture, Invalid."""

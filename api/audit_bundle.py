@@ -135,7 +135,7 @@ def bundle_lines(
     rows = manager_portfolio_from_ledger(cursor, manager, point.as_of, point.position)
     result = partial(_portfolio, rows, point, manager, currency)
     wanted = Wanted(manager, point, currency, result, signed, kept)
-    return of_manager(cursor, service.remembered, wanted)
+    return of_manager(cursor, service.evidence, wanted)
 
 
 def file_name(point: Point, manager: str | None) -> str:

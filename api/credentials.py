@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Depends, Request, Response
@@ -52,11 +52,12 @@ class IdentityBody(Body):
 
 
 class EmailBody(Body):
-    """Null: the person has none."""
+    """Null: the person has none. `language` is that of letters to it; left out, the company's."""
 
-    model_config = example(email="anna@romashka.ru")
+    model_config = example(email="anna@romashka.ru", language="ru")
 
     email: Email | None
+    language: Literal["ru", "en"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,4 +127,4 @@ def set_email(account_id: AccountPath, body: EmailBody, desk: DeskDep) -> Respon
     settings may link them, once, if these allow it; who is linked stays so.
     """
     account = desk.begin(account_id, SignInMeans.EMAIL)
-    return answer(account_shown(desk.accounts.set_email(account, body.email)))
+    return answer(account_shown(desk.accounts.set_email(account, body.email, body.language)))

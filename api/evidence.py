@@ -329,7 +329,7 @@ def _size(at: Desk, asked: int | None) -> int:
 
 
 def _reader(at: Desk) -> merkle.Read:
-    return tiles.reader(at.cursor, at.service.remembered.tiles)
+    return tiles.reader(at.cursor, at.service.evidence.tiles)
 
 
 def _text(hashed: bytes) -> str:

@@ -33,6 +33,7 @@ MIGRATIONS: tuple[tuple[str, Path | None], ...] = (
     ("digests", _ROOT / "application" / "digests.sql"),
     ("amendments", _ROOT / "application" / "amendments.sql"),
     ("continuity", _ROOT / "application" / "continuity.sql"),
+    ("languages", _ROOT / "application" / "languages.sql"),
 )
 """In order, each run once in its own transaction; what was released is never edited. None: the
 ledger's tables have changed, and it is made anew from the log, once for all such changes.

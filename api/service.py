@@ -1,6 +1,6 @@
 """The parts put together: the write side, and the connections by which questions are asked."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
@@ -29,15 +29,15 @@ from application.dealfolio import Dealfolio, utc_now
 from application.orders import Unavailable
 from domain.values import ManagerId
 from projections.directory import DirectoryView
-from projections.evidence.bundle import Remembered
+from projections.evidence.bundle import SharedEvidence
 from projections.journal import Read
 from projections.memory import Memory
 from projections.point import LOOK, Clock, Point
 from projections.portfolio import totals_at
-from projections.reports.activity import Facts
+from projections.reports.activity import MOST_FACTS, Facts
 from projections.reports.calibration import Outcomes
-from projections.reports.concentration import Called
-from projections.reports.kept import Kept
+from projections.reports.concentration import MOST_CALLED, Called
+from projections.reports.kept import Kept, ledger_of
 from projections.reports.refolding import Laboratory
 from projections.snapshots import close_next_cut
 
@@ -47,11 +47,24 @@ if TYPE_CHECKING:  # numpy comes with the first report, and not with the service
 
 CUTS_EVERY_SECONDS = 5.0
 FORGETS_EVERY_SECONDS = 600.0
+MOST_BYTES_OF_ANSWERS = 24 * 2**20
 READERS = 20
 """Most questions asked of the database at once; the threads of the server are as many."""
 _FORGET_FILES: LiteralString = """
 DELETE FROM books.imports WHERE begun_at < now() - interval '1 day'
 """
+
+
+class Remembered:
+    """What reports of one ledger were found to say, and what they are made of. With another ledger,
+    as after a rebuild, or a restore behind this process, all of it is forgotten.
+    """
+
+    def __init__(self, ledger: Hashable) -> None:
+        self.ledger = ledger
+        self.answers = Kept[Hashable, bytes](MOST_BYTES_OF_ANSWERS, len)
+        self.facts, self.called = Facts(MOST_FACTS), Called(MOST_CALLED)
+        self.outcomes = Outcomes()
 
 
 class Service:
@@ -68,7 +81,7 @@ class Service:
             portfolio_deals,
             lambda lines: portfolio_figures(lines, settings.currency),
         )
-        self.kept, self.facts, self.called = Kept(), Facts(), Called()
+        self._remembered = Remembered(None)
         self.reads = ReadLog(self.asking)
         self._learning, self._making = Lock(), Lock()
         self._overviews: Overviews | None = None
@@ -91,8 +104,7 @@ class Service:
         self.proving = Proving(self.asking, settings)
         to = settings.checkpoints_to
         self.pushing = None if to is None else Pushing(self.asking, to)
-        self.remembered = Remembered()
-        self.outcomes = Outcomes()
+        self.evidence = SharedEvidence()
         self.laboratory = Laboratory(conninfo)
 
     @property
@@ -112,6 +124,13 @@ class Service:
     @property
     def columns(self) -> "Columns":
         return self.overviews.columns
+
+    def remembered(self, cursor: Cursor[Any]) -> Remembered:
+        """Of the ledger that the primary has; ask before you read what is to be remembered."""
+        ledger, remembered = ledger_of(cursor), self._remembered
+        if remembered.ledger != ledger:
+            remembered = self._remembered = Remembered(ledger)
+        return remembered
 
     @contextmanager
     def asking(self) -> Iterator[Cursor[Any]]:

@@ -100,6 +100,8 @@ class Settings(BaseSettings):
     """By which server it is mailed: smtp://user:password@host:587, or smtps://."""
     digest_to: Annotated[tuple[str, ...], NoDecode] = ()
     """E-mail addresses that it is mailed to."""
+    digest_heads: bool = False
+    """Each head whose account has an e-mail address is mailed the one of their team."""
     digest_from: str | None = None
     """What its letters come from; None: dealfolio at the log's host."""
 
@@ -232,8 +234,8 @@ class Settings(BaseSettings):
     def _digest_is_whole(self) -> "Settings":
         if self.digest_webhook and not self.digest_webhook_secret:
             raise ValueError("DEALFOLIO_DIGEST_WEBHOOK needs _DIGEST_WEBHOOK_SECRET")
-        if bool(self.digest_smtp) != bool(self.digest_to):
-            raise ValueError("DEALFOLIO_DIGEST_SMTP and _DIGEST_TO need each other")
+        if bool(self.digest_smtp) != bool(self.digest_to or self.digest_heads):
+            raise ValueError("DEALFOLIO_DIGEST_SMTP and _TO or _HEADS need each other")
         return self
 
     @field_validator("public_url", "oidc_issuer")

@@ -204,11 +204,10 @@ def attained(
                 wanted.append((target, [promise.manager_id]))
         elif team in (None, promise.team_id) and _concerns(at, target, point.as_of):
             wanted.append((target, at.team(promise.team_id, point, *days)))
+    facts = at.remembered.facts
     found = at.read(
         point.position,
-        lambda cursor: attainments(
-            cursor, wanted, last, point.as_of, point.position, at.service.facts
-        ),
+        lambda cursor: attainments(cursor, wanted, last, point.as_of, point.position, facts),
     )
     return [_attainment(one) for one in found]
 

@@ -90,6 +90,7 @@ _REFOLDED = (
     "test_audit_verifier.py::test_every_figure_of_a_portfolio_follows_as_the_service_answers"
 )
 _ACTIVITY = "test_activity.py::test_the_ledger_and_the_log_say_what_the_folded_deals_do"
+_DAMAGED = "test_columns.py::test_what_a_damaged_ledger_told_is_forgotten_with_it"
 _OF_A_TEAM = "test_activity.py::test_a_head_is_told_nothing_of_a_time_in_another_team"
 _ATTAINED = "test_targets.py::test_what_was_reached_is_told_beside_what_was_expected"
 _CONCERNED = "test_targets.py::test_targets_are_told_to_those_whom_they_concern"
@@ -3241,16 +3242,37 @@ FAULTS = (
     Fault(
         "moves: what was wanted last is forgotten first",
         "projections/reports/kept.py",
-        "                self._told.move_to_end(question)\n",
+        "                self._told.move_to_end(key)\n",
         "                pass\n",
         "test_activity.py::test_what_was_wanted_longest_ago_is_forgotten_first",
     ),
     Fault(
         "moves: kept bytes are counted twice",
         "projections/reports/kept.py",
-        'len(told) - len(self._told.get(question, b""))',
-        "len(told)",
+        "                    self._held -= self._size(self._told[key])\n",
+        "                    pass\n",
         "test_activity.py::test_what_was_wanted_longest_ago_is_forgotten_first",
+    ),
+    Fault(
+        "moves: what is kept is read again",
+        "projections/reports/kept.py",
+        "[key for key in keys if key not in known]",
+        "[*keys]",
+        "test_activity.py::test_what_is_kept_is_read_once_and_what_is_asked_is_told_whole",
+    ),
+    Fault(
+        "what was told of another ledger is remembered",
+        "api/service.py",
+        "if remembered.ledger != ledger:",
+        "if remembered.ledger is None:",
+        _DAMAGED,
+    ),
+    Fault(
+        "laboratory: what it told of another ledger is told again",
+        "api/reports/laboratory.py",
+        "return ledger_of(cursor), point.as_of",
+        "return point.as_of",
+        _DAMAGED,
     ),
     Fault(
         "moves: whoever may not be seen is compared",
@@ -3612,7 +3634,7 @@ FAULTS = (
     ),
     Fault(
         "digest: a letter goes to whoever says they are the server",
-        "api/digests.py",
+        "api/digest_targets.py",
         "server.starttls(context=ssl.create_default_context())",
         "server.starttls()",
         "test_digest.py::test_to_another_machine_a_letter_goes_encrypted",
@@ -3653,8 +3675,43 @@ FAULTS = (
         "test_digest.py::test_of_two_processes_one_brings_it",
     ),
     Fault(
+        "digest: a head is told of everybody",
+        "api/digest_targets.py",
+        "return COMPANY if self.head is None else self.head.grant",
+        "return COMPANY",
+        "test_digest.py::test_a_head_is_told_what_they_see",
+    ),
+    Fault(
+        "digest: a head is told of a time in another team",
+        "api/reports/digest.py",
+        "who = counted(at, point, None, None, week.eve)",
+        "who = counted(at, point, None, None)",
+        "test_digest.py::test_a_head_is_told_what_they_see",
+    ),
+    Fault(
+        "digest: whoever gets another address gets another letter",
+        "api/digest_targets.py",
+        'f"mail {self.to}" if self.head is None else',
+        'f"mail {self.to}" if True else',
+        "test_digest.py::test_a_head_gets_the_week_of_their_team_and_once",
+    ),
+    Fault(
+        "digest: whoever led a team once gets its letter",
+        "api/digest_targets.py",
+        "        if grant.role is Role.HEAD\n",
+        "",
+        "test_digest.py::test_whoever_leads_no_team_any_more_gets_no_letter",
+    ),
+    Fault(
+        "digest: a head reads the company's language",
+        "api/digest_targets.py",
+        "self.head.language or language",
+        "language",
+        "test_digest.py::test_a_head_reads_it_in_their_language",
+    ),
+    Fault(
         "digest: a letter is repeated",
-        "api/digests.py",
+        "api/digest_targets.py",
         "    repeatable: bool = False\n",
         "    repeatable: bool = True\n",
         "test_digest.py::test_a_letter_that_may_have_arrived_is_never_sent_again",
@@ -3675,21 +3732,21 @@ FAULTS = (
     ),
     Fault(
         "digest: another body has the same signature",
-        "api/digests.py",
+        "api/digest_targets.py",
         "timestamp.encode(), body))",
         'timestamp.encode(), b""))',
         "test_digest.py::test_its_signature_is_that_of_the_standard",
     ),
     Fault(
         "digest: a refused letter has arrived",
-        "api/digests.py",
+        "api/digest_targets.py",
         "    if code not in {250, 251}:\n",
         "    if False:\n",
         "test_digest.py::test_a_letter_that_was_refused_is_sent_again",
     ),
     Fault(
         "digest: letters go in the clear",
-        "api/digests.py",
+        "api/digest_targets.py",
         'server.has_extn("starttls") or not is_here',
         'server.has_extn("starttls")',
         "test_digest.py::test_to_another_machine_no_letter_goes_in_the_clear",

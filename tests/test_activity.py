@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.service import Service
+from api.service import Remembered, Service
 from api.settings import Settings
 from application.orders import Answer, Order
 from domain.directory_commands import RegisterManager
@@ -95,7 +95,7 @@ def test_the_ledger_and_the_log_say_what_the_folded_deals_do(
         start = len(read_log(cursor))
     _record(service, [Order(command_for(fact), "desk") for fact in play(plot, number).log])
     some = [people[place] for place in sorted(who)]
-    facts = Facts(most=12)  # so few that some are forgotten
+    facts = Facts(12)  # so few that some are forgotten
     with service.asking() as cursor:
         close_next_cut(cursor.connection, every=every)
         events = read_log(cursor, start)
@@ -249,7 +249,7 @@ def _asked_of(
     here: Company, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was told before is not told again."""
-    monkeypatch.setattr(here.service, "kept", Kept())
+    monkeypatch.setattr(here.service, "_remembered", Remembered(None))
     monkeypatch.setattr(here.service.columns, "most_events", request.param)
 
 
@@ -419,7 +419,7 @@ def test_what_amended_an_action_counts_in_the_order_of_the_book(here: Company) -
 
 
 def test_what_was_wanted_longest_ago_is_forgotten_first() -> None:
-    kept = Kept(most_bytes=5)
+    kept = Kept[str, bytes](5, len)
     for name in ("a", "b"):
         kept.keep(name, b"22")
     kept.find("a")
@@ -429,3 +429,15 @@ def test_what_was_wanted_longest_ago_is_forgotten_first() -> None:
     assert [kept.find(name) for name in "ac"] == [b"22", b"333"]
     kept.keep("d", b"666666")
     assert [kept.find(name) for name in "acd"] == [None, None, None]
+
+
+def test_what_is_kept_is_read_once_and_what_is_asked_is_told_whole() -> None:
+    kept, read = Kept[str, int](2), list[list[str]]()
+
+    def lengths(words: list[str]) -> dict[str, int]:
+        read.append(words)
+        return {word: len(word) for word in words}
+
+    for asked in (["a", "bb"], ["a"], ["ccc", "a"], ["bb", "ccc", "dddd"]):
+        assert kept.all(asked, lengths) == {word: len(word) for word in asked}
+    assert read == [["a", "bb"], ["ccc"], ["bb", "dddd"]]

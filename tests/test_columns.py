@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -159,6 +160,37 @@ def test_a_rebuilt_ledger_is_read_anew(server: str, template: str) -> None:
         assert sorted(zip(*map(rows, after), strict=True)) == sorted(
             zip(*map(rows, before), strict=True)
         )
+
+
+_DAMAGE = """
+UPDATE ledger.deals SET title = 'Чужая';
+UPDATE ledger.postings SET amount = 2 * amount WHERE account = 'active'
+"""
+
+
+def test_what_a_damaged_ledger_told_is_forgotten_with_it(server: str, template: str) -> None:
+    """Also by the laboratory, and to a head, whose answers are not kept."""
+    with new_database(server, template) as database, company(database) as begun:
+        team = begun.director.do("/v1/teams", {"name": "Юг"})["team_id"]
+        anna = begun.manager("Anna", team_id=team)
+        begun.kind("2.00", code="call")
+        begun.act(begun.deal(anna, "100000000.00", title="Витрины"), anna, "call", "2026-02-02")
+        people = begun.director, begun.hire("head", team_id=team)
+
+        def told() -> set[tuple[str, str, str]]:
+            found = set()
+            for person in people:
+                share = person.ask("/v1/reports/concentration")["total"]["largest"][0]
+                tried = person.ask("/v1/reports/laboratory", weights="call:3.00")["result"]
+                found.add((share["title"], share["amount"], tried["total"]["laboratory"]["active"]))
+            return found
+
+        migrate(database)
+        with psycopg.connect(database) as damaging:
+            damaging.execute(_DAMAGE)
+        assert told() == {("Чужая", "4000000.00", "3000000.00")}
+        rebuild(database, lambda _done, _of: None)
+        assert told() == {("Витрины", "2000000.00", "3000000.00")}
 
 
 def test_a_ledger_that_was_replaced_meanwhile_is_not_held(server: str, template: str) -> None:

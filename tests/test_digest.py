@@ -26,12 +26,13 @@ from pydantic import ValidationError
 from standardwebhooks.webhooks import Webhook as TheirWebhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
-from api.digests import Delivering, Parcel, Target, delivering, signed, targets_of
+from api.digest_targets import Parcel, Target, signed, targets_of
+from api.digests import Delivering, delivering
 from api.doctor import findings
 from api.service import Service
 from api.settings import Settings
 from tests.conftest import new_database
-from tests.over_http import Clock, Company, company, refused
+from tests.over_http import Clock, Company, Person, company, refused
 
 SECRET = f"whsec_{b64encode(bytes(range(32))).decode()}"
 MONDAY = datetime(2026, 10, 12, 5, tzinfo=UTC)
@@ -306,11 +307,13 @@ class Bringing:
         self._open: list[Delivering] = []
 
     def process(self, **settings: Any) -> Delivering:
-        return self.of(targets_of(_settings(**settings)))
+        self._open.append(Delivering(self.service, _settings(**settings)))
+        return self._open[-1]
 
     def of(self, targets: list[Target]) -> Delivering:
-        self._open.append(Delivering(self.service, targets))
-        return self._open[-1]
+        process = self.process()
+        process.targets = targets
+        return process
 
     def close(self) -> None:
         for one in self._open:
@@ -436,7 +439,7 @@ class Dying:
 
     def __init__(self, target: Target, arrived: Callable[[], object] = lambda: None) -> None:
         self._target, self._arrived = target, arrived
-        self.repeatable, self.key = target.repeatable, target.key
+        self.grant, self.repeatable, self.key = target.grant, target.repeatable, target.key
 
     def bring(self, parcel: Parcel, now: datetime) -> None:
         self._target.bring(parcel, now)
@@ -564,6 +567,110 @@ def _certificate(directory: Path) -> tuple[Path, ssl.SSLContext]:
     return public, tls
 
 
+# ---------------------------------------------------------------------------- heads
+
+
+@pytest.fixture
+def head(here: Company) -> Iterator[Person]:
+    """Of the team in the south."""
+    south = here.director.ask("/v1/teams")["teams"][0]["team_id"]
+    made = here.hire("head", team_id=south)
+    yield made
+    here.admin.http.delete(f"/v1/accounts/{made.account_id}").raise_for_status()
+
+
+def _address(here: Company, head: Person, email: str | None, **more: str) -> None:
+    here.admin.do(f"/v1/accounts/{head.account_id}/email", {"email": email, **more})
+
+
+def _to_heads(sink: Sink) -> dict[str, Any]:
+    return {"digest_smtp": sink.url, "digest_heads": True, "public_url": "https://deals.example.ru"}
+
+
+def test_a_head_gets_the_week_of_their_team_and_once(
+    brought: Bringing, here: Company, head: Person, sink: Sink
+) -> None:
+    """Wherever they read it."""
+    here.hire("head", team_id=here.director.ask("/v1/teams")["teams"][0]["team_id"])
+    process = brought.process(**_to_heads(sink))
+    process.step()
+    assert not sink.letters, "nobody has an address"
+    _address(here, head, "irina@romashka.ru")
+    process.step()
+    _address(here, head, "petrova@romashka.ru")
+    process.step()
+    ((to, letter),) = sink.letters
+    assert (to, letter["To"]) == ("irina@romashka.ru", "irina@romashka.ru")
+    week = (brought.monday - WEEK).date()
+    lines = letter.get_content().splitlines()
+    assert lines[2] == "Команда: Юг"
+    assert lines[-1] == f"https://deals.example.ru/reports/digest?week={week}&lang=ru"
+    brought.clock.now += WEEK
+    process.step()
+    assert [to for to, _ in sink.letters[1:]] == ["petrova@romashka.ru"]
+    Bringing.monday += WEEK
+
+
+def test_a_head_is_told_what_they_see(
+    brought: Bringing, here: Company, head: Person, sink: Sink
+) -> None:
+    """Of those who were in the team on the eve of the week, at its end, and are today."""
+    do, (south,) = here.director.do, here.director.ask("/v1/teams")["teams"]
+    north = do("/v1/teams", {"name": "Север"})["team_id"]
+    for who, team in (("vera", north), ("viktor", north), ("igor", south["team_id"])):
+        do("/v1/managers", {"name": who.title(), "manager_id": who, "team_id": team})
+        here.act(here.deal(who, "300000000.00", title=f"У {who}"), who, "call", "2026-10-12")
+    moved = {"team_id": south["team_id"], "effective_on": f"{(brought.monday - WEEK).date()}"}
+    do("/v1/managers/viktor/team-changes", moved)
+    do("/v1/managers/igor/team-changes", {"team_id": north, "effective_on": f"{brought.monday:%F}"})
+    _address(here, head, "irina@romashka.ru")
+    brought.process(**_to_heads(sink), digest_to=("dina@romashka.ru",)).step()
+    assert head.ask("/v1/reports/digest")["closing"] == "49000000.00"
+    assert [(to, _sum(letter)) for to, letter in sink.letters] == [
+        ("dina@romashka.ru", "67 млн ₽"), ("irina@romashka.ru", "49 млн ₽"),
+    ]  # fmt: skip
+
+
+def _sum(letter: EmailMessage) -> str:
+    (line,) = (one for one in letter.get_content().splitlines() if one.startswith("Портфель: "))
+    return str(line).removeprefix("Портфель: ").split(" (")[0].replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_a_head_reads_it_in_their_language(
+    brought: Bringing, here: Company, head: Person, sink: Sink
+) -> None:
+    _address(here, head, "irina@romashka.ru", language="en")
+    brought.process(**_to_heads(sink)).step()
+    ((_, letter),) = sink.letters
+    assert letter["Subject"].startswith("Portfolio in the week from ")
+    text = letter.get_content()
+    assert "Team: Юг" in text
+    assert text.rstrip().endswith("&lang=en")
+
+
+def test_a_heads_letter_that_was_refused_is_sent_again_and_the_doctor_tells(
+    brought: Bringing, here: Company, head: Person, sink: Sink
+) -> None:
+    _address(here, head, "irina@romashka.ru")
+    process = brought.process(**_to_heads(sink))
+    week, sink.refused = (brought.monday - WEEK).date(), 1
+    process.step()
+    assert _said_of_the_digest(here) == [(f"{week}: arrived at 0 of 1, tries: 1", False)]
+    brought.clock.now += 60 * SECOND
+    process.step()
+    assert _said_of_the_digest(here) == [(f"{week}: arrived at 1 of 1, tries: 2", True)]
+    assert len(sink.letters) == 1
+
+
+def test_whoever_leads_no_team_any_more_gets_no_letter(
+    brought: Bringing, here: Company, head: Person, sink: Sink
+) -> None:
+    _address(here, head, "irina@romashka.ru")
+    here.admin.do(f"/v1/accounts/{head.account_id}/role", {"role": "director"})
+    brought.process(**_to_heads(sink)).step()
+    assert not sink.letters
+
+
 # ---------------------------------------------------------------------------- settings
 
 WHOLE = {"digest_smtp": "smtps://user:word@mail.romashka.ru", "digest_to": "dina@romashka.ru"}
@@ -572,6 +679,7 @@ WHOLE = {"digest_smtp": "smtps://user:word@mail.romashka.ru", "digest_to": "dina
 def test_what_is_not_set_is_not_brought(here: Company) -> None:
     assert delivering(here.service) is None
     assert len(targets_of(Settings(**WHOLE))) == 1  # type: ignore[arg-type]
+    assert targets_of(Settings(digest_smtp=WHOLE["digest_smtp"], digest_heads=True)) == []
 
 
 @pytest.mark.parametrize(
@@ -584,6 +692,7 @@ def test_what_is_not_set_is_not_brought(here: Company) -> None:
         {"digest_webhook_secret": "whsec_это не base64"},
         {"digest_smtp": "smtp://mail.romashka.ru"},
         {"digest_to": "dina@romashka.ru"},
+        {"digest_heads": True},
         {**WHOLE, "digest_smtp": "mail.romashka.ru:587"},
         {**WHOLE, "digest_to": "dina@romashka.ru, Олег"},
     ],

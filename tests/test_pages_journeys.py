@@ -149,6 +149,33 @@ JOURNEYS: Mapping[str, Journey] = {
     "accounts": Journey(
         "/accounts?lang={lang}", (ADMIN,), [follow("table.grid tbody th a"), see("main form")],
     ),
+    "who moves": Journey(
+        "/reports?lang={lang}", SEE,
+        [follow("main a[href*='/reports/activity']"), fill("#i-from", "2026-03-01"),
+         press("Enter"), follow("#moves tbody td a"), see("#lines")],
+    ),
+    "empty months to a next action": Journey(
+        "/reports/months?lang={lang}", (MANAGER, HEAD, DIRECTOR),
+        [see("svg .hm-nothing"), follow(".crumbs a"), follow("main a[href*='/reports/stalled']"),
+         fill("#i-minimum", "1"), press("Enter"), follow("#deals a[href*='/record']"),
+         there("#preview .big"), press("Control+Enter"), see(STRIP)],
+    ),
+    "forecast of a past date": Journey(
+        "/reports/forecast?lang={lang}", SEE,
+        [fill("#i-as-of", "2026-09-30"), fill("#i-target", "900000"), press("Enter"),
+         see("#chances"), see("#record")],
+    ),
+    "calibration to the laboratory": Journey(
+        "/reports/calibration?as_known=now&lang={lang}", SEE,
+        [follow("main a[href*='/reports/laboratory']"), fill("#w-call", "2.00"), press("Enter"),
+         follow("main a[href*='position=']"), see("#managers")],
+    ),
+    "the week and its largest deals": Journey(
+        "/reports/digest?week=2026-10-20&lang={lang}", SEE,
+        [see("#waiting tbody th a"), follow(".crumbs a"),
+         follow("main a[href*='/reports/concentration']"), see("svg.chart"),
+         follow("#deals tbody th a"), see("#actions")],
+    ),
 }  # fmt: skip
 
 

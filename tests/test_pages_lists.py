@@ -114,7 +114,8 @@ def test_nobody_else_makes_accounts_or_keys(
     pages: dict[str, Browser], here: Company, role: str
 ) -> None:
     before, at = here.position, f"/accounts/{here.director.account_id}"
-    for path in ("/accounts", f"{at}/keys", f"{at}/closing", f"{at}/role", f"{at}/invitation"):
+    asked = ("keys", "closing", "role", "invitation", "email")
+    for path in ("/accounts", *(f"{at}/{one}" for one in asked)):
         answer = pages[role].send(path, **form(name="Кто", role="admin", login="who"))
         assert answer.status_code == 403, path
         assert "df_" not in answer.text
@@ -472,6 +473,20 @@ def test_a_role_is_granted_in_place_of_the_one_before_and_the_account_closed(
     assert (one["role"], one["manager_id"]) == ("manager", "m-1")
     assert pages["admin"].send(f"{at}/closing", **form()).headers["location"] == "/accounts"
     assert pages["admin"].get(at).status_code == 404
+
+
+def test_an_address_is_given_with_the_language_of_letters(
+    pages: dict[str, Browser], here: Company
+) -> None:
+    at = invite(pages, name="Ирина", role="auditor")
+    assert pages["admin"].send(f"{at}/email", **form(email="ирина")).status_code == 422
+    for email, language in (("irina@romashka.ru", "en"), ("", "")):
+        sent = pages["admin"].send(f"{at}/email", **form(email=email, language=language))
+        assert sent.status_code == 303
+        told = here.admin.ask("/v1/accounts", limit=1000)["accounts"]
+        (one,) = (one for one in told if one["account_id"] == at.rpartition("/")[2])
+        assert (one["email"] or "", one["language"] or "") == (email, language)
+        assert f'value="{email}"' in pages["admin"].get(at).text
 
 
 def test_names_are_text(pages: dict[str, Browser]) -> None:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.service import Service
+from api.service import Remembered, Service
 from api.settings import Settings
 from application.orders import Answer, Order
 from domain.deal_commands import HandOver, OpenDeal, PerformAction, Win, WithdrawAction
@@ -31,7 +31,6 @@ from projections.reports.concentration import (
     company_of,
 )
 from projections.reports.concentration_in_columns import active_from_columns
-from projections.reports.kept import Kept
 from projections.reports.months import (
     closings_from_ledger,
     months_as_of,
@@ -351,7 +350,7 @@ def _asked_of(
     here: Company, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was told before is not told again."""
-    monkeypatch.setattr(here.service, "kept", Kept())
+    monkeypatch.setattr(here.service, "_remembered", Remembered(None))
     monkeypatch.setattr(here.service.columns, "most_events", request.param)
 
 
@@ -494,14 +493,14 @@ def test_a_month_leads_to_what_moved_the_portfolio_in_it(page: Browser) -> None:
     shown = unescape(page.get("/reports/months?from=2026-01-01&as_of=2026-07-31").text)
     assert "/movement?from=2026-03-31&to=2026-04-30&manager_id=anna" in shown
     assert "закрыто\N{NO-BREAK SPACE}1" in shown
-    assert "Пустых: 11 из 21 месяцев" in shown
+    assert "Пустых месяцев: 11 из 21" in shown
 
 
 def test_a_stalled_deal_leads_to_recording_what_comes_next(page: Browser) -> None:
     shown = unescape(page.get("/reports/stalled?as_of=2026-06-23").text)
     assert re.search(r"/record\?deal_id=[0-9a-f-]+&action_type=contract", shown)
     nothing = page.get("/reports/stalled?as_of=2026-06-23&minimum_days=3000").text
-    assert "ни одна открытая сделка не стоит" in nothing
+    assert "ни одна открытая сделка не застыла" in nothing
 
 
 def test_concentration_says_what_remains(page: Browser) -> None:

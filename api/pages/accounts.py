@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from api.accounts import Accounts
 from api.admin import AccountBody, KeyBody, RoleBody
-from api.credentials import InvitationBody
+from api.credentials import EmailBody, InvitationBody
 from api.doctor import findings
 from api.door import read_as
 from api.pages.forms import Typed, read_own_form, typed
@@ -32,10 +32,12 @@ router = APIRouter(route_class=Page, include_in_schema=False)
 
 _ROLE = ("role", "manager_id", "team_id")
 _NEW = ("name", "email", *_ROLE)
+_EMAIL = ("email", "language")
 _account_body = TypeAdapter(AccountBody)
 _role_body = TypeAdapter(RoleBody)
 _key_body = TypeAdapter(KeyBody)
 _invitation_body = TypeAdapter(InvitationBody)
+_email_body = TypeAdapter(EmailBody)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,22 @@ async def invited(account_id: UUID, visit: VisitDep) -> Response:
         return await _one(visit, account_id, typed(visit, "invite", form, error, ("login",)))
     secret = Secret("code", made.code, made.expires_at, made.login)
     return await _one(visit, account_id, Typed(), secret)
+
+
+@router.post("/accounts/{account_id}/email")
+async def address_given(account_id: UUID, visit: VisitDep) -> Response:
+    """Into the log first, as /v1 does."""
+    form = await read_own_form(visit)
+    who = AccountId(account_id)
+    given = {name: form.get(name, "").strip() or None for name in _EMAIL}
+    try:
+        body = read_as(_email_body, given, "body")
+        begin = partial(_accounts(visit).set_sign_in, _caller(visit), who, SignInMeans.EMAIL)
+        await _do(visit, begin)
+        await _do(visit, partial(_accounts(visit).set_email, who, body.email, body.language))
+    except Exception as error:  # noqa: BLE001 - what is no refusal is raised again
+        return await _one(visit, account_id, typed(visit, "email", form, error, _EMAIL))
+    return _to(visit, f"/accounts/{account_id}")
 
 
 @router.post("/accounts/{account_id}/keys")

@@ -144,7 +144,7 @@ def _activities(
     )
     from projections.reports.columns import NotHeld  # noqa: PLC0415 - likewise
 
-    asked = span, point.as_of, point.position, currency, who, at.service.facts
+    asked = span, point.as_of, point.position, currency, who, at.remembered.facts
     try:
         return activities_from_columns(at.cursor, *asked, at.service.columns)
     except NotHeld:

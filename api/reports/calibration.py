@@ -192,10 +192,10 @@ def calibration(question: Annotated[CalibrationQuestion, Query()], asking: Askin
         point = at.point(question.as_of, question.knowledge)
         who = counted(at, point, question.manager_id, question.team_id)
         kinds = tuple(at.directory(point).catalogue.types)
-        horizon, outcomes = _horizon(at, question), asking.service.outcomes
-        called = names(at.cursor)
+        horizon, called = _horizon(at, question), names(at.cursor)
 
         def told() -> CalibrationAnswer:
+            outcomes = at.remembered.outcomes
             found = at.read(
                 point.position,
                 lambda cursor: outcomes.calibration(cursor, point, horizon, kinds, who),
@@ -246,7 +246,7 @@ def _case(one: Outcome, about: About) -> CalibratedDealOut:
 
 def outcomes_at(at: Desk, point: Point, question: CalibrationQuestion) -> list[Outcome]:
     """Everybody's."""
-    outcomes, horizon = at.service.outcomes, _horizon(at, question)
+    outcomes, horizon = at.remembered.outcomes, _horizon(at, question)
     return at.read(point.position, lambda cursor: outcomes.at(cursor, point, horizon))
 
 

@@ -22,6 +22,7 @@ from projections.reports.concentration import (
     Amounts,
     Concentration,
     active_from_ledger,
+    called_at,
     company_of,
 )
 
@@ -109,7 +110,7 @@ def _answer(
     whole = company_of(held)
     own = {manager: Concentration.of(deals) for manager, deals in held.items()}
     shown = {deal for one in (whole, *own.values()) for deal, _ in one.deals[:most]}
-    about = at.service.called.at(at.cursor, shown)
+    about = called_at(at.cursor, at.remembered.called, shown)
     managers = sorted(own.items(), key=lambda one: (-one[1].total, one[0]))
     return ConcentrationAnswer(
         **asked(point),

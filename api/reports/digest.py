@@ -11,7 +11,7 @@ from psycopg import Cursor
 from pydantic import Field
 
 from api.answers import QUESTION_REFUSALS, Asked, Figure, Moment, Out, Uuid, asked
-from api.asking import AskingDep, PointQuestion
+from api.asking import AskingDep, Desk, PointQuestion
 from api.inputs import Currency, Day, Id, Limit
 from api.portfolios import counted
 from api.reports.kept import kept
@@ -180,15 +180,16 @@ def digest(question: Annotated[DigestQuestion, Query()], asking: AskingDep) -> R
         return kept(at, point, ("digest", question, frozenset(teller.called.items())), told)
 
 
-def company_digest(
-    service: Service, cursor: Cursor[Any], week: Week, position: int
-) -> DigestAnswer:
-    """The same of everybody in the company's currency, as known at `position`."""
-    clock, currency = service.clock, service.settings.currency
-    point = point_at(cursor, clock, week.last, Knowledge(position=position))
-    recorded = _recorded_in(cursor, clock, week, point)
-    still = standstill(service, cursor, point, currency, PACE, None, MOST)
-    found = digest_from_ledger(cursor, point, week, recorded, currency, None, still, MOST)
+def digest_for(at: Desk, week: Week, position: int) -> DigestAnswer:
+    """The same of everybody whom the account may see, in the company's currency, as known at
+    `position`.
+    """
+    service, cursor, currency = at.service, at.cursor, at.currency(None)
+    point = at.point(week.last, Knowledge(position=position))
+    who = counted(at, point, None, None, week.eve)
+    recorded = _recorded_in(cursor, service.clock, week, point)
+    still = standstill(service, cursor, point, currency, PACE, who, MOST)
+    found = digest_from_ledger(cursor, point, week, recorded, currency, who, still, MOST)
     return _teller(service, cursor, point, week, currency, MOST).answer(found)
 
 

@@ -11,7 +11,6 @@ from api.answers import Asked, asked
 from api.asking import Desk
 from domain.access import Reach
 from projections.point import Point
-from projections.reports.kept import ledger_of
 
 _POINT = {"as_of", "known_at", "position"}
 
@@ -23,11 +22,11 @@ def kept(at: Desk, point: Point, question: Hashable, make: Callable[[], Asked]) 
     """
     if at.reach is not Reach.ALL:
         return _told(point, _rest(make()))
-    whole = ledger_of(at.cursor), point.as_of, point.position, question
-    rest = at.service.kept.find(whole)
+    answers, whole = at.remembered.answers, (point.as_of, point.position, question)
+    rest = answers.find(whole)
     if rest is None:
         rest = _rest(make())
-        at.service.kept.keep(whole, rest)
+        answers.keep(whole, rest)
     return _told(point, rest)
 
 

@@ -1,7 +1,7 @@
 """What if? Portfolios, ranking and calibration under other regulations, beside the books."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from typing import Annotated
 from uuid import UUID
 
@@ -30,6 +30,7 @@ from projections.point import Point
 from projections.portfolio import portfolios_from_ledger
 from projections.replaying import Failed
 from projections.reports.calibration import HORIZONS, AsKnown, Outcome, calibration_of
+from projections.reports.kept import ledger_of
 from projections.reports.laboratory import Alternative, Changes, Plan, Stood, plan_of
 
 router = v1_router(tags=["reports"], responses=QUESTION_REFUSALS)
@@ -166,7 +167,7 @@ def laboratory(question: Annotated[LaboratoryQuestion, Query()], asking: AskingD
         try:
             told = asking.service.laboratory.ask(
                 at.cursor,
-                _key(point, question),
+                _key(at.cursor, point, question),
                 lambda: _plan(at.cursor, point, question, outcomes),
                 WAIT_SECONDS,
             )
@@ -211,10 +212,10 @@ def _require_known(at: Desk, point: Point, question: LaboratoryQuestion) -> None
         at.require_manager(other.without_manager, point.as_of)
 
 
-def _key(point: Point, question: LaboratoryQuestion) -> object:
+def _key(cursor: Cursor[object], point: Point, question: LaboratoryQuestion) -> Hashable:
     """What is told is the same for whoever asks."""
     horizon = question.horizon_months, question.as_known
-    return point.as_of, point.position, horizon, question.alternative
+    return ledger_of(cursor), point.as_of, point.position, horizon, question.alternative
 
 
 def _plan(

@@ -135,14 +135,14 @@ def _shown(completeness: Completeness) -> bytes:
     return b',"completeness":' + to_json(completeness)
 
 
-class Remembered:
+class SharedEvidence:
     """What bundles have in common, and never changes."""
 
     def __init__(self) -> None:
         self.tiles, self.closings = KnownTiles(), RowTrees()
 
 
-def of_manager(cursor: Cursor[Any], remembered: Remembered, wanted: Wanted) -> Iterator[bytes]:
+def of_manager(cursor: Cursor[Any], shared: SharedEvidence, wanted: Wanted) -> Iterator[bytes]:
     """The manager's deals, up to the position asked about, or to what the closing behind it knows.
     Raises LookupError when the tree is torn.
     """
@@ -159,7 +159,7 @@ def of_manager(cursor: Cursor[Any], remembered: Remembered, wanted: Wanted) -> I
         proven.add(closing.event.place)
         leaves += closing.leaves
     beside = nodes_beside(sorted(proven), wanted.size)
-    nodes, own = hashes_at(cursor, beside, leaves, remembered.tiles)
+    nodes, own = hashes_at(cursor, beside, leaves, shared.tiles)
     hashes = iter(own)
 
     yield _head(cursor, wanted)
@@ -170,7 +170,7 @@ def of_manager(cursor: Cursor[Any], remembered: Remembered, wanted: Wanted) -> I
         )  # fmt: skip
     yield _line("nodes", _nodes(beside, nodes))
     if closing:
-        tree = remembered.closings.of(cursor, closing.data, closing.certified["root"])
+        tree = shared.closings.of(cursor, closing.data, closing.certified["root"])
         yield _line("closing", closing.shown(tree, wanted.manager, *hashes))
     yield _line("result", result)
 

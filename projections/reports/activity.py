@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from enum import StrEnum
+from functools import partial
 from types import MappingProxyType
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
@@ -23,6 +24,7 @@ from domain.values import Account, ManagerId, split
 from projections.actions import EFFECTIVE_ON
 from projections.ledger import EVERYBODY, SOME, THEIRS_BY_DAY, managers_asked, whose
 from projections.portfolio import Log
+from projections.reports.kept import Kept
 from projections.snapshots import standings
 
 DAY = timedelta(days=1)
@@ -224,28 +226,20 @@ class Fact(NamedTuple):
     weights: tuple[int, ...]
 
 
-class Facts:
-    """Actions by the position of their events, as far as they were read. One for a log, safe for
-    threads. They take longer to read than the rest of a question, and are mostly of the same days.
-    """
+Facts = Kept[int, Fact]
+"""By the position of the event. They take longer to read than the rest of a question, and are
+mostly of the same days.
+"""
 
-    def __init__(self, most: int = MOST_FACTS) -> None:
-        self._most = most
-        self._known: dict[int, Fact] = {}
 
-    def at(self, cursor: Cursor[Any], places: Sequence[int]) -> list[Fact]:
-        """Those at `places`, each the position of an ActionPerformed."""
-        known = self._known
-        new = {
-            place: _fact(deal, state)
-            for place, deal, state in cursor.execute(
-                _FACTS, [[place for place in places if place not in known]]
-            )
-        }
-        facts = [known[place] if place in known else new[place] for place in places]
-        if new:
-            self._known = new if len(known) + len(new) > self._most else {**known, **new}
-        return facts
+def facts_at(cursor: Cursor[Any], facts: Facts, places: Sequence[int]) -> list[Fact]:
+    """Those at `places`, each the position of an ActionPerformed."""
+    known = facts.all(places, partial(_read_facts, cursor))
+    return [known[place] for place in places]
+
+
+def _read_facts(cursor: Cursor[Any], places: Sequence[int]) -> dict[int, Fact]:
+    return {place: _fact(deal, state) for place, deal, state in cursor.execute(_FACTS, [places])}
 
 
 def _fact(deal: UUID, state: bytes) -> Fact:
@@ -369,7 +363,7 @@ def performed(
     """
     asked = _asked(span, position, currency, managers)
     places = [place for (place,) in cursor.execute(_PERFORMED[whose(managers)], asked)]
-    performed_ = facts.at(cursor, places)
+    performed_ = facts_at(cursor, facts, places)
     amended = _amendments(cursor, {one.deal_id for one in performed_}, as_of, asked)
     found = []
     for fact in performed_:

@@ -9,7 +9,7 @@ import numpy as np
 from psycopg import Cursor
 
 from domain.values import Account, ManagerId, split
-from projections.reports.activity import GAINS, Activity, Facts, Gain, Span
+from projections.reports.activity import GAINS, Activity, Facts, Gain, Span, facts_at
 from projections.reports.columns import Column, Columns
 from projections.reports.postings import (
     ACCOUNTS,
@@ -160,7 +160,8 @@ class _Done(NamedTuple):
         places, actions = self.place[self.is_shared], self.action[self.is_shared]
         shared = dict(zip(places.tolist(), actions.tolist(), strict=True))
         parts: dict[tuple[int, ManagerId], int] = {}
-        for (place, action), fact in zip(shared.items(), facts.at(cursor, [*shared]), strict=True):
+        read = facts_at(cursor, facts, [*shared])
+        for (place, action), fact in zip(shared.items(), read, strict=True):
             own = [*fact.weights]
             for weight in self.stories.get(action, ()):
                 own = split(weight, own)

@@ -13,12 +13,11 @@ that are not, either. Nothing here is ever written into a weight.
 """
 
 from calendar import monthrange
-from collections import Counter, OrderedDict, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from datetime import date
 from enum import StrEnum
 from itertools import groupby
-from threading import Lock
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -32,6 +31,7 @@ from domain.values import WHOLE, ActionTypeCode, DealId, ManagerId
 from projections.actions import EFFECTIVE_ON
 from projections.point import BEYOND, Point, last_positions
 from projections.portfolio import Log
+from projections.reports.kept import Kept
 from projections.reports.scores import (
     Forecast,
     Interval,
@@ -291,19 +291,17 @@ WHERE notification_id > %s AND notification_id <= %s AND NOT of_the_directory
 
 class Outcomes:
     """What was found is kept, and only deals of which something was learnt since are looked at
-    again; so is what it comes to at a point. One for a process; safe for threads.
+    again; so is what it comes to at a point. Of one ledger; safe for threads.
     """
 
     def __init__(self) -> None:
-        self._lock = Lock()
-        self._told: OrderedDict[object, Calibration] = OrderedDict()
-        self._kept: OrderedDict[object, tuple[int, Mapping[DealId, Outcome]]] = OrderedDict()
+        self._told = Kept[Hashable, Calibration](KEPT_ANSWERS)
+        self._kept = Kept[Hashable, tuple[int, Mapping[DealId, Outcome]]](KEPT)
 
     def at(self, cursor: Cursor[Any], point: Point, horizon: Horizon) -> list[Outcome]:
         """As `outcomes_from_ledger`; `known` may be less, where the same is known by it."""
         key = point.as_of, horizon
-        with self._lock:
-            position, found = self._kept.get(key, (-1, {}))
+        position, found = self._kept.find(key) or (-1, {})
         if position < 0 or position > point.position or point.position - position > FAR:
             found = {one.deal_id: one for one in outcomes_from_ledger(cursor, point, horizon)}
         elif position < point.position:
@@ -313,11 +311,7 @@ class Outcomes:
             again = outcomes_from_ledger(cursor, point, horizon, changed)
             found = {deal: one for deal, one in found.items() if deal not in changed}
             found |= {one.deal_id: one for one in again}
-        with self._lock:
-            self._kept[key] = point.position, found
-            self._kept.move_to_end(key)
-            while len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
+        self._kept.keep(key, (point.position, found))
         return sorted(found.values(), key=lambda one: one.position)
 
     def calibration(
@@ -331,14 +325,10 @@ class Outcomes:
         """As `calibration_of`."""
         whose = None if managers is None else frozenset(managers)
         key = point.as_of, point.position, horizon, kinds, whose
-        with self._lock:
-            told = self._told.get(key)
+        told = self._told.find(key)
         if told is None:
             told = calibration_of(self.at(cursor, point, horizon), kinds, whose)
-            with self._lock:
-                self._told[key] = told
-                while len(self._told) > KEPT_ANSWERS:
-                    self._told.popitem(last=False)
+            self._told.keep(key, told)
         return told
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from domain.ledger import holdings
 from domain.values import Account, ManagerId
 from projections.ledger import EVERYBODY, SOME, THEIRS, managers_asked, whose
 from projections.portfolio import Log
+from projections.reports.kept import Kept
 
 TOPS = (1, 3, 5)
 """Of how many largest deals the share is told."""
@@ -139,22 +141,13 @@ SELECT deal, deal_id, title, client FROM ledger.deals WHERE deal = ANY (%s)
 """
 
 
-class Called:
-    """What deals are called, as far as it was asked. One for a log, safe for threads."""
+Called = Kept[int, About]
+"""By the position of the deal's opening."""
 
-    def __init__(self, most: int = MOST_CALLED) -> None:
-        self._most = most
-        self._known: dict[int, About] = {}
 
-    def at(self, cursor: Cursor[Any], deals: Collection[int]) -> Mapping[int, About]:
-        """Of deals by the positions of their openings."""
-        known = self._known
-        asked = [deal for deal in deals if deal not in known]
-        new = (
-            {deal: About(*about) for deal, *about in cursor.execute(_CALLED, [asked])}
-            if asked
-            else {}
-        )
-        if new:
-            self._known = new if len(known) + len(new) > self._most else {**known, **new}
-        return {deal: known[deal] if deal in known else new[deal] for deal in deals}
+def called_at(cursor: Cursor[Any], called: Called, deals: Collection[int]) -> Mapping[int, About]:
+    return called.all(deals, partial(_read_called, cursor))
+
+
+def _read_called(cursor: Cursor[Any], deals: Collection[int]) -> dict[int, About]:
+    return {deal: About(*about) for deal, *about in cursor.execute(_CALLED, [deals])}

@@ -1,15 +1,18 @@
-"""Reports that were told already: at an exact point a report is the same for ever."""
+"""What was read or told already, and never changes: as long as it is the same ledger, and there is
+room.
+"""
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Collection, Hashable, Mapping
 from threading import Lock
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from psycopg import Cursor
 
 from projections.point import LEDGER
 
-MOST_BYTES = 24 * 2**20
+Key = TypeVar("Key", bound=Hashable)
+Told = TypeVar("Told")
 
 
 def ledger_of(cursor: Cursor[Any]) -> Hashable:
@@ -17,25 +20,48 @@ def ledger_of(cursor: Cursor[Any]) -> Hashable:
     return cursor.execute(f"SELECT {LEDGER}").fetchone()
 
 
-class Kept:
-    """One for a process, safe for threads. What was wanted longest ago is forgotten first."""
+class Kept(Generic[Key, Told]):
+    """`most` in all, each by its `size`: what was wanted longest ago is forgotten first. Of one
+    ledger; safe for threads.
+    """
 
-    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
-        self._most_bytes, self._bytes = most_bytes, 0
-        self._told: OrderedDict[Hashable, bytes] = OrderedDict()
+    def __init__(self, most: int, size: Callable[[Told], int] = lambda _: 1) -> None:
+        self._most, self._size, self._held = most, size, 0
+        self._told: OrderedDict[Key, Told] = OrderedDict()
         self._lock = Lock()
 
-    def find(self, question: Hashable) -> bytes | None:
-        with self._lock:
-            told = self._told.get(question)
-            if told is not None:
-                self._told.move_to_end(question)
-            return told
+    def find(self, key: Key) -> Told | None:
+        return self._known([key]).get(key)
 
-    def keep(self, question: Hashable, told: bytes) -> None:
+    def keep(self, key: Key, told: Told) -> None:
+        self._keep({key: told})
+
+    def all(
+        self, keys: Collection[Key], read: Callable[[list[Key]], Mapping[Key, Told]]
+    ) -> Mapping[Key, Told]:
+        """Of each key; `read` tells what is not kept."""
+        known = self._known(keys)
+        missing = [key for key in keys if key not in known]
+        if not missing:
+            return known
+        new = read(missing)
+        self._keep(new)
+        return {**known, **new}
+
+    def _known(self, keys: Collection[Key]) -> dict[Key, Told]:
         with self._lock:
-            self._bytes += len(told) - len(self._told.get(question, b""))
-            self._told[question] = told
-            while self._bytes > self._most_bytes:
+            known = {key: self._told[key] for key in keys if key in self._told}
+            for key in known:
+                self._told.move_to_end(key)
+        return known
+
+    def _keep(self, told: Mapping[Key, Told]) -> None:
+        with self._lock:
+            for key, one in told.items():
+                if key in self._told:
+                    self._held -= self._size(self._told[key])
+                self._told[key] = one
+                self._held += self._size(one)
+            while self._held > self._most:
                 _, forgotten = self._told.popitem(last=False)
-                self._bytes -= len(forgotten)
+                self._held -= self._size(forgotten)

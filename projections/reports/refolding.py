@@ -7,8 +7,7 @@ about it any more. Results are kept while there is room, for at one point they n
 """
 
 import sys
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from threading import Condition, Thread
 from time import monotonic
@@ -24,6 +23,7 @@ from projections.replaying import (
     listening,
     without_collector,
 )
+from projections.reports.kept import Kept
 from projections.reports.laboratory import Changes, Plan, begun, folded_by_part
 
 KEPT = 16
@@ -46,7 +46,7 @@ class Progress(NamedTuple):
 class _Job:
     """A question at work. Whatever is changed is changed under the laboratory's lock."""
 
-    def __init__(self, key: object, plan: Plan) -> None:
+    def __init__(self, key: Hashable, plan: Plan) -> None:
         self.key, self.plan = key, plan
         self.done, self.asked_at = 0, monotonic()
         self.changes = begun(plan)
@@ -59,23 +59,25 @@ class Laboratory:
     def __init__(self, conninfo: str) -> None:
         self._conninfo = conninfo
         self._told = Condition()
-        self._results: OrderedDict[object, Progress] = OrderedDict()
+        self._results = Kept[Hashable, Progress](KEPT)
         self._job: _Job | None = None
         self._closed = False
 
     def ask(
-        self, cursor: Cursor[Any], key: object, plan: Callable[[], Plan], wait_seconds: float
+        self, cursor: Cursor[Any], key: Hashable, plan: Callable[[], Plan], wait_seconds: float
     ) -> Progress:
         """How far the question `key` is; `plan` tells what there is to do for it. What is short is
         done at once; for the rest one waits so long at most. Raises Failed, psycopg.Error.
         """
         until = monotonic() + wait_seconds
-        if (known := self._known(key)) is not None:
+        if (known := self._results.find(key)) is not None:
             return known
         if not self._is_at_work(key):
             planned = plan()
             if planned.events < WORTH_A_PROCESS:
-                return self._keep(key, _all(cursor, planned))
+                found = _all(cursor, planned)
+                self._results.keep(key, found)
+                return found
             self._begin(key, planned)
         return self._wait(key, until)
 
@@ -84,24 +86,11 @@ class Laboratory:
             self._closed = True
             self._told.notify_all()
 
-    def _known(self, key: object) -> Progress | None:
-        with self._told:
-            if key in self._results:
-                self._results.move_to_end(key)
-            return self._results.get(key)
-
-    def _keep(self, key: object, progress: Progress) -> Progress:
-        with self._told:
-            self._results[key] = progress
-            while len(self._results) > KEPT:
-                self._results.popitem(last=False)
-        return progress
-
-    def _is_at_work(self, key: object) -> bool:
+    def _is_at_work(self, key: Hashable) -> bool:
         with self._told:
             return self._job is not None and self._job.key == key
 
-    def _begin(self, key: object, plan: Plan) -> None:
+    def _begin(self, key: Hashable, plan: Plan) -> None:
         """Unless another is at work."""
         with self._told:
             is_idle = self._job is None or self._job.error is not None
@@ -109,7 +98,7 @@ class Laboratory:
                 self._job = _Job(key, plan)
                 Thread(target=self._work, args=(self._job,), name="laboratory", daemon=True).start()
 
-    def _wait(self, key: object, until: float) -> Progress:
+    def _wait(self, key: Hashable, until: float) -> Progress:
         with self._told:
             while (job := self._job) is not None and job.key == key:
                 if job.error is not None:
@@ -119,7 +108,7 @@ class Laboratory:
                 if (left := until - job.asked_at) <= 0:
                     return Progress(job.done, job.plan.events)
                 self._told.wait(left)
-            return self._results.get(key, Progress(0, 0))
+            return self._results.find(key) or Progress(0, 0)
 
     def _work(self, job: _Job) -> None:
         try:
@@ -140,7 +129,7 @@ class Laboratory:
     def _end(self, job: _Job, *, whole: bool) -> None:
         with self._told:
             if whole:
-                self._keep(job.key, Progress(job.done, job.plan.events, job.changes))
+                self._results.keep(job.key, Progress(job.done, job.plan.events, job.changes))
             if job.error is None:
                 self._job = None
             self._told.notify_all()

@@ -13,9 +13,11 @@ LINES = 5
 """Of each list."""
 
 
-def letter(answer: Mapping[str, Any], language: Language, address: str | None) -> tuple[str, str]:
+def letter(
+    answer: Mapping[str, Any], language: Language, address: str | None, team: str | None
+) -> tuple[str, str]:
     """Its subject and its text. `answer` is that of /v1/reports/digest; `address`: where browsers
-    find the service, None: nobody has said.
+    find the service, None: nobody has said; `team`: whose week it is, None: everybody's.
     """
     say = gettext(language)
     first, last = (
@@ -24,9 +26,10 @@ def letter(answer: Mapping[str, Any], language: Language, address: str | None) -
     )
     title = say("Portfolio in the week from %(first)s to %(last)s")
     subject = title % {"first": first, "last": last}
-    lines = [*_lines(answer, language)]
+    lines = [] if team is None else [f"{say('Team')}: {team}"]
+    lines += _lines(answer, language)
     if address is not None:
-        lines += ["", f"{address}/reports/digest?week={answer['first_day']}"]
+        lines += ["", f"{address}/reports/digest?week={answer['first_day']}&lang={language}"]
     return " ".join(subject.split()), "\n".join([subject, "", *lines, ""])
 
 

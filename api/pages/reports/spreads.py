@@ -50,7 +50,10 @@ def spreads(
             made.append(text("ax", x, bottom + 18, one.name, "middle"))
     if target is not None:
         y = frame.y(target[0])
-        made += [stroke("mark", left, right, y, y), text("lab", right, y - 5, target[1], "end")]
+        made += [
+            stroke("mark", left, right, y, y),
+            text("lab halo", right, y - 5, target[1], "end"),
+        ]
     return chart(label, frame.size, made, narrow=narrow)
 
 

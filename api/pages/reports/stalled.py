@@ -115,7 +115,7 @@ def _next(cells: Cells, one: Mapping[str, Any]) -> tuple[Cell, Cell]:
 def _silences(visit: Visit, answer: Mapping[str, Any], *, narrow: bool) -> Markup:
     """A bar of days for each deal: up to where it stalls, and beyond."""
     deals = answer["deals"][:DRAWN]
-    left, width, height = (150.0, 358, 26) if narrow else (420.0, 1360, 28)
+    left, width, height = (162.0, 358, 26) if narrow else (420.0, 1360, 28)
     longest = max((one["silent_days"] for one in deals), default=1)
     scale = (width - left - 80) / longest
     drawn = []
