@@ -1,6 +1,6 @@
 """Who moves: what was done and gained in a span of days, beside the span before it."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
 from statistics import median_low
 from typing import Annotated
@@ -8,15 +8,15 @@ from typing import Annotated
 from fastapi import Query, Response
 from pydantic import Field
 
-from api.answers import QUESTION_REFUSALS, Asked, Figure, Out, asked
+from api.answers import QUESTION_REFUSALS, Asked, Figure, Out
 from api.asking import AskingDep, Desk, PointQuestion
 from api.inputs import Currency, Day, Id
 from api.portfolios import counted
-from api.reports.kept import kept
+from api.reports.kept import Fields, kept
 from api.routes import v1_router
 from api.targets import AttainmentOut, attained
 from domain.errors import Invalid
-from domain.values import ManagerId, TeamId, decimal_text, value_text
+from domain.values import ZERO_TEXT, ManagerId, TeamId, decimal_text, value_text
 from projections.directory import names
 from projections.integrity import share
 from projections.point import Point
@@ -33,6 +33,8 @@ router = v1_router(tags=["reports"], responses=QUESTION_REFUSALS)
 
 MOST_DAYS = 366
 """Of a span: a year."""
+IDLE = Activity()
+_GAINS = (*(gain.value for gain in Gain), "total")
 
 
 class ActivityQuestion(PointQuestion):
@@ -158,28 +160,28 @@ def _answer(
     span: Span,
     who: Collection[ManagerId] | None,
     called: Mapping[ManagerId, str],
-) -> ActivityAnswer:
+) -> Fields:
+    """An ActivityAnswer."""
     currency = at.currency(question.currency)
     known = at.directory(point).people.managers
     shown = [one for one in known if who is None or one in who]
     earlier = {one for one in shown if at.sees(one, span.before.eve)}
     now, before = (_activities(at, one, point, currency, who) for one in (span, span.before))
     team = None if question.team_id is None else TeamId(question.team_id)
-    return ActivityAnswer(
-        **asked(point),
-        first_day=span.first,
-        last_day=span.last,
-        before_first_day=span.before.first,
-        before_last_day=span.before.last,
-        currency=currency,
-        managers=_lines(shown, earlier, now, before, called),
-        total=ActivitySum(
-            now=_activity(summed(now.get(one, Activity()) for one in shown)),
-            before=_activity(summed(before.get(one, Activity()) for one in earlier)),
-        ),
-        median=_median([now.get(one, Activity()) for one in shown], earlier, before),
-        targets=attained(at, point, span.last, {*shown}, team),
-    )
+    return {
+        "first_day": span.first,
+        "last_day": span.last,
+        "before_first_day": span.before.first,
+        "before_last_day": span.before.last,
+        "currency": currency,
+        "managers": _lines(shown, earlier, now, before, called),
+        "total": {
+            "now": _activity(summed(now.get(one, IDLE) for one in shown)),
+            "before": _activity(summed(before.get(one, IDLE) for one in earlier)),
+        },
+        "median": _median([now.get(one, IDLE) for one in shown], earlier, before),
+        "targets": attained(at, point, span.last, {*shown}, team),
+    }
 
 
 def _span(question: ActivityQuestion, as_of: date) -> Span:
@@ -201,57 +203,63 @@ def _lines(
     now: Mapping[ManagerId, Activity],
     before: Mapping[ManagerId, Activity],
     called: Mapping[ManagerId, str],
-) -> list[ActivityLine]:
-    rank = ranks({one: now.get(one, Activity()).effort for one in shown})
-    rank_before = ranks({one: before.get(one, Activity()).effort for one in earlier})
+) -> list[Fields]:
+    """ActivityLines."""
+    rank = ranks({one: now.get(one, IDLE).effort for one in shown})
+    rank_before = ranks({one: before.get(one, IDLE).effort for one in earlier})
     lines = []
     for one in sorted(shown, key=rank.__getitem__):
-        own, was = now.get(one, Activity()), before.get(one, Activity())
-        is_told = one in earlier
-        change = own.effort - was.effort
-        is_more = is_told and was.effort > 0
+        own, was = now.get(one, IDLE), before.get(one, IDLE)
+        is_told, effort_before = one in earlier, was.effort
+        change = own.effort - effort_before
+        is_more = is_told and effort_before > 0
         lines.append(
-            ActivityLine(
-                manager_id=one,
-                name=called.get(one),
-                rank=rank[one],
-                rank_before=rank_before.get(one),
-                now=_activity(own),
-                before=_activity(was) if is_told else None,
-                change=value_text(change) if is_told else None,
-                change_share=decimal_text(share(change, was.effort)) if is_more else None,
-            )
+            {
+                "manager_id": one,
+                "name": called.get(one),
+                "rank": rank[one],
+                "rank_before": rank_before.get(one),
+                "now": _activity(own),
+                "before": _activity(was) if is_told else None,
+                "change": value_text(change) if is_told else None,
+                "change_share": decimal_text(share(change, effort_before)) if is_more else None,
+            }
         )
     return lines
 
 
-def _activity(one: Activity) -> ActivityOut:
-    return ActivityOut(
-        actions=one.actions,
-        weight=decimal_text(one.weight),
-        confirmed_share=decimal_text(share(one.confirmed, one.weight)) if one.weight else None,
-        deals_touched=one.touched,
-        deals=one.deals,
-        gained=Gains(
-            **{gain: value_text(one.gained.get(gain, 0)) for gain in Gain},
-            total=value_text(sum(one.gained.values())),
-        ),
-        points=Gains(
-            **{gain: decimal_text(one.points.get(gain, 0)) for gain in Gain},
-            total=decimal_text(sum(one.points.values())),
-        ),
-    )
+def _activity(one: Activity) -> Fields:
+    """An ActivityOut."""
+    confirmed = decimal_text(share(one.confirmed, one.weight)) if one.weight else None
+    return {
+        "actions": one.actions,
+        "weight": decimal_text(one.weight),
+        "confirmed_share": confirmed,
+        "deals_touched": one.touched,
+        "deals": one.deals,
+        "gained": _gains(one.gained, value_text),
+        "points": _gains(one.points, decimal_text),
+    }
+
+
+def _gains(own: Mapping[Gain, int], text: Callable[[int], str]) -> Fields:
+    """Gains, most of which are none."""
+    told = dict.fromkeys(_GAINS, ZERO_TEXT)
+    for gain, amount in own.items():
+        told[gain] = text(amount)
+    told["total"] = text(sum(own.values()))
+    return told
 
 
 def _median(
     now: Sequence[Activity], earlier: set[ManagerId], before: Mapping[ManagerId, Activity]
-) -> ActivityMedian | None:
-    """None of nobody."""
+) -> Fields | None:
+    """An ActivityMedian; None of nobody."""
     if not now:
         return None
-    was = [before.get(one, Activity()).effort for one in earlier]
-    return ActivityMedian(
-        actions=median_low(one.actions for one in now),
-        effort=value_text(median_low(one.effort for one in now)),
-        effort_before=value_text(median_low(was)) if was else None,
-    )
+    was = [before.get(one, IDLE).effort for one in earlier]
+    return {
+        "actions": median_low(one.actions for one in now),
+        "effort": value_text(median_low(one.effort for one in now)),
+        "effort_before": value_text(median_low(was)) if was else None,
+    }

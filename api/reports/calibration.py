@@ -12,7 +12,7 @@ from api.answers import PAGED, QUESTION_REFUSALS, Asked, Figure, Out, Uuid, answ
 from api.asking import AskingDep, Desk, PageQuestion, PointQuestion, page_of
 from api.inputs import Id
 from api.portfolios import counted
-from api.reports.kept import kept
+from api.reports.kept import Fields, kept
 from api.routes import v1_router
 from domain.values import ManagerId, decimal_text
 from projections.directory import names
@@ -195,12 +195,12 @@ def calibration(question: Annotated[CalibrationQuestion, Query()], asking: Askin
         horizon, outcomes = _horizon(at, question), asking.service.outcomes
         called = names(at.cursor)
 
-        def told() -> CalibrationAnswer:
+        def told() -> Fields:
             found = at.read(
                 point.position,
                 lambda cursor: outcomes.calibration(cursor, point, horizon, kinds, who),
             )
-            return _answer(point, question, found, called)
+            return _answer(question, found, called)
 
         return kept(at, point, ("calibration", question, frozenset(called.items())), told)
 
@@ -256,20 +256,17 @@ def _horizon(at: Desk, question: CalibrationQuestion) -> Horizon:
 
 
 def _answer(
-    point: Point,
-    question: CalibrationQuestion,
-    found: Calibration,
-    called: Mapping[ManagerId, str],
-) -> CalibrationAnswer:
-    return CalibrationAnswer(
-        **asked(point),
+    question: CalibrationQuestion, found: Calibration, called: Mapping[ManagerId, str]
+) -> Fields:
+    """A CalibrationAnswer."""
+    return {
         **dict(calibration_out(found)),
-        horizon_months=question.horizon_months,
-        as_known=question.as_known,
-        action_types=[_kind(one) for one in found.kinds],
-        managers=[_bias(one, called) for one in found.bias],
-        spread=None if found.spread is None else round(found.spread, DIGITS),
-    )
+        "horizon_months": question.horizon_months,
+        "as_known": question.as_known,
+        "action_types": [_kind(one) for one in found.kinds],
+        "managers": [_bias(one, called) for one in found.bias],
+        "spread": None if found.spread is None else round(found.spread, DIGITS),
+    }
 
 
 def calibration_out(found: Calibration) -> CalibrationOut:

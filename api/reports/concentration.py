@@ -7,11 +7,11 @@ from typing import Annotated, Any
 from fastapi import Query, Response
 from pydantic import Field
 
-from api.answers import QUESTION_REFUSALS, Asked, Figure, Out, Uuid, asked
+from api.answers import QUESTION_REFUSALS, Asked, Figure, Out, Uuid
 from api.asking import AskingDep, Desk, PointQuestion
 from api.inputs import Currency, Id, Limit
 from api.portfolios import counted
-from api.reports.kept import kept
+from api.reports.kept import Fields, kept
 from api.routes import v1_router
 from domain.values import ManagerId, decimal_text, value_text
 from projections.directory import names
@@ -103,7 +103,8 @@ def _answer(
     question: ConcentrationQuestion,
     who: Collection[ManagerId] | None,
     called: Mapping[ManagerId, str],
-) -> ConcentrationAnswer:
+) -> Fields:
+    """A ConcentrationAnswer."""
     currency, most = at.currency(question.currency), question.limit
     held = _active(at, point, currency, who)
     whole = company_of(held)
@@ -111,17 +112,14 @@ def _answer(
     shown = {deal for one in (whole, *own.values()) for deal, _ in one.deals[:most]}
     about = at.service.called.at(at.cursor, shown)
     managers = sorted(own.items(), key=lambda one: (-one[1].total, one[0]))
-    return ConcentrationAnswer(
-        **asked(point),
-        currency=currency,
-        total=ConcentrationOut(**_told(whole, about, most)),
-        managers=[
-            ManagerConcentration(
-                manager_id=manager, name=called.get(manager), **_told(one, about, most)
-            )
+    return {
+        "currency": currency,
+        "total": _told(whole, about, most),
+        "managers": [
+            _told(one, about, most) | {"manager_id": manager, "name": called.get(manager)}
             for manager, one in managers
         ],
-    )
+    }
 
 
 def _active(at: Desk, point: Point, currency: str, who: Collection[ManagerId] | None) -> Amounts:
@@ -138,6 +136,7 @@ def _active(at: Desk, point: Point, currency: str, who: Collection[ManagerId] | 
 
 
 def _told(one: Concentration, about: Mapping[int, About], most: int) -> dict[str, Any]:
+    """A ConcentrationOut."""
     return {
         "active": value_text(one.total),
         "deals": len(one.deals),
@@ -145,13 +144,13 @@ def _told(one: Concentration, about: Mapping[int, About], most: int) -> dict[str
         "herfindahl": one.herfindahl,
         "without_largest": value_text(one.without_largest),
         "largest": [
-            ShareOut(
-                deal_id=str(about[deal].deal_id),
-                title=about[deal].title,
-                client=about[deal].client,
-                amount=value_text(amount),
-                share=decimal_text(one.share(amount)),
-            )
+            {
+                "deal_id": about[deal].deal_id,
+                "title": about[deal].title,
+                "client": about[deal].client,
+                "amount": value_text(amount),
+                "share": decimal_text(one.share(amount)),
+            }
             for deal, amount in one.deals[:most]
         ],
     }

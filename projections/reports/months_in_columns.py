@@ -9,6 +9,7 @@ import numpy as np
 from psycopg import Cursor
 
 from domain.deal import Status
+from domain.periods import Month
 from domain.values import Account, ManagerId
 from projections.reports.columns import Columns
 from projections.reports.months import (
@@ -83,12 +84,12 @@ def months_from_columns(
             if number_of(first) <= day <= number_of(last):
                 place = manager, int(MONTH_OF[day])
                 found[place] = summed(found[place], Done(actions=actions))
-    months = {day: month_of(day_of(day)) for day in {day for _, day in found}}
-    return {
-        (called[manager], months[day]): done
-        for (manager, day), done in found.items()
-        if done != NOTHING
-    }
+    months = defaultdict[Month, dict[ManagerId, Done]](dict)
+    named = {day: month_of(day_of(day)) for day in {day for _, day in found}}
+    for (manager, day), done in found.items():
+        if done != NOTHING:
+            months[named[day]][called[manager]] = done
+    return months
 
 
 def _sums(postings: Postings, span: Rows, ours: Bools) -> Iterator[tuple[tuple[int, int], Done]]:
