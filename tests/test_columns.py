@@ -16,13 +16,15 @@ from projections.rebuild import rebuild
 from projections.reports import columns as columns_module
 from projections.reports.columns import Column, Columns, NotHeld, Table
 from projections.reports.overviews import Overviews
-from projections.reports.postings import DEALS, EVENTS, POSTINGS, Cells, Groups
+from projections.reports.postings import DEALS, EVENTS, MANAGERS, POSTINGS, Cells, Groups
 from projections.reports.standings import STATES
 from tests.conftest import new_database
 from tests.histories import examples
 from tests.over_http import AUTUMN, Company, company, serving
 
-TABLES = {"states": STATES, "postings": POSTINGS, "events": EVENTS, "deals": DEALS}
+TABLES = {
+    "states": STATES, "postings": POSTINGS, "events": EVENTS, "deals": DEALS, "people": MANAGERS,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +71,7 @@ def test_what_is_held_is_what_one_reading_finds(
     columns, last = Columns(), here.position
     with here.service.asking() as cursor:
         for position in (last // 3, last // 2, last // 2, last - 9, last):
-            (held,) = columns.of(cursor, position, table)
+            held = columns.at(cursor, position).of(table).columns()
             whole = table.read(cursor, 0, position)
             assert len(whole[0])
             assert [rows(column) for column in held[:3]] == [rows(column) for column in whole[:3]]
@@ -88,9 +90,9 @@ def test_what_is_known_already_is_not_read_again(here: Company) -> None:
     columns, statements = Columns(), list[str]()
     with here.service.asking() as cursor:
         watched: Any = _Watched(cursor, statements.append)
-        (first,) = columns.of(watched, here.position, POSTINGS)
+        first = columns.at(watched, here.position).of(POSTINGS)
         read = len(statements)
-        (second,) = columns.of(watched, here.position - 5, POSTINGS)
+        second = columns.at(watched, here.position - 5).of(POSTINGS)
     assert second is first
     assert len(statements) == read + 1, "which ledger it is"
 
@@ -109,9 +111,9 @@ class _Watched:
 def test_a_longer_log_is_not_held(here: Company) -> None:
     columns = Columns(most_events=here.position - 1)
     with here.service.asking() as cursor:
-        columns.of(cursor, here.position - 1, STATES)
+        columns.at(cursor, here.position - 1)
         with pytest.raises(NotHeld):
-            columns.of(cursor, here.position, STATES)
+            columns.at(cursor, here.position)
 
 
 REPORTS = (
@@ -148,16 +150,16 @@ def test_a_rebuilt_ledger_is_read_anew(server: str, template: str) -> None:
         overviews = Overviews(columns)
         day, last = AUTUMN.date(), begun.position
         with begun.service.asking() as cursor:
-            (before,) = columns.of(cursor, last, POSTINGS)
-            told = overviews.at(cursor, day, last)
+            at = columns.at(cursor, last)
+            before, told = at.of(POSTINGS), overviews.at(at, day)
             migrate(database)
             rebuild(database, lambda _done, _of: None)
-            (after,) = columns.of(cursor, last, POSTINGS)
-            again = overviews.at(cursor, day, last)
+            at = columns.at(cursor, last)
+            after, again = at.of(POSTINGS), overviews.at(at, day)
         assert after is not before
         assert again is not told
-        assert sorted(zip(*map(rows, after), strict=True)) == sorted(
-            zip(*map(rows, before), strict=True)
+        assert sorted(zip(*map(rows, after.columns()), strict=True)) == sorted(
+            zip(*map(rows, before.columns()), strict=True)
         )
 
 
@@ -177,7 +179,7 @@ def test_a_ledger_that_was_replaced_meanwhile_is_not_held(server: str, template:
         with begun.service.asking() as cursor:
             watched: Any = _Watched(cursor, replaced)
             with pytest.raises(NotHeld):
-                columns.of(watched, last, STATES)
+                columns.at(watched, last).of(STATES)
         assert not columns._held
 
 
@@ -191,12 +193,17 @@ AMOUNTS = st.lists(
 def test_sums_are_exact_however_large(given_rows: list[tuple[int, int, int]]) -> None:
     keys, others = (np.array([row[place] for row in given_rows], np.int64) for place in (0, 1))
     amounts = np.array([row[2] for row in given_rows], np.int64)
-    groups, cells = Groups(keys), Cells(keys, others)
+    groups, cells = Groups(keys), Cells(keys, others, 4, 3)
     expected = {key: sum(row[2] for row in given_rows if row[0] == key) for key in {*keys.tolist()}}
     assert dict(zip(groups.keys.tolist(), groups.sums(amounts), strict=True)) == expected
     positive = amounts > 0
-    told = dict(zip(cells.places(), cells.sums(positive, amounts), strict=True))
-    assert {place: one for place, one in told.items() if one} == {
+    told = cells.sums(positive, amounts)
+    assert {
+        (row, column): one
+        for row, of_row in enumerate(told)
+        for column, one in enumerate(of_row)
+        if one
+    } == {
         place: one
         for place in {row[:2] for row in given_rows}
         if (one := sum(row[2] for row in given_rows if row[:2] == place and row[2] > 0))

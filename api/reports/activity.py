@@ -12,6 +12,7 @@ from api.answers import QUESTION_REFUSALS, Asked, Figure, Out
 from api.asking import AskingDep, Desk, PointQuestion
 from api.inputs import Currency, Day, Id
 from api.portfolios import counted
+from api.reports.adding_up import added_up
 from api.reports.kept import Fields, kept
 from api.routes import v1_router
 from api.targets import AttainmentOut, attained
@@ -140,17 +141,23 @@ def activity(question: Annotated[ActivityQuestion, Query()], asking: AskingDep) 
 
 def _activities(
     at: Desk, span: Span, point: Point, currency: str, who: Collection[ManagerId] | None
-) -> Mapping[ManagerId, Activity]:
+) -> list[Mapping[ManagerId, Activity]]:
+    """Of the span, and of the one before it."""
     from projections.reports.activity_in_columns import (  # noqa: PLC0415 - with numpy
         activities_from_columns,
     )
-    from projections.reports.columns import NotHeld  # noqa: PLC0415 - likewise
 
-    asked = span, point.as_of, point.position, currency, who, at.service.facts
-    try:
-        return activities_from_columns(at.cursor, *asked, at.service.columns)
-    except NotHeld:
-        return at.read(point.position, lambda cursor: activities_from_ledger(cursor, *asked))
+    asked = [
+        (one, point.as_of, point.position, currency, who, at.service.facts)
+        for one in (span, span.before)
+    ]
+    return added_up(
+        at.service,
+        at.cursor,
+        point.position,
+        lambda tables: [activities_from_columns(tables, *one) for one in asked],
+        lambda cursor: [activities_from_ledger(cursor, *one) for one in asked],
+    )
 
 
 def _answer(
@@ -166,7 +173,7 @@ def _answer(
     known = at.directory(point).people.managers
     shown = [one for one in known if who is None or one in who]
     earlier = {one for one in shown if at.sees(one, span.before.eve)}
-    now, before = (_activities(at, one, point, currency, who) for one in (span, span.before))
+    now, before = _activities(at, span, point, currency, who)
     team = None if question.team_id is None else TeamId(question.team_id)
     return {
         "first_day": span.first,
@@ -203,7 +210,7 @@ def _lines(
     now: Mapping[ManagerId, Activity],
     before: Mapping[ManagerId, Activity],
     called: Mapping[ManagerId, str],
-) -> list[Fields]:
+) -> Sequence[Fields]:
     """ActivityLines."""
     rank = ranks({one: now.get(one, IDLE).effort for one in shown})
     rank_before = ranks({one: before.get(one, IDLE).effort for one in earlier})

@@ -11,6 +11,7 @@ from api.answers import QUESTION_REFUSALS, Asked, Figure, Out, Uuid
 from api.asking import AskingDep, Desk, PointQuestion
 from api.inputs import Currency, Id, Limit
 from api.portfolios import counted
+from api.reports.adding_up import added_up
 from api.reports.kept import Fields, kept
 from api.routes import v1_router
 from domain.values import ManagerId, decimal_text, value_text
@@ -19,10 +20,9 @@ from projections.point import Point
 from projections.reports.concentration import (
     TOPS,
     About,
-    Amounts,
     Concentration,
+    Concentrations,
     active_from_ledger,
-    company_of,
 )
 
 router = v1_router(tags=["reports"], responses=QUESTION_REFUSALS)
@@ -106,15 +106,13 @@ def _answer(
 ) -> Fields:
     """A ConcentrationAnswer."""
     currency, most = at.currency(question.currency), question.limit
-    held = _active(at, point, currency, who)
-    whole = company_of(held)
-    own = {manager: Concentration.of(deals) for manager, deals in held.items()}
-    shown = {deal for one in (whole, *own.values()) for deal, _ in one.deals[:most]}
+    company, own = _concentrations(at, point, currency, who)
+    shown = {deal for one in (company, *own.values()) for deal in one.deals[:most]}
     about = at.service.called.at(at.cursor, shown)
     managers = sorted(own.items(), key=lambda one: (-one[1].total, one[0]))
     return {
         "currency": currency,
-        "total": _told(whole, about, most),
+        "total": _told(company, about, most),
         "managers": [
             _told(one, about, most) | {"manager_id": manager, "name": called.get(manager)}
             for manager, one in managers
@@ -122,17 +120,21 @@ def _answer(
     }
 
 
-def _active(at: Desk, point: Point, currency: str, who: Collection[ManagerId] | None) -> Amounts:
-    from projections.reports.columns import NotHeld  # noqa: PLC0415 - with numpy
-    from projections.reports.concentration_in_columns import (  # noqa: PLC0415 - likewise
-        active_from_columns,
+def _concentrations(
+    at: Desk, point: Point, currency: str, who: Collection[ManagerId] | None
+) -> Concentrations:
+    from projections.reports.concentration_in_columns import (  # noqa: PLC0415 - with numpy
+        concentrations_from_columns,
     )
 
     asked = point.as_of, point.position, currency, who
-    try:
-        return active_from_columns(at.cursor, *asked, at.service.overviews)
-    except NotHeld:
-        return at.read(point.position, lambda cursor: active_from_ledger(cursor, *asked))
+    return added_up(
+        at.service,
+        at.cursor,
+        point.position,
+        lambda tables: concentrations_from_columns(tables, *asked, at.service.overviews),
+        lambda cursor: Concentrations.of(active_from_ledger(cursor, *asked)),
+    )
 
 
 def _told(one: Concentration, about: Mapping[int, About], most: int) -> dict[str, Any]:
@@ -151,6 +153,6 @@ def _told(one: Concentration, about: Mapping[int, About], most: int) -> dict[str
                 "amount": value_text(amount),
                 "share": decimal_text(one.share(amount)),
             }
-            for deal, amount in one.deals[:most]
+            for deal, amount in zip(one.deals[:most], one.amounts, strict=False)
         ],
     }

@@ -187,7 +187,8 @@ def company_digest(service: Service, cursor: Cursor[Any], week: Week, position: 
     recorded = _recorded_in(cursor, clock, week, point)
     still = standstill(service, cursor, point, currency, PACE, None, MOST)
     found = digest_from_ledger(cursor, point, week, recorded, currency, None, still, MOST)
-    return asked(point) | _teller(service, cursor, point, week, currency, MOST).answer(found)
+    told = _teller(service, cursor, point, week, currency, MOST).answer(found)
+    return {**asked(point), **told}
 
 
 def _teller(

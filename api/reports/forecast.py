@@ -223,7 +223,6 @@ def _foreseen(
     from projections.reports import chances  # noqa: PLC0415 - with numpy
     from projections.reports.distribution import RUNS  # noqa: PLC0415 - likewise
     from projections.reports.forecast import forecast as report  # noqa: PLC0415 - likewise
-    from projections.reports.postings import manager_ids  # noqa: PLC0415 - likewise
 
     ahead = question.horizon or AHEAD[question.by]
     sources = chances.Sources(cursor, states, point.position, currency)
@@ -238,7 +237,7 @@ def _foreseen(
     )
     shown = sorted(found.chances, key=lambda one: (-one.expected, one.deal))[: question.limit]
     called = chances.called(cursor, [one.deal for one in shown])
-    owners = manager_ids(cursor)
+    owners = chances.owners(cursor, [one.owner for one in shown])
     return {
         "currency": currency,
         "by": question.by,

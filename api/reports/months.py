@@ -12,6 +12,7 @@ from api.answers import QUESTION_REFUSALS, Asked, Figure, Out
 from api.asking import AskingDep, Desk, PointQuestion
 from api.inputs import Currency, Day, Id
 from api.portfolios import counted
+from api.reports.adding_up import added_up
 from api.reports.kept import Fields, kept
 from api.routes import v1_router
 from domain.errors import Invalid
@@ -189,16 +190,18 @@ def _months(
     currency: str,
     who: Collection[ManagerId] | None,
 ) -> Months:
-    from projections.reports.columns import NotHeld  # noqa: PLC0415 - with numpy
-    from projections.reports.months_in_columns import (  # noqa: PLC0415 - likewise
+    from projections.reports.months_in_columns import (  # noqa: PLC0415 - with numpy
         months_from_columns,
     )
 
     asked = *days, point.as_of, point.position, currency, who
-    try:
-        return months_from_columns(at.cursor, *asked, at.service.columns)
-    except NotHeld:
-        return at.read(point.position, lambda cursor: months_from_ledger(cursor, *asked))
+    return added_up(
+        at.service,
+        at.cursor,
+        point.position,
+        lambda tables: months_from_columns(tables, *asked),
+        lambda cursor: months_from_ledger(cursor, *asked),
+    )
 
 
 def _ever(who: Who) -> Collection[ManagerId] | None:

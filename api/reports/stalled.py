@@ -14,6 +14,7 @@ from api.answers import QUESTION_REFUSALS, Asked, CheckOut, Figure, Out, Uuid
 from api.asking import AskingDep, Desk, PointQuestion
 from api.inputs import Currency, DaysOfSilence, Id, Limit, TimesTheGap
 from api.portfolios import counted
+from api.reports.adding_up import added_up
 from api.reports.kept import Fields, kept
 from api.routes import v1_router
 from api.service import Service
@@ -189,19 +190,18 @@ def standstill(
     most: int,
 ) -> Standstill:
     """From memory if the ledger is there, or else from the log."""
-    from projections.reports.columns import NotHeld  # noqa: PLC0415 - with numpy
-    from projections.reports.stalled_in_columns import (  # noqa: PLC0415 - likewise
+    from projections.reports.stalled_in_columns import (  # noqa: PLC0415 - with numpy
         standstill_from_columns,
     )
 
     asked = point.as_of, point.position, currency, pace, who
-    try:
-        return standstill_from_columns(cursor, *asked, most, service.overviews)
-    except NotHeld:
-        found = service.standbys.read(
-            cursor, point.position, lambda cursor: stalled_from_log(cursor, *asked)
-        )
-        return Standstill.of(found, most)
+    return added_up(
+        service,
+        cursor,
+        point.position,
+        lambda tables: standstill_from_columns(tables, *asked, most, service.overviews),
+        lambda cursor: Standstill.of(stalled_from_log(cursor, *asked), most),
+    )
 
 
 def stalled_deal(
