@@ -1,6 +1,7 @@
 """The ledger in columns: what is held is what the database has, however it came to be known."""
 
 from collections.abc import Callable, Iterator
+from threading import Event, Semaphore
 from typing import Any
 
 import numpy as np
@@ -9,12 +10,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg import Cursor
 
+from api.answers import Asked
+from api.background import Behind
+from api.reports import concentration
+from api.reports.activity import ActivityAnswer
+from api.reports.calibration import CalibrationAnswer
+from api.reports.concentration import ConcentrationAnswer
+from api.reports.digest import DigestAnswer
+from api.reports.forecast import ForecastAnswer, ForecastRecordAnswer
+from api.reports.months import MonthsAnswer
+from api.reports.stalled import StalledAnswer
 from api.schema import migrate
 from api.service import Service
 from api.settings import Settings
 from projections.rebuild import rebuild
 from projections.reports import columns as columns_module
 from projections.reports.columns import Column, Columns, NotHeld, Table
+from projections.reports.kept import Kept
 from projections.reports.overviews import Overviews
 from projections.reports.postings import DEALS, EVENTS, MANAGERS, POSTINGS, Cells, Groups
 from projections.reports.standings import STATES
@@ -116,6 +128,74 @@ def test_a_longer_log_is_not_held(here: Company) -> None:
             columns.at(cursor, here.position)
 
 
+def test_no_question_waits_for_a_long_log(here: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columns_module, "MOST_AT_ONCE", here.position - 1)
+    wanted = list[bool]()
+    columns = Columns(wanted=lambda: wanted.append(True))
+    overviews, day = Overviews(columns), AUTUMN.date()
+    with here.service.asking() as cursor:
+        at = columns.at(cursor, here.position)
+        with pytest.raises(NotHeld):
+            at.of(POSTINGS)
+        with pytest.raises(NotHeld):
+            overviews.at(at, day)
+        assert len(wanted) == 2
+        overviews.read(cursor, lambda: True)
+        assert len(at.of(POSTINGS).deal)
+        assert len(overviews.at(at, day).deals.deal)
+        assert len(wanted) == 2
+
+
+def test_reading_stops_when_it_is_not_to_go_on(
+    here: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(columns_module, "FAR", 0)
+    monkeypatch.setattr(columns_module, "PIECE", 1)
+    columns, asked = Columns(), iter((True, True, False))
+    with here.service.asking() as cursor:
+        Overviews(columns).read(cursor, lambda: next(asked))
+    assert not columns._held
+
+
+def test_what_is_done_behind_is_done_by_one_and_stops_when_it_is_closed() -> None:
+    begun, ends = Event(), Semaphore(0)
+
+    def work(go_on: Callable[[], bool]) -> None:
+        begun.set()
+        while go_on():
+            ends.acquire(timeout=0.001)
+        ends.release()
+
+    behind = Behind("test", work)
+    behind.wanted()
+    assert begun.wait(10)
+    begun.clear()
+    behind.wanted()
+    behind.close()
+    assert ends.acquire(timeout=0)
+    behind.wanted()
+    assert not begun.is_set()
+
+
+def test_while_the_columns_are_read_the_database_tells(
+    here: Company, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first question of a process has them read; the next is answered from them."""
+    monkeypatch.setattr(columns_module, "MOST_AT_ONCE", 0)
+    service = Service(database, Settings(), here.clock)
+    path = f"/v1/reports/concentration?as_of=2026-07-31&position={here.position}"
+    expected = here.director.http.get(path).content
+    with serving(service) as address:
+        assert here.director.http.get(f"{address}{path}").content == expected
+        reading = service._reading._thread
+        assert reading is not None
+        reading.join(10)
+        assert service.columns._held
+        service.kept = Kept()
+        monkeypatch.delattr(concentration, "active_from_ledger")
+        assert here.director.http.get(f"{address}{path}").content == expected
+
+
 REPORTS = (
     "activity?from=2026-03-01",
     "stalled?minimum_days=10",
@@ -139,6 +219,20 @@ def test_without_memory_the_database_gives_the_same_answer(
     assert told.status_code == 200, told.text
     assert told.content == here.director.http.get(path).content
     assert not service.columns._held
+
+
+MODELS: dict[str, type[Asked]] = {
+    "activity": ActivityAnswer, "stalled": StalledAnswer, "concentration": ConcentrationAnswer,
+    "months": MonthsAnswer, "digest": DigestAnswer, "forecast": ForecastAnswer,
+    "forecast/record": ForecastRecordAnswer, "calibration": CalibrationAnswer,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("report", [*REPORTS, "forecast/record?", "calibration?"])
+def test_a_report_says_what_its_model_does_and_in_its_order(here: Company, report: str) -> None:
+    told = here.director.http.get(f"/v1/reports/{report}&as_of=2026-07-31").content
+    model = MODELS[report.partition("?")[0]]
+    assert told == model.model_validate_json(told).model_dump_json(by_alias=True).encode()
 
 
 def test_a_rebuilt_ledger_is_read_anew(server: str, template: str) -> None:

@@ -33,7 +33,7 @@ MOST_AT_ONCE = 20_000
 """New events that a question reads by itself, in some tenths of a second."""
 FAR = 5_000
 """So many events at most are looked up one by one; of more the whole table is gone through."""
-PIECE = 100_000
+PIECE = 250_000
 """Events of one statement, which has its time like any other; behind it the reading may end."""
 DAYS = 2**16
 """More than there are from 2000 to 2100."""
@@ -199,8 +199,8 @@ class Columns:
     def __init__(
         self, most_events: int = MOST_EVENTS, wanted: Callable[[], None] | None = None
     ) -> None:
-        """`wanted` has somebody call `read`, soon and behind the questions; None: each question
-        reads all that it needs.
+        """`wanted` has somebody call `read` behind the questions; None: each question reads all
+        that it needs.
         """
         self.most_events = most_events
         self._wanted = wanted
@@ -213,11 +213,8 @@ class Columns:
             raise NotHeld
         return Tables(self, cursor, ledger_of(cursor), position)
 
-    def read(
-        self, cursor: Cursor[Any], position: int, go_on: Callable[[], bool], *tables: Table[Any]
-    ) -> None:
-        """However many events are new. Raises NotHeld."""
-        at = self.at(cursor, position)
+    def read(self, at: "Tables", go_on: Callable[[], bool], *tables: Table[Any]) -> None:
+        """However many events are new. Raises NotHeld, also where it is not to go on."""
         for table in tables:
             self._caught_up(at, table, go_on)
 
@@ -226,11 +223,16 @@ class Columns:
         held = self._held.get(table)
         if held is not None and held.knows(at.ledger, at.position):
             return cast("R", held.rows)
-        begun = 0 if held is None or held.ledger != at.ledger else held.position
-        if self._wanted is not None and at.position - begun > MOST_AT_ONCE:
+        self.at_once(at.position - (held.position if held and held.ledger == at.ledger else 0))
+        return self._caught_up(at, table, lambda: True)
+
+    def at_once(self, events: int) -> None:
+        """Raises NotHeld where so many new ones are better read behind the questions, and has that
+        done.
+        """
+        if self._wanted is not None and events > MOST_AT_ONCE:
             self._wanted()
             raise NotHeld
-        return self._caught_up(at, table, lambda: True)
 
     def _caught_up(self, at: "Tables", table: Table[R], go_on: Callable[[], bool]) -> R:
         with self._reading[table]:

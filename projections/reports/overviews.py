@@ -7,22 +7,25 @@ another knowledge of such a day only what was learnt between the two is looked a
 """
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
+from contextlib import suppress
 from datetime import date
 from threading import Lock
-from typing import NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
 import numpy as np
+from psycopg import Cursor
 
 from domain.values import Account
 from projections.memory import LATEST
-from projections.reports.columns import Column, Columns, Ints, Rows, Tables, number_of
+from projections.reports.columns import Column, Columns, Ints, NotHeld, Rows, Tables, number_of
 from projections.reports.postings import (
     ACCOUNTS,
     AMENDMENTS,
     DEALS,
     EVENTS,
     MANAGER,
+    MANAGERS,
     PERFORMED,
     POSTINGS,
     TAKEN_BACK,
@@ -213,6 +216,9 @@ def _holdings(postings: Postings, some: Ints, day: int, position: int) -> Holdin
     )
 
 
+_END: LiteralString = "SELECT coalesce(max(notification_id), 0) FROM books.events"
+
+
 class _Known(NamedTuple):
     """All deals on a day, as it was known at a position."""
 
@@ -227,14 +233,14 @@ class Overviews:
     def __init__(self, columns: Columns, most_days: int = MOST_DAYS) -> None:
         self.columns = columns
         self._most_days = most_days
-        self._lock = Lock()
+        self._lock, self._keeping = Lock(), Lock()
         self._whole: _Known | None = None
         self._days: OrderedDict[int, _Known] = OrderedDict()
 
     def at(self, tables: Tables, as_of: date) -> Overview:
         """At the tables' position. Raises NotHeld."""
         day, position, whole = number_of(as_of), tables.position, self._known(tables)
-        with self._lock:
+        with self._keeping:
             near = self._days.get(day)
         of = _Tables.of(tables)
         if near is not None and near.ledger == tables.ledger:
@@ -243,7 +249,7 @@ class Overviews:
             told, some = whole, whole.unlike(day, position)
         if len(some):
             told = told.patched(some, of.overview(some, day, position))
-        with self._lock:
+        with self._keeping:
             self._days[day] = _Known(tables.ledger, position, told)
             self._days.move_to_end(day)
             while len(self._days) > self._most_days:
@@ -252,18 +258,33 @@ class Overviews:
 
     def _known(self, tables: Tables) -> Overview:
         """All that is known by the position, or by a later one."""
+        known = self._whole
+        if known is None or known.ledger != tables.ledger:
+            self.columns.at_once(tables.position)
+        return self._caught_up(tables)
+
+    def _caught_up(self, tables: Tables) -> Overview:
         ledger, position = tables.ledger, tables.position
         with self._lock:
             known = self._whole
+            if known is not None and known.ledger == ledger and known.position >= position:
+                return known.overview
+            of = _Tables.of(tables)
             if known is None or known.ledger != ledger:
-                of = _Tables.of(tables)
                 everything = of.deals.deal.astype(np.int64)
                 told = of.overview(everything, LATEST[0], position)
-            elif known.position < position:
-                of = _Tables.of(tables)
+            else:
                 some = of.changed(known.position, position)
                 told = known.overview.patched(some, of.overview(some, LATEST[0], position))
-            else:
-                return known.overview
             self._whole = _Known(ledger, position, told)
             return told
+
+    def read(self, cursor: Cursor[Any], go_on: Callable[[], bool]) -> None:
+        """All that is known, behind the questions and however long it takes; or until it is not to
+        go on.
+        """
+        (end,) = cursor.execute(_END).fetchone() or (0,)
+        with suppress(NotHeld):
+            tables = self.columns.at(cursor, end)
+            self.columns.read(tables, go_on, DEALS, MANAGERS, EVENTS, POSTINGS, STATES)
+            self._caught_up(tables)
