@@ -3352,8 +3352,8 @@ FAULTS = (
     Fault(
         "months: a new weight is progress",
         "projections/reports/months.py",
-        "return MonthState.PROGRESS if self.actions else MonthState.NOTHING",
-        "return MonthState.PROGRESS if self.credit else MonthState.NOTHING",
+        "return _PROGRESS if self.actions else _NOTHING",
+        "return _PROGRESS if self.credit else _NOTHING",
         "test_reports_standstill.py::test_a_month_is_closed_or_has_progress_or_is_empty",
     ),
     Fault(

@@ -127,8 +127,7 @@ def activity(question: Annotated[ActivityQuestion, Query()], asking: AskingDep) 
     Whoever stands still is there with zeros. A head is told of those who were in the team on the
     eve of the span and on its last day, and are today.
     """
-    with asking.desk() as at:
-        point = at.point(question.as_of, question.knowledge)
+    with asking.desk_at(question.as_of, question.knowledge) as (at, point):
         span = _span(question, point.as_of)
         who = counted(at, point, None, question.team_id, span.eve, span.last)
         called = names(at.cursor)

@@ -188,8 +188,7 @@ def calibration(question: Annotated[CalibrationQuestion, Query()], asking: Askin
     as it was known then. By groups of progress, by action type, by manager; nothing is said of too
     few, and no weight is ever changed by it.
     """
-    with asking.desk() as at:
-        point = at.point(question.as_of, question.knowledge)
+    with asking.desk_at(question.as_of, question.knowledge) as (at, point):
         who = counted(at, point, question.manager_id, question.team_id)
         kinds = tuple(at.directory(point).catalogue.types)
         horizon, outcomes = _horizon(at, question), asking.service.outcomes
@@ -215,8 +214,7 @@ def calibrated_deals(
     question: Annotated[CalibratedDealsQuestion, Query()], asking: AskingDep, request: Request
 ) -> Response:
     """The deals that the calibration counts, in the order of opening: how they stood, what came."""
-    with asking.desk() as at:
-        point = at.point(question.as_of, question.knowledge)
+    with asking.desk_at(question.as_of, question.knowledge) as (at, point):
         who = counted(at, point, question.manager_id, question.team_id)
         found = [
             one

@@ -89,8 +89,7 @@ def concentration(
     """Which share of the active portfolios stands in their largest deals, by manager and in all,
     and what would remain without the largest one.
     """
-    with asking.desk() as at:
-        point = at.point(question.as_of, question.knowledge)
+    with asking.desk_at(question.as_of, question.knowledge) as (at, point):
         who = counted(at, point, question.manager_id, question.team_id)
         called = names(at.cursor)
         told = partial(_answer, at, point, question, who, called)
@@ -147,9 +146,7 @@ def _told(one: Concentration, about: Mapping[int, About], most: int) -> dict[str
         "without_largest": value_text(one.without_largest),
         "largest": [
             {
-                "deal_id": about[deal].deal_id,
-                "title": about[deal].title,
-                "client": about[deal].client,
+                **about[deal]._asdict(),
                 "amount": value_text(amount),
                 "share": decimal_text(one.share(amount)),
             }

@@ -157,8 +157,7 @@ def digest(question: Annotated[DigestQuestion, Query()], asking: AskingDep) -> R
     confirmed, and what was entered late. A head is told of those who were in the team on the eve of
     the week and at its end, and are today.
     """
-    with asking.desk() as at:
-        now = at.point(question.as_of, question.knowledge)
+    with asking.desk_at(question.as_of, question.knowledge) as (at, now):
         week = _week(question, now.as_of)
         point = Point(week.last, now.known_at, now.position)
         currency = at.currency(question.currency)

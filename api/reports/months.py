@@ -31,6 +31,7 @@ from projections.reports.months import (
 
 router = v1_router(tags=["reports"], responses=QUESTION_REFUSALS)
 
+_STATES = {state: state.value for state in MonthState}  # plain texts are sooner written down
 UNSAID = 12
 """So many months, the last one that of `as_of`, where nobody says otherwise."""
 MOST_DAYS = 3_660
@@ -95,8 +96,7 @@ def months(question: Annotated[MonthsQuestion, Query()], asking: AskingDep) -> R
     """Which months were empty: by manager, whether deals were closed in it, there was progress
     without a closing, or nothing at all. Whoever did nothing is there, too.
     """
-    with asking.desk() as at:
-        point = at.point(question.as_of, question.knowledge)
+    with asking.desk_at(question.as_of, question.knowledge) as (at, point):
         days = _days_asked(question, point.as_of)
         who = dict(_who(at, point, question, *days))
         called = names(at.cursor)
@@ -216,7 +216,7 @@ def _manager(manager: ManagerId, name: str | None, told: Sequence[_Told]) -> Fie
     return {
         "manager_id": manager,
         "name": name,
-        **{state.value: states.count(state) for state in MonthState},
+        **{state: states.count(state) for state in _STATES.values()},
         "months": lines,
     }
 
@@ -226,7 +226,7 @@ def _month(month: str, done: Done) -> Fields:
     deals_won, deals_lost, actions, credit, gained, won, lost = done
     return {
         "month": month,
-        "state": done.state,
+        "state": _STATES[done.state],
         "deals_won": deals_won,
         "deals_lost": deals_lost,
         "actions": actions,

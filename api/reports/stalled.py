@@ -145,8 +145,7 @@ def stalled(question: Annotated[StalledQuestion, Query()], asking: AskingDep) ->
     """Open deals with which nothing was done for longer than is usual for them: what is at stake,
     and what could be done next, with the roubles that each action would add.
     """
-    with asking.desk() as at:
-        point = at.point(question.as_of, question.knowledge)
+    with asking.desk_at(question.as_of, question.knowledge) as (at, point):
         who = counted(at, point, question.manager_id, question.team_id)
         called = names(at.cursor)
         told = partial(_answer, at, point, question, who, called)

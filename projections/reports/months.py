@@ -31,9 +31,14 @@ OUTCOMES: Mapping[str, Status] = {
 
 
 class MonthState(StrEnum):
+    __hash__ = str.__hash__  # as `Account`'s
+
     CLOSED = "closed"
     PROGRESS = "progress"
     NOTHING = "nothing"
+
+
+_CLOSED, _PROGRESS, _NOTHING = MonthState  # members take their time to be found
 
 
 class Done(NamedTuple):
@@ -54,8 +59,8 @@ class Done(NamedTuple):
     def state(self) -> MonthState:
         """A month in which only weights were changed or claims confirmed is empty, too."""
         if self.deals_won or self.deals_lost:
-            return MonthState.CLOSED
-        return MonthState.PROGRESS if self.actions else MonthState.NOTHING
+            return _CLOSED
+        return _PROGRESS if self.actions else _NOTHING
 
 
 NOTHING = Done()

@@ -119,10 +119,11 @@ class _Tables(NamedTuple):
     def of(cls, tables: Tables) -> "_Tables":
         return cls(tables.of(STATES), tables.of(EVENTS), tables.of(POSTINGS), tables.of(DEALS))
 
-    def changed(self, after: int, last: int) -> Ints:
-        """The deals of which something was learnt in (after, last]."""
-        at = self.events.position
-        changed: Ints = np.unique(self.events.deal[(at > after) & (at <= last)]).astype(np.int64)
+    def changed(self, after: int, last: int, day: int) -> Ints:
+        """The deals of which something was learnt in (after, last] that holds by the day."""
+        events = self.events
+        new = events.known(np.flatnonzero(events.position > after), day, last)
+        changed: Ints = np.unique(events.deal[new]).astype(np.int64)
         return changed
 
     def overview(self, some: Ints, day: int, position: int) -> Overview:
@@ -244,7 +245,8 @@ class Overviews:
             near = self._days.get(day)
         of = _Tables.of(tables)
         if near is not None and near.ledger == tables.ledger:
-            told, some = near.overview, of.changed(*sorted((near.position, position)))
+            between = sorted((near.position, position))
+            told, some = near.overview, of.changed(between[0], between[1], day)
         else:
             told, some = whole, whole.unlike(day, position)
         if len(some):
@@ -274,7 +276,7 @@ class Overviews:
                 everything = of.deals.deal.astype(np.int64)
                 told = of.overview(everything, LATEST[0], position)
             else:
-                some = of.changed(known.position, position)
+                some = of.changed(known.position, position, LATEST[0])
                 told = known.overview.patched(some, of.overview(some, LATEST[0], position))
             self._whole = _Known(ledger, position, told)
             return told

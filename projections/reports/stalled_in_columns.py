@@ -16,6 +16,7 @@ from projections.reports.postings import (
     Groups,
     action_types,
     code,
+    numbered,
     whole,
 )
 from projections.reports.stalled import (
@@ -50,9 +51,9 @@ def standstill_from_columns(
     if seen is not None:
         part = (holdings.deals != 0) | (holdings.actions != 0)
         part &= people.are(seen)[people.places(holdings.manager)]
-        still &= np.isin(deals.deal, holdings.deal[part])
+        still &= numbered(holdings.deal[part], deals.deal)[deals.deal]
     row = np.flatnonzero(still)
-    theirs = (holdings.deals != 0) & np.isin(holdings.deal, deals.deal[row])
+    theirs = (holdings.deals != 0) & numbered(deals.deal[row], deals.deal)[holdings.deal]
     held = HoldingColumns(*(column[theirs] for column in holdings))
     at_stake = Groups(held.deal).halves(held.active + held.claimed)  # all have one: their owners
     order = np.lexsort((row, deals.silent_since[row], -at_stake[:, 1], -at_stake[:, 0]))
