@@ -14,10 +14,11 @@ from api.inputs import Currency, Day, Id
 from api.portfolios import counted
 from api.reports.adding_up import added_up
 from api.reports.kept import Fields, kept
+from api.reports.texts import amount_text, percent_text
 from api.routes import v1_router
 from api.targets import AttainmentOut, attained
 from domain.errors import Invalid
-from domain.values import ZERO_TEXT, ManagerId, TeamId, decimal_text, value_text
+from domain.values import ZERO_TEXT, ManagerId, TeamId
 from projections.directory import names
 from projections.integrity import share
 from projections.point import Point
@@ -227,8 +228,8 @@ def _lines(
                 "rank_before": rank_before.get(one),
                 "now": _activity(own),
                 "before": _activity(was) if is_told else None,
-                "change": value_text(change) if is_told else None,
-                "change_share": decimal_text(share(change, effort_before)) if is_more else None,
+                "change": amount_text(change) if is_told else None,
+                "change_share": percent_text(share(change, effort_before)) if is_more else None,
             }
         )
     return lines
@@ -236,15 +237,15 @@ def _lines(
 
 def _activity(one: Activity) -> Fields:
     """An ActivityOut."""
-    confirmed = decimal_text(share(one.confirmed, one.weight)) if one.weight else None
+    confirmed = percent_text(share(one.confirmed, one.weight)) if one.weight else None
     return {
         "actions": one.actions,
-        "weight": decimal_text(one.weight),
+        "weight": percent_text(one.weight),
         "confirmed_share": confirmed,
         "deals_touched": one.touched,
         "deals": one.deals,
-        "gained": _gains(one.gained, value_text),
-        "points": _gains(one.points, decimal_text),
+        "gained": _gains(one.gained, amount_text),
+        "points": _gains(one.points, percent_text),
     }
 
 
@@ -266,6 +267,6 @@ def _median(
     was = [before.get(one, IDLE).effort for one in earlier]
     return {
         "actions": median_low(one.actions for one in now),
-        "effort": value_text(median_low(one.effort for one in now)),
-        "effort_before": value_text(median_low(was)) if was else None,
+        "effort": amount_text(median_low(one.effort for one in now)),
+        "effort_before": amount_text(median_low(was)) if was else None,
     }

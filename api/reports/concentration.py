@@ -13,8 +13,9 @@ from api.inputs import Currency, Id, Limit
 from api.portfolios import counted
 from api.reports.adding_up import added_up
 from api.reports.kept import Fields, kept
+from api.reports.texts import amount_text, percent_text
 from api.routes import v1_router
-from domain.values import ManagerId, decimal_text, value_text
+from domain.values import ManagerId
 from projections.directory import names
 from projections.point import Point
 from projections.reports.concentration import (
@@ -139,17 +140,24 @@ def _concentrations(
 def _told(one: Concentration, about: Mapping[int, About], most: int) -> dict[str, Any]:
     """A ConcentrationOut."""
     return {
-        "active": value_text(one.total),
+        "active": amount_text(one.total),
         "deals": len(one.deals),
-        **{f"top_{number}": decimal_text(one.top(number)) for number in TOPS},
+        **{f"top_{number}": percent_text(one.top(number)) for number in TOPS},
         "herfindahl": one.herfindahl,
-        "without_largest": value_text(one.without_largest),
+        "without_largest": amount_text(one.without_largest),
         "largest": [
-            {
-                **about[deal]._asdict(),
-                "amount": value_text(amount),
-                "share": decimal_text(one.share(amount)),
-            }
+            _share(about[deal], amount, one)
             for deal, amount in zip(one.deals[:most], one.amounts, strict=False)
         ],
+    }
+
+
+def _share(about: About, amount: int, of: Concentration) -> Fields:
+    """A ShareOut."""
+    return {
+        "deal_id": about.deal_id,
+        "title": about.title,
+        "client": about.client,
+        "amount": amount_text(amount),
+        "share": percent_text(of.share(amount)),
     }

@@ -14,10 +14,11 @@ from api.inputs import Currency, Day, Id
 from api.portfolios import counted
 from api.reports.adding_up import added_up
 from api.reports.kept import Fields, kept
+from api.reports.texts import amount_text, percent_text
 from api.routes import v1_router
 from domain.errors import Invalid
 from domain.periods import Month
-from domain.values import ManagerId, decimal_text, value_text
+from domain.values import ManagerId
 from projections.directory import names
 from projections.point import Point
 from projections.reports.months import (
@@ -230,8 +231,8 @@ def _month(month: str, done: Done) -> Fields:
         "deals_won": deals_won,
         "deals_lost": deals_lost,
         "actions": actions,
-        "credit": decimal_text(credit),
-        "gained": value_text(gained),
-        "won": value_text(won),
-        "lost": value_text(lost),
+        "credit": percent_text(credit),
+        "gained": amount_text(gained),
+        "won": amount_text(won),
+        "lost": amount_text(lost),
     }

@@ -16,11 +16,12 @@ from api.inputs import Currency, DaysOfSilence, Id, Limit, TimesTheGap
 from api.portfolios import counted
 from api.reports.adding_up import added_up
 from api.reports.kept import Fields, kept
+from api.reports.texts import amount_text, percent_text
 from api.routes import v1_router
 from api.service import Service
 from domain.catalogue import Catalogue
 from domain.events import ActionPerformed, Recorded
-from domain.values import ManagerId, decimal_text, value_text
+from domain.values import ManagerId, decimal_text
 from projections.directory import names
 from projections.point import Point
 from projections.reports.stalled import (
@@ -169,8 +170,8 @@ def _answer(
         "factor": pace.factor,
         "currency": currency,
         "number": found.total.deals,
-        "active": value_text(found.total.active),
-        "claimed": value_text(found.total.claimed),
+        "active": amount_text(found.total.active),
+        "claimed": amount_text(found.total.claimed),
         "managers": _sums(found, who, called),
         "deals": [
             stalled_deal(one, told[one.position], catalogue, point.as_of, currency, called)
@@ -219,16 +220,16 @@ def stalled_deal(
         "client": about.client,
         "owner": one.owner,
         "potential_check": {"amount": decimal_text(one.check), "currency": currency},
-        "progress": decimal_text(one.progress),
+        "progress": percent_text(one.progress),
         "expected_close_on": one.expected_close_on,
-        "active": value_text(one.active),
-        "claimed": value_text(one.claimed),
+        "active": amount_text(one.active),
+        "claimed": amount_text(one.claimed),
         "stakes": [
             {
                 "manager_id": who,
                 "name": called.get(who),
-                "active": value_text(stake.active),
-                "claimed": value_text(stake.claimed),
+                "active": amount_text(stake.active),
+                "claimed": amount_text(stake.claimed),
             }
             for who, stake in sorted(one.stakes.items(), key=lambda held: (-sum(held[1]), held[0]))
         ],
@@ -255,9 +256,9 @@ def _next(more: Next) -> Fields:
     """A NextAction."""
     return {
         "action_type": more.action_type,
-        "weight": decimal_text(more.weight),
-        "credit": decimal_text(more.credit),
-        "amount": value_text(more.amount),
+        "weight": percent_text(more.weight),
+        "credit": percent_text(more.credit),
+        "amount": amount_text(more.amount),
         "needs_confirmation": more.needs_confirmation,
     }
 
@@ -273,8 +274,8 @@ def _sums(
             "manager_id": who,
             "name": called.get(who),
             "deals": one.deals,
-            "active": value_text(one.active),
-            "claimed": value_text(one.claimed),
+            "active": amount_text(one.active),
+            "claimed": amount_text(one.claimed),
         }
         for who, one in sorted(
             found.managers.items(),

@@ -25,6 +25,7 @@ from projections.reports.postings import (
     Events,
     Managers,
     Postings,
+    added_at,
     at,
     code,
     firsts_of,
@@ -111,9 +112,7 @@ class _Asked:
         return found
 
     def _added(self, places: Column, numbers: Column | int) -> Ints:
-        sums = np.zeros(len(self.counts), np.int64)
-        np.add.at(sums, places, numbers)
-        return sums
+        return added_at(places, numbers, len(self.counts))
 
     def held(self, rows: Rows) -> list[int]:
         """Deals of the eve, and those entered behind it."""
