@@ -75,7 +75,7 @@ def _deal(begun: Company, number: int) -> None:
 @pytest.mark.parametrize("far", [0, 5_000], ids=["gone through", "looked up"])
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
 def test_what_is_held_is_what_one_reading_finds(
-    here: Company, monkeypatch: pytest.MonkeyPatch, table: Table, far: int
+    here: Company, monkeypatch: pytest.MonkeyPatch, table: Table[Any], far: int
 ) -> None:
     """In whatever pieces it was learnt, by whichever statement."""
     monkeypatch.setattr(columns_module, "FAR", far)

@@ -318,11 +318,9 @@ class Cells:
         cells, amounts = self._cell[chosen], of_each_row[chosen]
         if _may_exceed(amounts):
             high, low = (added_at(cells, half, self._size) for half in halves(amounts).T)
-            sums = whole(np.stack((high, low), axis=1))
-            width = self._shape[1]
+            sums, width = whole(np.stack((high, low), axis=1)), self._shape[1]
             return [sums[first : first + width] for first in range(0, len(sums), width)]
-        sums = added_at(cells, amounts, self._size).reshape(self._shape)
-        found: list[list[int]] = sums.tolist()
+        found: list[list[int]] = added_at(cells, amounts, self._size).reshape(self._shape).tolist()
         return found
 
     @property
