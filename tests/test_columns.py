@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from psycopg import Cursor
 
@@ -283,6 +283,7 @@ AMOUNTS = st.lists(
 
 
 @given(AMOUNTS)
+@example([(0, 0, 2**63 - 1)] * 2)
 @examples(60)
 def test_sums_are_exact_however_large(given_rows: list[tuple[int, int, int]]) -> None:
     keys, others = (np.array([row[place] for row in given_rows], np.int64) for place in (0, 1))

@@ -23,6 +23,7 @@ from projections.directory import names
 from projections.integrity import share
 from projections.point import Point
 from projections.reports.activity import (
+    IDLE,
     Activity,
     Gain,
     Span,
@@ -35,7 +36,6 @@ router = v1_router(tags=["reports"], responses=QUESTION_REFUSALS)
 
 MOST_DAYS = 366
 """Of a span: a year."""
-IDLE = Activity()
 _GAINS = (*(gain.value for gain in Gain), "total")
 
 

@@ -102,6 +102,10 @@ class Activity(NamedTuple):
         return self.gained.get(_EFFORT, 0)
 
 
+IDLE = Activity()
+"""Of whoever is left out."""
+
+
 def summed(lines: Iterable[Activity]) -> Activity:
     """What two managers did or hold together counts for both, and so twice in the sum."""
     all_ = [*lines]
@@ -164,7 +168,7 @@ class _Counting:
     def activities(self) -> dict[ManagerId, Activity]:
         """Whoever has none is left out."""
         everybody = ((who, self._activity(who)) for who in {*self.gained, *self._done, *self.deals})
-        return {who: one for who, one in everybody if one != Activity()}
+        return {who: one for who, one in everybody if one != IDLE}
 
     def _activity(self, who: ManagerId) -> Activity:
         done = self._done.get(who, [])

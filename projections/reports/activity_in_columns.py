@@ -9,7 +9,7 @@ import numpy as np
 from psycopg import Cursor
 
 from domain.values import Account, ManagerId, split
-from projections.reports.activity import GAINS, Activity, Facts, Gain, Span
+from projections.reports.activity import GAINS, IDLE, Activity, Facts, Gain, Span
 from projections.reports.columns import Column, Ints, Rows, Tables, number_of
 from projections.reports.postings import (
     ACCOUNTS,
@@ -65,7 +65,6 @@ def activities_from_columns(
     return {who: one for who, one in zip(ids, activities, strict=True) if one != IDLE}
 
 
-IDLE = Activity()
 _GAINS = tuple(Gain)
 _GAIN_OF = np.array(
     [_GAINS.index(GAINS[cause]) if cause in GAINS else len(_GAINS) for cause in CAUSES]
