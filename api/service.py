@@ -12,7 +12,7 @@ from psycopg import Cursor
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from api.answers import portfolio_deal, portfolio_deals, portfolio_figures
-from api.background import Regularly
+from api.background import Behind, Regularly
 from api.connection import (
     CHECKOUT_SECONDS,
     CONNECTING,
@@ -99,6 +99,7 @@ class Service:
             configure=partial(become_the_service, settings.statement_seconds),
             open=True,
         )
+        self._reading = Behind("columns", self._read_columns)
         self._snapshots = Regularly("snapshots", CUTS_EVERY_SECONDS, self._close_a_cut)
         self._forgetting = Regularly("imports", FORGETS_EVERY_SECONDS, self.forget_files)
         self.proving = Proving(self.asking, settings)
@@ -118,7 +119,7 @@ class Service:
 
         with self._making:
             if self._overviews is None:
-                self._overviews = Overviews(Columns())
+                self._overviews = Overviews(Columns(wanted=self._reading.wanted))
             return self._overviews
 
     @property
@@ -164,6 +165,10 @@ class Service:
             finally:
                 self._learning.release()
 
+    def _read_columns(self, go_on: Callable[[], bool]) -> None:
+        with self.asking() as cursor:
+            self.overviews.read(cursor, go_on)
+
     def _close_a_cut(self) -> bool:
         """In whatever process comes first; off the way of those who record."""
         with self.asking() as cursor:
@@ -175,6 +180,7 @@ class Service:
             cursor.execute(_FORGET_FILES)
 
     def close(self) -> None:
+        self._reading.close()
         self.laboratory.close()
         self.proving.close()
         if self.pushing is not None:

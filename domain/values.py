@@ -140,10 +140,14 @@ def decimal_text(hundredths_: int) -> str:
     return f"{sign}{digits // 100}.{digits % 100:02d}"
 
 
+ZERO_TEXT = "0.00"
+"""Of either kind."""
+
+
 def value_text(value: int) -> str:
     """A value (1/10 000 of a kopeck) in roubles: two decimals, up to six where they are needed."""
     if value == 0:
-        return "0.00"  # most values of most portfolios
+        return ZERO_TEXT  # most values of most portfolios
     if value >= 1_000_000:  # likewise
         text = str(value)
         return f"{text[:-6]}.{text[-6:-4]}{text[-4:].rstrip('0')}"

@@ -109,7 +109,8 @@ def test_the_ledger_and_the_log_say_what_the_folded_deals_do(
             for managers in (None, some):
                 asked_for = span, *at, "RUB", managers, facts
                 found = activities_from_ledger(cursor, *asked_for)
-                assert activities_from_columns(cursor, *asked_for, service.columns) == found
+                tables = service.columns.at(cursor, at[1])
+                assert activities_from_columns(tables, *asked_for) == found
                 own = {who: one for who, one in found.items() if who in people}
                 assert own == activity_of(log, span, *at, "RUB", managers)
             moved = movement_from_ledger(cursor, span.eve, span.last, at[1], "RUB", some)

@@ -1,6 +1,7 @@
 """The ledger in columns: what is held is what the database has, however it came to be known."""
 
 from collections.abc import Callable, Iterator
+from threading import Event, Semaphore
 from typing import Any
 
 import numpy as np
@@ -10,20 +11,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg import Cursor
 
+from api.answers import Asked
+from api.background import Behind
+from api.reports import concentration
+from api.reports.activity import ActivityAnswer
+from api.reports.calibration import CalibrationAnswer
+from api.reports.concentration import ConcentrationAnswer
+from api.reports.digest import DigestAnswer
+from api.reports.forecast import ForecastAnswer, ForecastRecordAnswer
+from api.reports.months import MonthsAnswer
+from api.reports.stalled import StalledAnswer
 from api.schema import migrate
-from api.service import Service
+from api.service import Remembered, Service
 from api.settings import Settings
 from projections.rebuild import rebuild
 from projections.reports import columns as columns_module
 from projections.reports.columns import Column, Columns, NotHeld, Table
 from projections.reports.overviews import Overviews
-from projections.reports.postings import DEALS, EVENTS, POSTINGS, Cells, Groups
+from projections.reports.postings import DEALS, EVENTS, MANAGERS, POSTINGS, Cells, Groups
 from projections.reports.standings import STATES
 from tests.conftest import new_database
 from tests.histories import examples
 from tests.over_http import AUTUMN, Company, company, serving
 
-TABLES = {"states": STATES, "postings": POSTINGS, "events": EVENTS, "deals": DEALS}
+TABLES = {
+    "states": STATES, "postings": POSTINGS, "events": EVENTS, "deals": DEALS, "people": MANAGERS,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +75,7 @@ def _deal(begun: Company, number: int) -> None:
 @pytest.mark.parametrize("far", [0, 5_000], ids=["gone through", "looked up"])
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
 def test_what_is_held_is_what_one_reading_finds(
-    here: Company, monkeypatch: pytest.MonkeyPatch, table: Table, far: int
+    here: Company, monkeypatch: pytest.MonkeyPatch, table: Table[Any], far: int
 ) -> None:
     """In whatever pieces it was learnt, by whichever statement."""
     monkeypatch.setattr(columns_module, "FAR", far)
@@ -70,7 +83,7 @@ def test_what_is_held_is_what_one_reading_finds(
     columns, last = Columns(), here.position
     with here.service.asking() as cursor:
         for position in (last // 3, last // 2, last // 2, last - 9, last):
-            (held,) = columns.of(cursor, position, table)
+            held = columns.at(cursor, position).of(table).columns()
             whole = table.read(cursor, 0, position)
             assert len(whole[0])
             assert [rows(column) for column in held[:3]] == [rows(column) for column in whole[:3]]
@@ -89,9 +102,9 @@ def test_what_is_known_already_is_not_read_again(here: Company) -> None:
     columns, statements = Columns(), list[str]()
     with here.service.asking() as cursor:
         watched: Any = _Watched(cursor, statements.append)
-        (first,) = columns.of(watched, here.position, POSTINGS)
+        first = columns.at(watched, here.position).of(POSTINGS)
         read = len(statements)
-        (second,) = columns.of(watched, here.position - 5, POSTINGS)
+        second = columns.at(watched, here.position - 5).of(POSTINGS)
     assert second is first
     assert len(statements) == read + 1, "which ledger it is"
 
@@ -110,9 +123,77 @@ class _Watched:
 def test_a_longer_log_is_not_held(here: Company) -> None:
     columns = Columns(most_events=here.position - 1)
     with here.service.asking() as cursor:
-        columns.of(cursor, here.position - 1, STATES)
+        columns.at(cursor, here.position - 1)
         with pytest.raises(NotHeld):
-            columns.of(cursor, here.position, STATES)
+            columns.at(cursor, here.position)
+
+
+def test_no_question_waits_for_a_long_log(here: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columns_module, "MOST_AT_ONCE", here.position - 1)
+    wanted = list[bool]()
+    columns = Columns(wanted=lambda: wanted.append(True))
+    overviews, day = Overviews(columns), AUTUMN.date()
+    with here.service.asking() as cursor:
+        at = columns.at(cursor, here.position)
+        with pytest.raises(NotHeld):
+            at.of(POSTINGS)
+        with pytest.raises(NotHeld):
+            overviews.at(at, day)
+        assert len(wanted) == 2
+        overviews.read(cursor, lambda: True)
+        assert len(at.of(POSTINGS).deal)
+        assert len(overviews.at(at, day).deals.deal)
+        assert len(wanted) == 2
+
+
+def test_reading_stops_when_it_is_not_to_go_on(
+    here: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(columns_module, "FAR", 0)
+    monkeypatch.setattr(columns_module, "PIECE", 1)
+    columns, asked = Columns(), iter((True, True, False))
+    with here.service.asking() as cursor:
+        Overviews(columns).read(cursor, lambda: next(asked))
+    assert not columns._held
+
+
+def test_what_is_done_behind_is_done_by_one_and_stops_when_it_is_closed() -> None:
+    begun, ends = Event(), Semaphore(0)
+
+    def work(go_on: Callable[[], bool]) -> None:
+        begun.set()
+        while go_on():
+            ends.acquire(timeout=0.001)
+        ends.release()
+
+    behind = Behind("test", work)
+    behind.wanted()
+    assert begun.wait(10)
+    begun.clear()
+    behind.wanted()
+    behind.close()
+    assert ends.acquire(timeout=0)
+    behind.wanted()
+    assert not begun.is_set()
+
+
+def test_while_the_columns_are_read_the_database_tells(
+    here: Company, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first question of a process has them read; the next is answered from them."""
+    monkeypatch.setattr(columns_module, "MOST_AT_ONCE", 0)
+    service = Service(database, Settings(), here.clock)
+    path = f"/v1/reports/concentration?as_of=2026-07-31&position={here.position}"
+    expected = here.director.http.get(path).content
+    with serving(service) as address:
+        assert here.director.http.get(f"{address}{path}").content == expected
+        reading = service._reading._thread
+        assert reading is not None
+        reading.join(10)
+        assert service.columns._held
+        service._remembered = Remembered(None)
+        monkeypatch.delattr(concentration, "active_from_ledger")
+        assert here.director.http.get(f"{address}{path}").content == expected
 
 
 REPORTS = (
@@ -140,6 +221,20 @@ def test_without_memory_the_database_gives_the_same_answer(
     assert not service.columns._held
 
 
+MODELS: dict[str, type[Asked]] = {
+    "activity": ActivityAnswer, "stalled": StalledAnswer, "concentration": ConcentrationAnswer,
+    "months": MonthsAnswer, "digest": DigestAnswer, "forecast": ForecastAnswer,
+    "forecast/record": ForecastRecordAnswer, "calibration": CalibrationAnswer,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("report", [*REPORTS, "forecast/record?", "calibration?"])
+def test_a_report_says_what_its_model_does_and_in_its_order(here: Company, report: str) -> None:
+    told = here.director.http.get(f"/v1/reports/{report}&as_of=2026-07-31").content
+    model = MODELS[report.partition("?")[0]]
+    assert told == model.model_validate_json(told).model_dump_json(by_alias=True).encode()
+
+
 def test_a_rebuilt_ledger_is_read_anew(server: str, template: str) -> None:
     with new_database(server, template) as database, company(database) as begun:
         begun.director.do("/v1/managers", {"name": "Anna", "manager_id": "anna"})
@@ -149,16 +244,16 @@ def test_a_rebuilt_ledger_is_read_anew(server: str, template: str) -> None:
         overviews = Overviews(columns)
         day, last = AUTUMN.date(), begun.position
         with begun.service.asking() as cursor:
-            (before,) = columns.of(cursor, last, POSTINGS)
-            told = overviews.at(cursor, day, last)
+            at = columns.at(cursor, last)
+            before, told = at.of(POSTINGS), overviews.at(at, day)
             migrate(database)
             rebuild(database, lambda _done, _of: None)
-            (after,) = columns.of(cursor, last, POSTINGS)
-            again = overviews.at(cursor, day, last)
+            at = columns.at(cursor, last)
+            after, again = at.of(POSTINGS), overviews.at(at, day)
         assert after is not before
         assert again is not told
-        assert sorted(zip(*map(rows, after), strict=True)) == sorted(
-            zip(*map(rows, before), strict=True)
+        assert sorted(zip(*map(rows, after.columns()), strict=True)) == sorted(
+            zip(*map(rows, before.columns()), strict=True)
         )
 
 
@@ -209,7 +304,7 @@ def test_a_ledger_that_was_replaced_meanwhile_is_not_held(server: str, template:
         with begun.service.asking() as cursor:
             watched: Any = _Watched(cursor, replaced)
             with pytest.raises(NotHeld):
-                columns.of(watched, last, STATES)
+                columns.at(watched, last).of(STATES)
         assert not columns._held
 
 
@@ -223,13 +318,23 @@ AMOUNTS = st.lists(
 def test_sums_are_exact_however_large(given_rows: list[tuple[int, int, int]]) -> None:
     keys, others = (np.array([row[place] for row in given_rows], np.int64) for place in (0, 1))
     amounts = np.array([row[2] for row in given_rows], np.int64)
-    groups, cells = Groups(keys), Cells(keys, others)
+    groups, cells = Groups(keys), Cells(keys, others, 4, 3)
     expected = {key: sum(row[2] for row in given_rows if row[0] == key) for key in {*keys.tolist()}}
     assert dict(zip(groups.keys.tolist(), groups.sums(amounts), strict=True)) == expected
     positive = amounts > 0
-    told = dict(zip(cells.places(), cells.sums(positive, amounts), strict=True))
-    assert {place: one for place, one in told.items() if one} == {
+    told = cells.sums(positive, amounts)
+    assert {
+        (row, column): one
+        for row, of_row in enumerate(told)
+        for column, one in enumerate(of_row)
+        if one
+    } == {
         place: one
         for place in {row[:2] for row in given_rows}
         if (one := sum(row[2] for row in given_rows if row[:2] == place and row[2] > 0))
     }
+
+
+def test_sums_of_cells_do_not_end_at_64_bits() -> None:
+    cells = Cells(np.zeros(2, np.intp), np.zeros(2, np.intp), 1, 1)
+    assert cells.sums(np.ones(2, np.bool_), np.full(2, 2**63 - 1)) == [[2**64 - 2]]

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from projections.reports.chances import Basis, Knowledge, Timing
+from projections.reports.columns import day_of, number_of
 from projections.reports.distribution import (
     CELLS,
     RUNS,
@@ -47,16 +48,7 @@ from projections.reports.spans import (
     quarters_before,
     spans,
 )
-from projections.reports.standings import (
-    LOST,
-    NO_DAY,
-    OPEN,
-    SUSPENDED,
-    WON,
-    Standings,
-    day_of,
-    number_of,
-)
+from projections.reports.standings import LOST, NO_DAY, OPEN, SUSPENDED, WON, Standings
 
 RUB = 100
 """Kopecks."""

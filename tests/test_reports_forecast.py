@@ -18,9 +18,10 @@ from domain.values import DealId
 from projections.deals import deals_as_of
 from projections.portfolio import Log
 from projections.reports.chances import Sources
+from projections.reports.columns import day_of, number_of
 from projections.reports.outcomes import FEWEST
 from projections.reports.spans import day_before, end_of_quarter, quarters_before
-from projections.reports.standings import NO_DAY, STATUSES, States, day_of, number_of
+from projections.reports.standings import NO_DAY, STATUSES, States
 from tests.browser import Browser, page_of
 from tests.histories import read_log
 from tests.over_http import AUTUMN, Company, Person, company, refused

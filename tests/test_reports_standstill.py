@@ -26,11 +26,11 @@ from projections.reports.columns import MOST_EVENTS
 from projections.reports.concentration import (
     WHOLE,
     Concentration,
+    Concentrations,
     active_as_of,
     active_from_ledger,
-    company_of,
 )
-from projections.reports.concentration_in_columns import active_from_columns
+from projections.reports.concentration_in_columns import concentrations_from_columns
 from projections.reports.months import (
     closings_from_ledger,
     months_as_of,
@@ -108,20 +108,22 @@ def test_each_report_is_its_definition_at_any_point(
         log = _by_deal(events)
         for one in asked:
             as_of, position = one.as_of, one.position(before[-1].position, events[-1].position)
+            tables = service.columns.at(cursor, position)
             first = min(begun_on, as_of)
             for last in {as_of, first}:
                 span = first, last, as_of, position, "RUB", who
                 months = months_as_of(log, *span)
                 assert months_from_ledger(cursor, *span) == months
-                assert months_from_columns(cursor, *span, service.columns) == months
+                assert months_from_columns(tables, *span) == months
             at = as_of, position, "RUB"
             active = active_as_of(log, *at, who)
             assert active_from_ledger(cursor, *at, who) == active
-            assert active_from_columns(cursor, *at, who, service.overviews) == active
+            found = concentrations_from_columns(tables, *at, who, service.overviews)
+            assert found == Concentrations.of(active)
             stalled = stalled_as_of(log, *at, pace, who)
             assert stalled_from_log(cursor, *at, pace, who) == stalled
             for most in (1, 100):
-                still = standstill_from_columns(cursor, *at, pace, who, most, service.overviews)
+                still = standstill_from_columns(tables, *at, pace, who, most, service.overviews)
                 assert still == Standstill.of(stalled, most)
 
 
@@ -147,12 +149,13 @@ def test_whoever_has_no_part_in_a_closing_any_more_has_not_closed(service: Servi
             for position in (before, before + 1)
         ]
         told = [
-            months_from_columns(cursor, *span, span[1], at, "RUB", people, service.columns)
+            months_from_columns(service.columns.at(cursor, at), *span, span[1], at, "RUB", people)
             for at in (before, before + 1)
         ]
     assert closers == [[owner, helper], [owner]]
     assert [
-        sorted(who for (who, _), one in months.items() if one.deals_won) for months in told
+        sorted(who for month in months.values() for who, one in month.items() if one.deals_won)
+        for months in told
     ] == [sorted(one) for one in closers]
 
 
@@ -174,7 +177,8 @@ def test_whoever_did_something_in_a_deal_is_told_that_it_stands_still(service: S
         at, pace = (date(2026, 2, 20), before + len(commands), "RUB"), Pace(5, 2)
         (stalled,) = found = stalled_as_of(log, *at, pace, [owner])
         assert stalled_from_log(cursor, *at, pace, [owner]) == found
-        told = standstill_from_columns(cursor, *at, pace, [owner], 9, service.overviews)
+        tables = service.columns.at(cursor, at[1])
+        told = standstill_from_columns(tables, *at, pace, [owner], 9, service.overviews)
     assert [*told.deals] == found
     assert {*stalled.stakes} == {heir}
 
@@ -219,8 +223,9 @@ def test_concentration_keeps_its_bounds(amounts: list[int]) -> None:
 
 
 def test_a_deal_of_two_is_one_deal_of_the_company() -> None:
-    whole = company_of({ManagerId("anna"): {1: 30, 2: 10}, ManagerId("boris"): {1: 20}})
-    assert whole.deals == ((1, 50), (2, 10))
+    amounts = {ManagerId("anna"): {1: 30, 2: 10}, ManagerId("boris"): {1: 20}}
+    whole = Concentrations.of(amounts).company
+    assert [*zip(whole.deals, whole.amounts, strict=True)] == [(1, 50), (2, 10)]
 
 
 def test_months_of_a_span_are_all_that_it_touches() -> None:

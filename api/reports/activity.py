@@ -1,6 +1,6 @@
 """Who moves: what was done and gained in a span of days, beside the span before it."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
 from statistics import median_low
 from typing import Annotated
@@ -8,19 +8,22 @@ from typing import Annotated
 from fastapi import Query, Response
 from pydantic import Field
 
-from api.answers import QUESTION_REFUSALS, Asked, Figure, Out, asked
+from api.answers import QUESTION_REFUSALS, Asked, Figure, Out
 from api.asking import AskingDep, Desk, PointQuestion
 from api.inputs import Currency, Day, Id
 from api.portfolios import counted
-from api.reports.kept import kept
+from api.reports.adding_up import added_up
+from api.reports.kept import Fields, kept
+from api.reports.texts import amount_text, percent_text
 from api.routes import v1_router
 from api.targets import AttainmentOut, attained
 from domain.errors import Invalid
-from domain.values import ManagerId, TeamId, decimal_text, value_text
+from domain.values import ZERO_TEXT, ManagerId, TeamId
 from projections.directory import names
 from projections.integrity import share
 from projections.point import Point
 from projections.reports.activity import (
+    IDLE,
     Activity,
     Gain,
     Span,
@@ -33,6 +36,7 @@ router = v1_router(tags=["reports"], responses=QUESTION_REFUSALS)
 
 MOST_DAYS = 366
 """Of a span: a year."""
+_GAINS = (*(gain.value for gain in Gain), "total")
 
 
 class ActivityQuestion(PointQuestion):
@@ -124,8 +128,7 @@ def activity(question: Annotated[ActivityQuestion, Query()], asking: AskingDep) 
     Whoever stands still is there with zeros. A head is told of those who were in the team on the
     eve of the span and on its last day, and are today.
     """
-    with asking.desk() as at:
-        point = at.point(question.as_of, question.knowledge)
+    with asking.desk_at(question.as_of, question.knowledge) as (at, point):
         span = _span(question, point.as_of)
         who = counted(at, point, None, question.team_id, span.eve, span.last)
         called = names(at.cursor)
@@ -138,17 +141,23 @@ def activity(question: Annotated[ActivityQuestion, Query()], asking: AskingDep) 
 
 def _activities(
     at: Desk, span: Span, point: Point, currency: str, who: Collection[ManagerId] | None
-) -> Mapping[ManagerId, Activity]:
+) -> list[Mapping[ManagerId, Activity]]:
+    """Of the span, and of the one before it."""
     from projections.reports.activity_in_columns import (  # noqa: PLC0415 - with numpy
         activities_from_columns,
     )
-    from projections.reports.columns import NotHeld  # noqa: PLC0415 - likewise
 
-    asked = span, point.as_of, point.position, currency, who, at.remembered.facts
-    try:
-        return activities_from_columns(at.cursor, *asked, at.service.columns)
-    except NotHeld:
-        return at.read(point.position, lambda cursor: activities_from_ledger(cursor, *asked))
+    asked = [
+        (one, point.as_of, point.position, currency, who, at.remembered.facts)
+        for one in (span, span.before)
+    ]
+    return added_up(
+        at.service,
+        at.cursor,
+        point.position,
+        lambda tables: [activities_from_columns(tables, *one) for one in asked],
+        lambda cursor: [activities_from_ledger(cursor, *one) for one in asked],
+    )
 
 
 def _answer(
@@ -158,28 +167,28 @@ def _answer(
     span: Span,
     who: Collection[ManagerId] | None,
     called: Mapping[ManagerId, str],
-) -> ActivityAnswer:
+) -> Fields:
+    """An ActivityAnswer."""
     currency = at.currency(question.currency)
     known = at.directory(point).people.managers
     shown = [one for one in known if who is None or one in who]
     earlier = {one for one in shown if at.sees(one, span.before.eve)}
-    now, before = (_activities(at, one, point, currency, who) for one in (span, span.before))
+    now, before = _activities(at, span, point, currency, who)
     team = None if question.team_id is None else TeamId(question.team_id)
-    return ActivityAnswer(
-        **asked(point),
-        first_day=span.first,
-        last_day=span.last,
-        before_first_day=span.before.first,
-        before_last_day=span.before.last,
-        currency=currency,
-        managers=_lines(shown, earlier, now, before, called),
-        total=ActivitySum(
-            now=_activity(summed(now.get(one, Activity()) for one in shown)),
-            before=_activity(summed(before.get(one, Activity()) for one in earlier)),
-        ),
-        median=_median([now.get(one, Activity()) for one in shown], earlier, before),
-        targets=attained(at, point, span.last, {*shown}, team),
-    )
+    return {
+        "first_day": span.first,
+        "last_day": span.last,
+        "before_first_day": span.before.first,
+        "before_last_day": span.before.last,
+        "currency": currency,
+        "managers": _lines(shown, earlier, now, before, called),
+        "total": {
+            "now": _activity(summed(now.get(one, IDLE) for one in shown)),
+            "before": _activity(summed(before.get(one, IDLE) for one in earlier)),
+        },
+        "median": _median([now.get(one, IDLE) for one in shown], earlier, before),
+        "targets": attained(at, point, span.last, {*shown}, team),
+    }
 
 
 def _span(question: ActivityQuestion, as_of: date) -> Span:
@@ -201,57 +210,63 @@ def _lines(
     now: Mapping[ManagerId, Activity],
     before: Mapping[ManagerId, Activity],
     called: Mapping[ManagerId, str],
-) -> list[ActivityLine]:
-    rank = ranks({one: now.get(one, Activity()).effort for one in shown})
-    rank_before = ranks({one: before.get(one, Activity()).effort for one in earlier})
+) -> Sequence[Fields]:
+    """ActivityLines."""
+    rank = ranks({one: now.get(one, IDLE).effort for one in shown})
+    rank_before = ranks({one: before.get(one, IDLE).effort for one in earlier})
     lines = []
     for one in sorted(shown, key=rank.__getitem__):
-        own, was = now.get(one, Activity()), before.get(one, Activity())
-        is_told = one in earlier
-        change = own.effort - was.effort
-        is_more = is_told and was.effort > 0
+        own, was = now.get(one, IDLE), before.get(one, IDLE)
+        is_told, effort_before = one in earlier, was.effort
+        change = own.effort - effort_before
+        is_more = is_told and effort_before > 0
         lines.append(
-            ActivityLine(
-                manager_id=one,
-                name=called.get(one),
-                rank=rank[one],
-                rank_before=rank_before.get(one),
-                now=_activity(own),
-                before=_activity(was) if is_told else None,
-                change=value_text(change) if is_told else None,
-                change_share=decimal_text(share(change, was.effort)) if is_more else None,
-            )
+            {
+                "manager_id": one,
+                "name": called.get(one),
+                "rank": rank[one],
+                "rank_before": rank_before.get(one),
+                "now": _activity(own),
+                "before": _activity(was) if is_told else None,
+                "change": amount_text(change) if is_told else None,
+                "change_share": percent_text(share(change, effort_before)) if is_more else None,
+            }
         )
     return lines
 
 
-def _activity(one: Activity) -> ActivityOut:
-    return ActivityOut(
-        actions=one.actions,
-        weight=decimal_text(one.weight),
-        confirmed_share=decimal_text(share(one.confirmed, one.weight)) if one.weight else None,
-        deals_touched=one.touched,
-        deals=one.deals,
-        gained=Gains(
-            **{gain: value_text(one.gained.get(gain, 0)) for gain in Gain},
-            total=value_text(sum(one.gained.values())),
-        ),
-        points=Gains(
-            **{gain: decimal_text(one.points.get(gain, 0)) for gain in Gain},
-            total=decimal_text(sum(one.points.values())),
-        ),
-    )
+def _activity(one: Activity) -> Fields:
+    """An ActivityOut."""
+    confirmed = percent_text(share(one.confirmed, one.weight)) if one.weight else None
+    return {
+        "actions": one.actions,
+        "weight": percent_text(one.weight),
+        "confirmed_share": confirmed,
+        "deals_touched": one.touched,
+        "deals": one.deals,
+        "gained": _gains(one.gained, amount_text),
+        "points": _gains(one.points, percent_text),
+    }
+
+
+def _gains(own: Mapping[Gain, int], text: Callable[[int], str]) -> Fields:
+    """Gains, most of which are none."""
+    told = dict.fromkeys(_GAINS, ZERO_TEXT)
+    for gain, amount in own.items():
+        told[gain] = text(amount)
+    told["total"] = text(sum(own.values()))
+    return told
 
 
 def _median(
     now: Sequence[Activity], earlier: set[ManagerId], before: Mapping[ManagerId, Activity]
-) -> ActivityMedian | None:
-    """None of nobody."""
+) -> Fields | None:
+    """An ActivityMedian; None of nobody."""
     if not now:
         return None
-    was = [before.get(one, Activity()).effort for one in earlier]
-    return ActivityMedian(
-        actions=median_low(one.actions for one in now),
-        effort=value_text(median_low(one.effort for one in now)),
-        effort_before=value_text(median_low(was)) if was else None,
-    )
+    was = [before.get(one, IDLE).effort for one in earlier]
+    return {
+        "actions": median_low(one.actions for one in now),
+        "effort": amount_text(median_low(one.effort for one in now)),
+        "effort_before": amount_text(median_low(was)) if was else None,
+    }

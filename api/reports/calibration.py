@@ -12,7 +12,7 @@ from api.answers import PAGED, QUESTION_REFUSALS, Asked, Figure, Out, Uuid, answ
 from api.asking import AskingDep, Desk, PageQuestion, PointQuestion, page_of
 from api.inputs import Id
 from api.portfolios import counted
-from api.reports.kept import kept
+from api.reports.kept import Fields, kept
 from api.routes import v1_router
 from domain.values import ManagerId, decimal_text
 from projections.directory import names
@@ -188,19 +188,18 @@ def calibration(question: Annotated[CalibrationQuestion, Query()], asking: Askin
     as it was known then. By groups of progress, by action type, by manager; nothing is said of too
     few, and no weight is ever changed by it.
     """
-    with asking.desk() as at:
-        point = at.point(question.as_of, question.knowledge)
+    with asking.desk_at(question.as_of, question.knowledge) as (at, point):
         who = counted(at, point, question.manager_id, question.team_id)
         kinds = tuple(at.directory(point).catalogue.types)
         horizon, called = _horizon(at, question), names(at.cursor)
 
-        def told() -> CalibrationAnswer:
+        def told() -> Fields:
             outcomes = at.remembered.outcomes
             found = at.read(
                 point.position,
                 lambda cursor: outcomes.calibration(cursor, point, horizon, kinds, who),
             )
-            return _answer(point, question, found, called)
+            return _answer(question, found, called)
 
         return kept(at, point, ("calibration", question, frozenset(called.items())), told)
 
@@ -215,8 +214,7 @@ def calibrated_deals(
     question: Annotated[CalibratedDealsQuestion, Query()], asking: AskingDep, request: Request
 ) -> Response:
     """The deals that the calibration counts, in the order of opening: how they stood, what came."""
-    with asking.desk() as at:
-        point = at.point(question.as_of, question.knowledge)
+    with asking.desk_at(question.as_of, question.knowledge) as (at, point):
         who = counted(at, point, question.manager_id, question.team_id)
         found = [
             one
@@ -256,20 +254,17 @@ def _horizon(at: Desk, question: CalibrationQuestion) -> Horizon:
 
 
 def _answer(
-    point: Point,
-    question: CalibrationQuestion,
-    found: Calibration,
-    called: Mapping[ManagerId, str],
-) -> CalibrationAnswer:
-    return CalibrationAnswer(
-        **asked(point),
+    question: CalibrationQuestion, found: Calibration, called: Mapping[ManagerId, str]
+) -> Fields:
+    """A CalibrationAnswer."""
+    return {
         **dict(calibration_out(found)),
-        horizon_months=question.horizon_months,
-        as_known=question.as_known,
-        action_types=[_kind(one) for one in found.kinds],
-        managers=[_bias(one, called) for one in found.bias],
-        spread=None if found.spread is None else round(found.spread, DIGITS),
-    )
+        "horizon_months": question.horizon_months,
+        "as_known": question.as_known,
+        "action_types": [_kind(one) for one in found.kinds],
+        "managers": [_bias(one, called) for one in found.bias],
+        "spread": None if found.spread is None else round(found.spread, DIGITS),
+    }
 
 
 def calibration_out(found: Calibration) -> CalibrationOut:

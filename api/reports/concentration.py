@@ -7,23 +7,24 @@ from typing import Annotated, Any
 from fastapi import Query, Response
 from pydantic import Field
 
-from api.answers import QUESTION_REFUSALS, Asked, Figure, Out, Uuid, asked
+from api.answers import QUESTION_REFUSALS, Asked, Figure, Out, Uuid
 from api.asking import AskingDep, Desk, PointQuestion
 from api.inputs import Currency, Id, Limit
 from api.portfolios import counted
-from api.reports.kept import kept
+from api.reports.adding_up import added_up
+from api.reports.kept import Fields, kept
+from api.reports.texts import amount_text, percent_text
 from api.routes import v1_router
-from domain.values import ManagerId, decimal_text, value_text
+from domain.values import ManagerId
 from projections.directory import names
 from projections.point import Point
 from projections.reports.concentration import (
     TOPS,
     About,
-    Amounts,
     Concentration,
+    Concentrations,
     active_from_ledger,
     called_at,
-    company_of,
 )
 
 router = v1_router(tags=["reports"], responses=QUESTION_REFUSALS)
@@ -90,8 +91,7 @@ def concentration(
     """Which share of the active portfolios stands in their largest deals, by manager and in all,
     and what would remain without the largest one.
     """
-    with asking.desk() as at:
-        point = at.point(question.as_of, question.knowledge)
+    with asking.desk_at(question.as_of, question.knowledge) as (at, point):
         who = counted(at, point, question.manager_id, question.team_id)
         called = names(at.cursor)
         told = partial(_answer, at, point, question, who, called)
@@ -104,55 +104,61 @@ def _answer(
     question: ConcentrationQuestion,
     who: Collection[ManagerId] | None,
     called: Mapping[ManagerId, str],
-) -> ConcentrationAnswer:
+) -> Fields:
+    """A ConcentrationAnswer."""
     currency, most = at.currency(question.currency), question.limit
-    held = _active(at, point, currency, who)
-    whole = company_of(held)
-    own = {manager: Concentration.of(deals) for manager, deals in held.items()}
-    shown = {deal for one in (whole, *own.values()) for deal, _ in one.deals[:most]}
+    company, own = _concentrations(at, point, currency, who)
+    shown = {deal for one in (company, *own.values()) for deal in one.deals[:most]}
     about = called_at(at.cursor, at.remembered.called, shown)
     managers = sorted(own.items(), key=lambda one: (-one[1].total, one[0]))
-    return ConcentrationAnswer(
-        **asked(point),
-        currency=currency,
-        total=ConcentrationOut(**_told(whole, about, most)),
-        managers=[
-            ManagerConcentration(
-                manager_id=manager, name=called.get(manager), **_told(one, about, most)
-            )
+    return {
+        "currency": currency,
+        "total": _told(company, about, most),
+        "managers": [
+            _told(one, about, most) | {"manager_id": manager, "name": called.get(manager)}
             for manager, one in managers
         ],
-    )
+    }
 
 
-def _active(at: Desk, point: Point, currency: str, who: Collection[ManagerId] | None) -> Amounts:
-    from projections.reports.columns import NotHeld  # noqa: PLC0415 - with numpy
-    from projections.reports.concentration_in_columns import (  # noqa: PLC0415 - likewise
-        active_from_columns,
+def _concentrations(
+    at: Desk, point: Point, currency: str, who: Collection[ManagerId] | None
+) -> Concentrations:
+    from projections.reports.concentration_in_columns import (  # noqa: PLC0415 - with numpy
+        concentrations_from_columns,
     )
 
     asked = point.as_of, point.position, currency, who
-    try:
-        return active_from_columns(at.cursor, *asked, at.service.overviews)
-    except NotHeld:
-        return at.read(point.position, lambda cursor: active_from_ledger(cursor, *asked))
+    return added_up(
+        at.service,
+        at.cursor,
+        point.position,
+        lambda tables: concentrations_from_columns(tables, *asked, at.service.overviews),
+        lambda cursor: Concentrations.of(active_from_ledger(cursor, *asked)),
+    )
 
 
 def _told(one: Concentration, about: Mapping[int, About], most: int) -> dict[str, Any]:
+    """A ConcentrationOut."""
     return {
-        "active": value_text(one.total),
+        "active": amount_text(one.total),
         "deals": len(one.deals),
-        **{f"top_{number}": decimal_text(one.top(number)) for number in TOPS},
+        **{f"top_{number}": percent_text(one.top(number)) for number in TOPS},
         "herfindahl": one.herfindahl,
-        "without_largest": value_text(one.without_largest),
+        "without_largest": amount_text(one.without_largest),
         "largest": [
-            ShareOut(
-                deal_id=str(about[deal].deal_id),
-                title=about[deal].title,
-                client=about[deal].client,
-                amount=value_text(amount),
-                share=decimal_text(one.share(amount)),
-            )
-            for deal, amount in one.deals[:most]
+            _share(about[deal], amount, one)
+            for deal, amount in zip(one.deals[:most], one.amounts, strict=False)
         ],
+    }
+
+
+def _share(about: About, amount: int, of: Concentration) -> Fields:
+    """A ShareOut."""
+    return {
+        "deal_id": about.deal_id,
+        "title": about.title,
+        "client": about.client,
+        "amount": amount_text(amount),
+        "share": percent_text(of.share(amount)),
     }

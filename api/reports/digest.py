@@ -14,7 +14,7 @@ from api.answers import QUESTION_REFUSALS, Asked, Figure, Moment, Out, Uuid, ask
 from api.asking import AskingDep, Desk, PointQuestion
 from api.inputs import Currency, Day, Id, Limit
 from api.portfolios import counted
-from api.reports.kept import kept
+from api.reports.kept import Fields, kept
 from api.reports.stalled import FACTOR, MINIMUM_DAYS, StalledDeal, stalled_deal, standstill
 from api.routes import v1_router
 from api.service import Service
@@ -157,8 +157,7 @@ def digest(question: Annotated[DigestQuestion, Query()], asking: AskingDep) -> R
     confirmed, and what was entered late. A head is told of those who were in the team on the eve of
     the week and at its end, and are today.
     """
-    with asking.desk() as at:
-        now = at.point(question.as_of, question.knowledge)
+    with asking.desk_at(question.as_of, question.knowledge) as (at, now):
         week = _week(question, now.as_of)
         point = Point(week.last, now.known_at, now.position)
         currency = at.currency(question.currency)
@@ -166,7 +165,7 @@ def digest(question: Annotated[DigestQuestion, Query()], asking: AskingDep) -> R
         recorded = _recorded_in(at.cursor, at.service.clock, week, point)
         teller = _teller(at.service, at.cursor, point, week, currency, question.limit)
 
-        def told() -> DigestAnswer:
+        def told() -> Fields:
             still = standstill(at.service, at.cursor, point, currency, PACE, who, question.limit)
             return teller.answer(
                 at.read(
@@ -180,8 +179,8 @@ def digest(question: Annotated[DigestQuestion, Query()], asking: AskingDep) -> R
         return kept(at, point, ("digest", question, frozenset(teller.called.items())), told)
 
 
-def digest_for(at: Desk, week: Week, position: int) -> DigestAnswer:
-    """The same of everybody whom the account may see, in the company's currency, as known at
+def digest_for(at: Desk, week: Week, position: int) -> Fields:
+    """A DigestAnswer of everybody whom the account may see, in the company's currency, as known at
     `position`.
     """
     service, cursor, currency = at.service, at.cursor, at.currency(None)
@@ -190,7 +189,8 @@ def digest_for(at: Desk, week: Week, position: int) -> DigestAnswer:
     recorded = _recorded_in(cursor, service.clock, week, point)
     still = standstill(service, cursor, point, currency, PACE, who, MOST)
     found = digest_from_ledger(cursor, point, week, recorded, currency, who, still, MOST)
-    return _teller(service, cursor, point, week, currency, MOST).answer(found)
+    told = _teller(service, cursor, point, week, currency, MOST).answer(found)
+    return {**asked(point), **told}
 
 
 def _teller(
@@ -230,25 +230,25 @@ class Teller:
     zone: ZoneInfo
     most: int
 
-    def answer(self, found: Digest) -> DigestAnswer:
+    def answer(self, found: Digest) -> Fields:
+        """A DigestAnswer."""
         opening, closing = found.opening.active, found.closing.active
-        return DigestAnswer(
-            **asked(self.point),
-            first_day=self.week.first,
-            last_day=self.week.last,
-            currency=self.currency,
-            opening=value_text(opening),
-            closing=value_text(closing),
-            change=value_text(closing - opening),
-            managers=self._managers(found),
-            gains=self._moved(found, found.gains),
-            losses=self._moved(found, found.losses),
-            closings=self._closings(found),
-            stalled=StalledPart(
-                number=found.stalled.total.deals,
-                active=value_text(found.stalled.total.active),
-                claimed=value_text(found.stalled.total.claimed),
-                deals=[
+        return {
+            "first_day": self.week.first,
+            "last_day": self.week.last,
+            "currency": self.currency,
+            "opening": value_text(opening),
+            "closing": value_text(closing),
+            "change": value_text(closing - opening),
+            "managers": self._managers(found),
+            "gains": self._moved(found, found.gains),
+            "losses": self._moved(found, found.losses),
+            "closings": self._closings(found),
+            "stalled": {
+                "number": found.stalled.total.deals,
+                "active": value_text(found.stalled.total.active),
+                "claimed": value_text(found.stalled.total.claimed),
+                "deals": [
                     stalled_deal(
                         one,
                         found.still[one.position],
@@ -259,86 +259,89 @@ class Teller:
                     )
                     for one in found.stalled.deals
                 ],
-            ),
-            waiting=WaitingPart(
-                number=len(found.waiting),
-                amount=value_text(found.closing.claimed),
-                actions=[self._waiting(one) for one in found.waiting[: self.most]],
-            ),
-            late=LatePart(
-                number=len(found.late),
-                active=value_text(sum(one.active for one in found.late)),
-                claimed=value_text(sum(one.claimed for one in found.late)),
-                entries=[
+            },
+            "waiting": {
+                "number": len(found.waiting),
+                "amount": value_text(found.closing.claimed),
+                "actions": [self._waiting(one) for one in found.waiting[: self.most]],
+            },
+            "late": {
+                "number": len(found.late),
+                "active": value_text(sum(one.active for one in found.late)),
+                "claimed": value_text(sum(one.claimed for one in found.late)),
+                "entries": [
                     self._line(found.told[one.position], one.managers, one.active, one.claimed)
                     for one in found.late[: self.most]
                 ],
-            ),
-        )
+            },
+        }
 
-    def _managers(self, found: Digest) -> list[Changed]:
-        """Whoever's changed, those with the largest change first."""
+    def _managers(self, found: Digest) -> list[Fields]:
+        """Whoever's changed, those with the largest change first: each a Changed."""
         changes = {who: after.active - before.active for who, (before, after) in found.held.items()}
         return [
-            Changed(
-                manager_id=who,
-                name=self.called.get(who),
-                opening=value_text(found.held[who][0].active),
-                closing=value_text(found.held[who][1].active),
-                change=value_text(change),
-            )
+            {
+                "manager_id": who,
+                "name": self.called.get(who),
+                "opening": value_text(found.held[who][0].active),
+                "closing": value_text(found.held[who][1].active),
+                "change": value_text(change),
+            }
             for who, change in sorted(changes.items(), key=lambda one: (-abs(one[1]), one[0]))
             if change
         ]
 
-    def _moved(self, found: Digest, lines: Sequence[Line]) -> list[Moved]:
+    def _moved(self, found: Digest, lines: Sequence[Line]) -> list[Fields]:
         return [
             self._line(found.told[one.position], one.managers, one.active, one.claimed)
             for one in lines
         ]
 
-    def _closings(self, found: Digest) -> list[Closed]:
-        """In book order, each once, whoever has a part in it."""
+    def _closings(self, found: Digest) -> list[Fields]:
+        """In book order, each once, whoever has a part in it: a Closed."""
         events: dict[int, list[Closing]] = {}
         for one in found.closings:
             events.setdefault(one.position, []).append(one)
         return [
-            Closed(
+            {
                 **self._named(found.told[position], [one.manager_id for one in own]),
-                status=own[0].status,
-                amount=value_text(sum(one.amount for one in own)),
-                currency=own[0].currency,
-            )
+                "status": own[0].status,
+                "amount": value_text(sum(one.amount for one in own)),
+                "currency": own[0].currency,
+            }
             for position, own in events.items()
         ]
 
-    def _waiting(self, one: ActionLine) -> Waiting:
-        return Waiting(
-            deal_id=str(one.deal_id),
-            title=one.deal.title,
-            client=one.deal.client,
-            action_id=str(one.action.action_id),
-            action_type=one.action.action_type,
-            effective_on=one.action.effective_on,
-            waits_days=max(0, -late_days(one.recorded_at, self.week.last, self.zone)),
-            managers=[entry.manager_id for entry in one.action.entries],
-            amount=value_text(one.amount),
-        )
+    def _waiting(self, one: ActionLine) -> Fields:
+        """A Waiting."""
+        return {
+            "deal_id": one.deal_id,
+            "title": one.deal.title,
+            "client": one.deal.client,
+            "action_id": one.action.action_id,
+            "action_type": one.action.action_type,
+            "effective_on": one.action.effective_on,
+            "waits_days": max(0, -late_days(one.recorded_at, self.week.last, self.zone)),
+            "managers": [entry.manager_id for entry in one.action.entries],
+            "amount": value_text(one.amount),
+        }
 
-    def _line(self, told: Told, managers: Sequence[ManagerId], active: int, claimed: int) -> Moved:
-        return Moved(
+    def _line(self, told: Told, managers: Sequence[ManagerId], active: int, claimed: int) -> Fields:
+        """A Moved."""
+        return {
             **self._named(told, managers),
-            active=value_text(active),
-            claimed=value_text(claimed),
-        )
+            "active": value_text(active),
+            "claimed": value_text(claimed),
+        }
 
-    def _named(self, told: Told, managers: Collection[ManagerId]) -> dict[str, Any]:
+    def _named(self, told: Told, managers: Collection[ManagerId]) -> Fields:
+        """A Named."""
         recorded = told.recorded
         assert recorded.effective_on is not None, "a deal's event has a date"
         return {
             "position": recorded.position,
             "event": recorded.type,
-            "deal_id": str(recorded.originator_id),
+            "deal_id": recorded.originator_id,
             "title": told.title,
             "client": told.client,
             "action_type": None if told.action is None else told.action.action_type,

@@ -9,19 +9,11 @@ from fastapi import Query, Response
 from psycopg import Cursor
 from pydantic import Field
 
-from api.answers import (
-    QUESTION_REFUSALS,
-    Asked,
-    CheckOut,
-    DealSummary,
-    Figure,
-    Out,
-    asked,
-)
+from api.answers import QUESTION_REFUSALS, Asked, CheckOut, DealSummary, Figure, Out
 from api.asking import AskingDep, Desk, PointQuestion
 from api.inputs import Amount, Currency, Id, Limit, PeriodsAhead, Seed, SharedRisk
 from api.portfolios import counted
-from api.reports.kept import kept
+from api.reports.kept import Fields, kept
 from api.routes import v1_router
 from domain.values import ManagerId, decimal_text, value_text
 from projections.point import Knowledge, Point
@@ -207,7 +199,7 @@ def forecast(question: Annotated[ForecastQuestion, Query()], asking: AskingDep) 
         who = counted(at, point, question.manager_id, question.team_id)
         found = partial(_foreseen, question, point, at.currency(question.currency), who)
 
-        def told() -> ForecastAnswer:
+        def told() -> Fields:
             return at.read(point.position, partial(found, _states(at, point)))
 
         return kept(at, point, ("forecast", question), told)
@@ -226,11 +218,11 @@ def _foreseen(
     who: Collection[ManagerId] | None,
     states: "States",
     cursor: Cursor[object],
-) -> ForecastAnswer:
+) -> Fields:
+    """A ForecastAnswer."""
     from projections.reports import chances  # noqa: PLC0415 - with numpy
     from projections.reports.distribution import RUNS  # noqa: PLC0415 - likewise
     from projections.reports.forecast import forecast as report  # noqa: PLC0415 - likewise
-    from projections.reports.postings import manager_ids  # noqa: PLC0415 - likewise
 
     ahead = question.horizon or AHEAD[question.by]
     sources = chances.Sources(cursor, states, point.position, currency)
@@ -245,22 +237,21 @@ def _foreseen(
     )
     shown = sorted(found.chances, key=lambda one: (-one.expected, one.deal))[: question.limit]
     called = chances.called(cursor, [one.deal for one in shown])
-    owners = manager_ids(cursor)
-    return ForecastAnswer(
-        **asked(point),
-        currency=currency,
-        by=question.by,
-        target=None if question.target is None else decimal_text(question.target),
-        shared_risk=decimal_text(question.shared_risk * 100),
-        seed=question.seed,
-        runs=RUNS,
-        portfolio=value_text(found.portfolio),
-        periods=[_period(one) for one in found.periods],
-        total=_period(found.total),
-        history=_history(found),
-        deals=[_deal(one, called[one.deal], owners[one.owner], currency) for one in shown],
-        deals_number=len(found.chances),
-    )
+    owners = chances.owners(cursor, [one.owner for one in shown])
+    return {
+        "currency": currency,
+        "by": question.by,
+        "target": None if question.target is None else decimal_text(question.target),
+        "shared_risk": decimal_text(question.shared_risk * 100),
+        "seed": question.seed,
+        "runs": RUNS,
+        "portfolio": value_text(found.portfolio),
+        "periods": [_period(one) for one in found.periods],
+        "total": _period(found.total),
+        "history": _history(found),
+        "deals": [_deal(one, called[one.deal], owners[one.owner], currency) for one in shown],
+        "deals_number": len(found.chances),
+    }
 
 
 @router.get(
@@ -278,7 +269,7 @@ def record(question: Annotated[WhoseQuestion, Query()], asking: AskingDep) -> Re
         then = {eve: at.point(eve, Knowledge(known_at=eve)).position for eve in eves}
         found = partial(_scored, point, at.currency(question.currency), whose, then)
 
-        def told() -> ForecastRecordAnswer:
+        def told() -> Fields:
             return at.read(point.position, partial(found, _states(at, point)))
 
         return kept(at, point, ("record", question), told)
@@ -308,22 +299,22 @@ def _scored(
     then: Mapping[date, int],
     states: "States",
     cursor: Cursor[object],
-) -> ForecastRecordAnswer:
+) -> Fields:
+    """A ForecastRecordAnswer."""
     from projections.reports.chances import Sources, owners_of  # noqa: PLC0415 - with numpy
     from projections.reports.forecast_record import record as report  # noqa: PLC0415 - likewise
 
     sources = Sources(cursor, states, point.position, currency)
     owners = {span: owners_of(cursor, managers) for span, managers in whose.items()}
     quarters = report(sources, owners, then, point.position)
-    return ForecastRecordAnswer(
-        **asked(point),
-        currency=currency,
-        inside=sum(one.inside for one in quarters),
-        promised=decimal_text(INSIDE),
-        crps=_mean([one.crps for one in quarters]),
-        crps_of_progress=_mean([one.crps_of_progress for one in quarters]),
-        quarters=[_quarter(one) for one in quarters],
-    )
+    return {
+        "currency": currency,
+        "inside": sum(one.inside for one in quarters),
+        "promised": decimal_text(INSIDE),
+        "crps": _mean([one.crps for one in quarters]),
+        "crps_of_progress": _mean([one.crps_of_progress for one in quarters]),
+        "quarters": [_quarter(one) for one in quarters],
+    }
 
 
 # ---------------------------------------------------------------------------- as it is told

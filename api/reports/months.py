@@ -1,22 +1,24 @@
 """Empty months: by manager and month, deals closed, progress without a closing, or nothing."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from functools import partial
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from fastapi import Query, Response
 from pydantic import Field
 
-from api.answers import QUESTION_REFUSALS, Asked, Figure, Out, asked
+from api.answers import QUESTION_REFUSALS, Asked, Figure, Out
 from api.asking import AskingDep, Desk, PointQuestion
 from api.inputs import Currency, Day, Id
 from api.portfolios import counted
-from api.reports.kept import kept
+from api.reports.adding_up import added_up
+from api.reports.kept import Fields, kept
+from api.reports.texts import amount_text, percent_text
 from api.routes import v1_router
 from domain.errors import Invalid
 from domain.periods import Month
-from domain.values import ManagerId, decimal_text, value_text
+from domain.values import ManagerId
 from projections.directory import names
 from projections.point import Point
 from projections.reports.months import (
@@ -30,6 +32,7 @@ from projections.reports.months import (
 
 router = v1_router(tags=["reports"], responses=QUESTION_REFUSALS)
 
+_STATES = {state: state.value for state in MonthState}  # plain texts are sooner written down
 UNSAID = 12
 """So many months, the last one that of `as_of`, where nobody says otherwise."""
 MOST_DAYS = 3_660
@@ -94,8 +97,7 @@ def months(question: Annotated[MonthsQuestion, Query()], asking: AskingDep) -> R
     """Which months were empty: by manager, whether deals were closed in it, there was progress
     without a closing, or nothing at all. Whoever did nothing is there, too.
     """
-    with asking.desk() as at:
-        point = at.point(question.as_of, question.knowledge)
+    with asking.desk_at(question.as_of, question.knowledge) as (at, point):
         days = _days_asked(question, point.as_of)
         who = dict(_who(at, point, question, *days))
         called = names(at.cursor)
@@ -110,19 +112,35 @@ def _answer(
     days: tuple[date, date],
     who: Mapping[Month, Collection[ManagerId] | None],
     called: Mapping[ManagerId, str],
-) -> MonthsAnswer:
+) -> Fields:
+    """A MonthsAnswer."""
     currency = at.currency(question.currency)
     found = _months(at, point, days, currency, _ever(who))
     known = at.directory(point).people.managers
     shown = [one for one in known if any(some is None or one in some for some in who.values())]
-    return MonthsAnswer(
-        **asked(point),
-        first_day=days[0],
-        last_day=days[1],
-        currency=currency,
-        managers=[_manager(one, called.get(one), who, found) for one in shown],
-        total=[_month(month, _total(month, some, found)) for month, some in who.items()],
-    )
+    told = [_Told(str(month), some, found.get(month, {})) for month, some in who.items()]
+    return {
+        "first_day": days[0],
+        "last_day": days[1],
+        "currency": currency,
+        "managers": [_manager(one, called.get(one), told) for one in shown],
+        "total": [_month(one.month, one.total()) for one in told],
+    }
+
+
+class _Told(NamedTuple):
+    """A month, who is told of in it, and what everybody did."""
+
+    month: str
+    who: Collection[ManagerId] | None
+    done: Mapping[ManagerId, Done]
+
+    def has(self, manager: ManagerId) -> bool:
+        return self.who is None or manager in self.who
+
+    def total(self) -> Done:
+        counted = (done for manager, done in self.done.items() if self.has(manager))
+        return Done(*map(sum, zip(NOTHING, *counted, strict=True)))
 
 
 def _days_asked(question: MonthsQuestion, as_of: date) -> tuple[date, date]:
@@ -173,16 +191,18 @@ def _months(
     currency: str,
     who: Collection[ManagerId] | None,
 ) -> Months:
-    from projections.reports.columns import NotHeld  # noqa: PLC0415 - with numpy
-    from projections.reports.months_in_columns import (  # noqa: PLC0415 - likewise
+    from projections.reports.months_in_columns import (  # noqa: PLC0415 - with numpy
         months_from_columns,
     )
 
     asked = *days, point.as_of, point.position, currency, who
-    try:
-        return months_from_columns(at.cursor, *asked, at.service.columns)
-    except NotHeld:
-        return at.read(point.position, lambda cursor: months_from_ledger(cursor, *asked))
+    return added_up(
+        at.service,
+        at.cursor,
+        point.position,
+        lambda tables: months_from_columns(tables, *asked),
+        lambda cursor: months_from_ledger(cursor, *asked),
+    )
 
 
 def _ever(who: Who) -> Collection[ManagerId] | None:
@@ -190,39 +210,29 @@ def _ever(who: Who) -> Collection[ManagerId] | None:
     return None if len(some) < len(who) else frozenset[ManagerId]().union(*some)
 
 
-def _manager(manager: ManagerId, name: str | None, who: Who, found: Months) -> ManagerMonths:
-    lines = [
-        _month(month, found.get((manager, month), NOTHING))
-        for month, some in who.items()
-        if some is None or manager in some
-    ]
-    states = [line.state for line in lines]
-    return ManagerMonths(
-        manager_id=manager,
-        name=name,
-        **{state.value: states.count(state) for state in MonthState},
-        months=lines,
-    )
+def _manager(manager: ManagerId, name: str | None, told: Sequence[_Told]) -> Fields:
+    """A ManagerMonths."""
+    lines = [_month(one.month, one.done.get(manager, NOTHING)) for one in told if one.has(manager)]
+    states = [line["state"] for line in lines]
+    return {
+        "manager_id": manager,
+        "name": name,
+        **{state: states.count(state) for state in _STATES.values()},
+        "months": lines,
+    }
 
 
-def _total(month: Month, some: Collection[ManagerId] | None, found: Months) -> Done:
-    own = [
-        done
-        for (manager, when), done in found.items()
-        if when == month and (some is None or manager in some)
-    ]
-    return Done(*map(sum, zip(NOTHING, *own, strict=True)))
-
-
-def _month(month: Month, done: Done) -> MonthOut:
-    return MonthOut(
-        month=str(month),
-        state=done.state,
-        deals_won=done.deals_won,
-        deals_lost=done.deals_lost,
-        actions=done.actions,
-        credit=decimal_text(done.credit),
-        gained=value_text(done.gained),
-        won=value_text(done.won),
-        lost=value_text(done.lost),
-    )
+def _month(month: str, done: Done) -> Fields:
+    """A MonthOut."""
+    deals_won, deals_lost, actions, credit, gained, won, lost = done
+    return {
+        "month": month,
+        "state": _STATES[done.state],
+        "deals_won": deals_won,
+        "deals_lost": deals_lost,
+        "actions": actions,
+        "credit": percent_text(credit),
+        "gained": amount_text(gained),
+        "won": amount_text(won),
+        "lost": amount_text(lost),
+    }

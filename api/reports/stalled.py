@@ -10,16 +10,18 @@ from fastapi import Query, Response
 from psycopg import Cursor
 from pydantic import Field
 
-from api.answers import QUESTION_REFUSALS, Asked, CheckOut, Figure, Out, Uuid, asked, check
+from api.answers import QUESTION_REFUSALS, Asked, CheckOut, Figure, Out, Uuid
 from api.asking import AskingDep, Desk, PointQuestion
 from api.inputs import Currency, DaysOfSilence, Id, Limit, TimesTheGap
 from api.portfolios import counted
-from api.reports.kept import kept
+from api.reports.adding_up import added_up
+from api.reports.kept import Fields, kept
+from api.reports.texts import amount_text, percent_text
 from api.routes import v1_router
 from api.service import Service
 from domain.catalogue import Catalogue
 from domain.events import ActionPerformed, Recorded
-from domain.values import ManagerId, decimal_text, value_text
+from domain.values import ManagerId, decimal_text
 from projections.directory import names
 from projections.point import Point
 from projections.reports.stalled import (
@@ -144,8 +146,7 @@ def stalled(question: Annotated[StalledQuestion, Query()], asking: AskingDep) ->
     """Open deals with which nothing was done for longer than is usual for them: what is at stake,
     and what could be done next, with the roubles that each action would add.
     """
-    with asking.desk() as at:
-        point = at.point(question.as_of, question.knowledge)
+    with asking.desk_at(question.as_of, question.knowledge) as (at, point):
         who = counted(at, point, question.manager_id, question.team_id)
         called = names(at.cursor)
         told = partial(_answer, at, point, question, who, called)
@@ -158,25 +159,25 @@ def _answer(
     question: StalledQuestion,
     who: Collection[ManagerId] | None,
     called: Mapping[ManagerId, str],
-) -> StalledAnswer:
+) -> Fields:
+    """A StalledAnswer."""
     pace, currency = Pace(question.minimum_days, question.factor), at.currency(question.currency)
     most = question.limit
     found = standstill(at.service, at.cursor, point, currency, pace, who, most)
     told, catalogue = about(at.cursor, found.deals), at.directory(point).catalogue
-    return StalledAnswer(
-        **asked(point),
-        minimum_days=pace.minimum_days,
-        factor=pace.factor,
-        currency=currency,
-        number=found.total.deals,
-        active=value_text(found.total.active),
-        claimed=value_text(found.total.claimed),
-        managers=_sums(found, who, called),
-        deals=[
+    return {
+        "minimum_days": pace.minimum_days,
+        "factor": pace.factor,
+        "currency": currency,
+        "number": found.total.deals,
+        "active": amount_text(found.total.active),
+        "claimed": amount_text(found.total.claimed),
+        "managers": _sums(found, who, called),
+        "deals": [
             stalled_deal(one, told[one.position], catalogue, point.as_of, currency, called)
             for one in found.deals
         ],
-    )
+    }
 
 
 def standstill(
@@ -189,19 +190,18 @@ def standstill(
     most: int,
 ) -> Standstill:
     """From memory if the ledger is there, or else from the log."""
-    from projections.reports.columns import NotHeld  # noqa: PLC0415 - with numpy
-    from projections.reports.stalled_in_columns import (  # noqa: PLC0415 - likewise
+    from projections.reports.stalled_in_columns import (  # noqa: PLC0415 - with numpy
         standstill_from_columns,
     )
 
     asked = point.as_of, point.position, currency, pace, who
-    try:
-        return standstill_from_columns(cursor, *asked, most, service.overviews)
-    except NotHeld:
-        found = service.standbys.read(
-            cursor, point.position, lambda cursor: stalled_from_log(cursor, *asked)
-        )
-        return Standstill.of(found, most)
+    return added_up(
+        service,
+        cursor,
+        point.position,
+        lambda tables: standstill_from_columns(tables, *asked, most, service.overviews),
+        lambda cursor: Standstill.of(stalled_from_log(cursor, *asked), most),
+    )
 
 
 def stalled_deal(
@@ -211,70 +211,72 @@ def stalled_deal(
     day: date,
     currency: str,
     called: Mapping[ManagerId, str],
-) -> StalledDeal:
-    """As it is told."""
+) -> Fields:
+    """A StalledDeal."""
     last = about.last_action
-    return StalledDeal(
-        deal_id=str(about.deal_id),
-        title=about.title,
-        client=about.client,
-        owner=one.owner,
-        potential_check=check(one.check, currency),
-        progress=decimal_text(one.progress),
-        expected_close_on=one.expected_close_on,
-        active=value_text(one.active),
-        claimed=value_text(one.claimed),
-        stakes=[
-            StakeOut(
-                manager_id=who,
-                name=called.get(who),
-                active=value_text(stake.active),
-                claimed=value_text(stake.claimed),
-            )
+    return {
+        "deal_id": about.deal_id,
+        "title": about.title,
+        "client": about.client,
+        "owner": one.owner,
+        "potential_check": {"amount": decimal_text(one.check), "currency": currency},
+        "progress": percent_text(one.progress),
+        "expected_close_on": one.expected_close_on,
+        "active": amount_text(one.active),
+        "claimed": amount_text(one.claimed),
+        "stakes": [
+            {
+                "manager_id": who,
+                "name": called.get(who),
+                "active": amount_text(stake.active),
+                "claimed": amount_text(stake.claimed),
+            }
             for who, stake in sorted(one.stakes.items(), key=lambda held: (-sum(held[1]), held[0]))
         ],
-        silent_since=one.silent_since,
-        silent_days=one.silent_days,
-        gaps=one.gaps,
-        median_gap=one.median_gap,
-        rule=Rule.MINIMUM if one.median_gap is None else Rule.OWN,
-        last_action=None if last is None else _last(last),
-        next_actions=[_next(more) for more in next_actions(one, catalogue, day)],
-    )
+        "silent_since": one.silent_since,
+        "silent_days": one.silent_days,
+        "gaps": one.gaps,
+        "median_gap": one.median_gap,
+        "rule": Rule.MINIMUM if one.median_gap is None else Rule.OWN,
+        "last_action": None if last is None else _last(last),
+        "next_actions": [_next(more) for more in next_actions(one, catalogue, day)],
+    }
 
 
-def _last(recorded: Recorded[ActionPerformed]) -> LastAction:
-    assert recorded.effective_on is not None, "a deal's event has a date"
-    return LastAction(
-        action_id=str(recorded.event.action_id),
-        action_type=recorded.event.action_type,
-        effective_on=recorded.effective_on,
-    )
+def _last(recorded: Recorded[ActionPerformed]) -> Fields:
+    """A LastAction."""
+    return {
+        "action_id": recorded.event.action_id,
+        "action_type": recorded.event.action_type,
+        "effective_on": recorded.effective_on,
+    }
 
 
-def _next(more: Next) -> NextAction:
-    return NextAction(
-        action_type=more.action_type,
-        weight=decimal_text(more.weight),
-        credit=decimal_text(more.credit),
-        amount=value_text(more.amount),
-        needs_confirmation=more.needs_confirmation,
-    )
+def _next(more: Next) -> Fields:
+    """A NextAction."""
+    return {
+        "action_type": more.action_type,
+        "weight": percent_text(more.weight),
+        "credit": percent_text(more.credit),
+        "amount": amount_text(more.amount),
+        "needs_confirmation": more.needs_confirmation,
+    }
 
 
 def _sums(
     found: Standstill,
     managers: Collection[ManagerId] | None,
     called: Mapping[ManagerId, str],
-) -> list[StalledSum]:
+) -> list[Fields]:
+    """StalledSums."""
     return [
-        StalledSum(
-            manager_id=who,
-            name=called.get(who),
-            deals=one.deals,
-            active=value_text(one.active),
-            claimed=value_text(one.claimed),
-        )
+        {
+            "manager_id": who,
+            "name": called.get(who),
+            "deals": one.deals,
+            "active": amount_text(one.active),
+            "claimed": amount_text(one.claimed),
+        }
         for who, one in sorted(
             found.managers.items(),
             key=lambda held: (-held[1].active - held[1].claimed, held[0]),

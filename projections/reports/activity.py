@@ -35,6 +35,8 @@ MOST_FACTS = 50_000
 class Gain(StrEnum):
     """By what a portfolio grew or shrank; `effort` is what its manager, or a colleague, did."""
 
+    __hash__ = str.__hash__  # as `Account`'s
+
     EFFORT = "effort"
     CHECK_REVISIONS = "check_revisions"
     HANDOVERS = "handovers"
@@ -42,6 +44,7 @@ class Gain(StrEnum):
     CLOSINGS = "closings"
 
 
+_EFFORT = Gain.EFFORT  # members take their time to be found
 GAINS: Mapping[str, Gain] = {
     "ActionPerformed": Gain.EFFORT,
     "ActionConfirmed": Gain.EFFORT,
@@ -98,7 +101,11 @@ class Activity(NamedTuple):
 
     @property
     def effort(self) -> int:
-        return self.gained.get(Gain.EFFORT, 0)
+        return self.gained.get(_EFFORT, 0)
+
+
+IDLE = Activity()
+"""Of whoever is left out."""
 
 
 def summed(lines: Iterable[Activity]) -> Activity:
@@ -110,9 +117,17 @@ def summed(lines: Iterable[Activity]) -> Activity:
         sum(one.confirmed for one in all_),
         sum(one.touched for one in all_),
         sum(one.deals for one in all_),
-        {gain: sum(one.gained.get(gain, 0) for one in all_) for gain in Gain},
-        {gain: sum(one.points.get(gain, 0) for one in all_) for gain in Gain},
+        _added([one.gained for one in all_]),
+        _added([one.points for one in all_]),
     )
+
+
+def _added(gains: Iterable[Mapping[Gain, int]]) -> Mapping[Gain, int]:
+    whole = dict.fromkeys(Gain, 0)
+    for own in gains:
+        for gain, amount in own.items():
+            whole[gain] += amount
+    return whole
 
 
 def ranks(values: Mapping[ManagerId, int]) -> dict[ManagerId, int]:
@@ -155,7 +170,7 @@ class _Counting:
     def activities(self) -> dict[ManagerId, Activity]:
         """Whoever has none is left out."""
         everybody = ((who, self._activity(who)) for who in {*self.gained, *self._done, *self.deals})
-        return {who: one for who, one in everybody if one != Activity()}
+        return {who: one for who, one in everybody if one != IDLE}
 
     def _activity(self, who: ManagerId) -> Activity:
         done = self._done.get(who, [])

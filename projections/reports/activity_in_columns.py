@@ -1,6 +1,6 @@
 """Who moves, as projections.reports.activity has it, from columns in memory."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple
@@ -9,116 +9,140 @@ import numpy as np
 from psycopg import Cursor
 
 from domain.values import Account, ManagerId, split
-from projections.reports.activity import GAINS, Activity, Facts, Gain, Span, facts_at
-from projections.reports.columns import Column, Columns
+from projections.reports.activity import GAINS, IDLE, Activity, Facts, Gain, Span, facts_at
+from projections.reports.columns import Column, Ints, Rows, Tables, number_of
 from projections.reports.postings import (
     ACCOUNTS,
-    AMENDMENTS,
     CAUSES,
     DEALS,
     EVENTS,
-    MANAGER,
+    MANAGERS,
     PERFORMED,
     POSTINGS,
     TAKEN_BACK,
     Bools,
     Cells,
-    Deals,
     Events,
-    Groups,
+    Managers,
     Postings,
+    added_at,
     at,
-    between,
     code,
     firsts_of,
-    known,
-    manager_ids,
-    numbers_of,
 )
-from projections.reports.standings import Ints, Rows, number_of
 
 CONFIRMED, REWEIGHTED = CAUSES.index("ActionConfirmed"), CAUSES.index("WeightChanged")
 
 
 def activities_from_columns(
-    cursor: Cursor[Any],
+    tables: Tables,
     span: Span,
     as_of: date,
     position: int,
     currency: str,
     managers: Collection[ManagerId] | None,
     facts: Facts,
-    columns: Columns,
 ) -> dict[ManagerId, Activity]:
     """The same. Raises NotHeld."""
-    tables = columns.of(cursor, position, POSTINGS, EVENTS, DEALS)
-    postings, events, deals = Postings(*tables[0]), Events(*tables[1]), Deals(*tables[2])
-    called = manager_ids(cursor)
-
-    everybody = between(postings, span.first, span.last, position)
-    everybody = everybody[deals.currencies(postings.deal[everybody]) == code(currency)]
-    eve = known(postings, np.flatnonzero(postings.deals), number_of(span.eve), position)
-    eve = eve[deals.currencies(postings.deal[eve]) == code(currency)]
-    told = between(events, span.first, span.last, position)
-    amending = np.flatnonzero(np.isin(events.kind, AMENDMENTS))
-    amending = known(events, amending, number_of(as_of), position)
-    done, rows = _performed(postings, everybody, events, told, amending), everybody
+    asked = _Asked(tables, span, position, currency, managers)
+    moved = asked.moved()
+    done = _performed(asked, moved, number_of(as_of))
+    rows = asked.theirs(moved)
     if managers is not None:
-        some = numbers_of(called, managers)
-        rows, eve = (part[np.isin(postings.manager[part], some)] for part in (rows, eve))
-        done = done.where(np.isin(done.manager, some))
-    gained, points = _moved(postings, rows)
-    held = Counter(_by_manager(postings.manager[eve], postings.deals[eve]))
-    held.update(_by_manager(*_entered(postings, rows)))
-    weights = done.weights(cursor, facts, called)
-    actions = _by_manager(done.manager, np.ones_like(done.manager))
-    weight = _by_manager(done.manager, weights)
-    confirmed = _by_manager(done.manager, np.where(done.claimed, 0, weights))
-    pairs = np.unique(done.manager << MANAGER.bit_length() | done.deal)
-    touched = _by_manager(pairs >> MANAGER.bit_length(), np.ones_like(pairs))
-    activities = {
-        called[who]: Activity(
-            actions.get(who, 0),
-            weight.get(who, 0),
-            confirmed.get(who, 0),
-            touched.get(who, 0),
-            held.get(who, 0),
-            gained.get(who, {}),
-            points.get(who, {}),
-        )
-        for who in {*gained, *points, *held, *actions}
-    }
-    return {who: one for who, one in activities.items() if one != Activity()}
-
-
-Gains = Mapping[int, Mapping[Gain, int]]
-
-
-def _moved(postings: Postings, rows: Rows) -> tuple[Gains, Gains]:
-    """By manager: what the portfolio gained, and the points; nothing that is 0."""
-    cells = Cells(postings.manager[rows], postings.cause[rows])
-    active = postings.account[rows] == ACCOUNTS.index(Account.ACTIVE)
-    return (
-        _gains(cells, cells.sums(active, postings.amount[rows])),
-        _gains(cells, cells.sums(np.ones_like(active), postings.progress[rows])),
+        done = done.where(asked.counts[done.manager])
+    weights = done.weights(tables.cursor, facts, asked.managers.ids)
+    pairs = np.unique(done.manager * DEAL + done.deal)
+    activities = map(
+        Activity,
+        asked.counted(done.manager, 1),
+        asked.counted(done.manager, weights),
+        asked.counted(done.manager, np.where(done.claimed, 0, weights)),
+        asked.counted(pairs // DEAL, 1),
+        asked.held(rows),
+        *asked.gained(rows),
     )
+    ids = asked.managers.ids
+    return {who: one for who, one in zip(ids, activities, strict=True) if one != IDLE}
 
 
-def _gains(cells: Cells, sums: Sequence[int]) -> Gains:
-    gains: dict[int, Counter[Gain]] = defaultdict(Counter)
-    for (manager, cause), amount in zip(cells.places(), sums, strict=True):
-        if amount:
-            gains[manager][GAINS[CAUSES[cause]]] += amount
-    return {who: {gain: one for gain, one in own.items() if one} for who, own in gains.items()}
+_GAINS = tuple(Gain)
+_GAIN_OF = np.array(
+    [_GAINS.index(GAINS[cause]) if cause in GAINS else len(_GAINS) for cause in CAUSES]
+)
+"""By the numbers of causes; those that change none have one behind them."""
+DEAL = 2**31
+"""A deal's number is below it; above it in a key stands the manager's place."""
 
 
-def _by_manager(managers: Column, numbers: Column) -> dict[int, int]:
-    groups = Groups(managers.astype(np.int64))
-    return dict(zip(groups.keys.tolist(), groups.counts(numbers).tolist(), strict=True))
+class _Asked:
+    """The tables, and what is asked of them; sums are lists by the managers' places."""
+
+    def __init__(
+        self,
+        tables: Tables,
+        span: Span,
+        position: int,
+        currency: str,
+        managers: Collection[ManagerId] | None,
+    ) -> None:
+        self.postings: Postings = tables.of(POSTINGS)
+        self.events: Events = tables.of(EVENTS)
+        self.managers: Managers = tables.of(MANAGERS)
+        self.first, self.last = number_of(span.first), number_of(span.last)
+        self.position = position
+        self.ours = tables.of(DEALS).are_in(code(currency))
+        self.counts = self.managers.are(self.managers.ids if managers is None else managers)
+
+    def moved(self) -> Rows:
+        """Postings of the span in the currency, everybody's."""
+        rows = self.postings.between(self.first, self.last, self.position)
+        ours: Rows = rows[self.ours[self.postings.deal[rows]]]
+        return ours
+
+    def theirs(self, rows: Rows) -> Rows:
+        """Of those who are asked about."""
+        return rows[self.counts[self._places(rows)]]
+
+    def _places(self, rows: Rows) -> Column:
+        return self.managers.places(self.postings.manager[rows])
+
+    def counted(self, places: Column, numbers: Column | int) -> list[int]:
+        found: list[int] = self._added(places, numbers).tolist()
+        return found
+
+    def _added(self, places: Column, numbers: Column | int) -> Ints:
+        return added_at(places, numbers, len(self.counts))
+
+    def held(self, rows: Rows) -> list[int]:
+        """Deals of the eve, and those entered behind it."""
+        eve = self.postings.changes.until(self.first - 1, self.position)
+        held = self._added(self.managers.places(eve.manager), self.ours[eve.deal] * eve.deals)
+        entered, numbers = _entered(self.postings, rows)
+        held += self._added(self._places(entered), numbers)
+        return [int(number) for number in np.where(self.counts, held, 0)]
+
+    def gained(self, rows: Rows) -> tuple[list[Mapping[Gain, int]], list[Mapping[Gain, int]]]:
+        """What the portfolio gained, and the points; nothing that is 0."""
+        postings = self.postings
+        gain = _GAIN_OF[postings.cause[rows]]
+        cells = Cells(self._places(rows), gain, len(self.counts), len(Gain) + 1)
+        active = postings.account[rows] == ACCOUNTS.index(Account.ACTIVE)
+        of_all = np.ones_like(active)
+        gained = cells.sums(active, postings.amount[rows])
+        points = cells.sums(of_all, postings.progress[rows])
+        return [*map(_gains, gained)], [*map(_gains, points)]
 
 
-def _entered(postings: Postings, rows: Rows) -> tuple[Column, Column]:
-    """By manager: deals that were not theirs on the eve, and then were, by their first change."""
+def _gains(by_gain: Sequence[int]) -> Mapping[Gain, int]:
+    *told, nothing = by_gain
+    assert not nothing, "the other events change none"
+    return {gain: one for gain, one in zip(_GAINS, told, strict=True) if one}
+
+
+def _entered(postings: Postings, rows: Rows) -> tuple[Rows, Column]:
+    """Deals that were not somebody's on the eve, and then were, by their first change: a row of
+    each, and whether it is.
+    """
     rows = rows[postings.deals[rows] != 0]
     manager, deal, day = postings.manager, postings.deal, postings.day
     rows = rows[np.lexsort((day[rows], deal[rows], manager[rows]))]
@@ -126,12 +150,12 @@ def _entered(postings: Postings, rows: Rows) -> tuple[Column, Column]:
     change = np.add.reduceat(postings.deals[rows], firsts)
     rows, change = rows[firsts[change != 0]], change[change != 0]
     firsts = firsts_of(manager[rows], deal[rows])
-    return manager[rows[firsts]], (change[firsts] > 0).astype(np.int64)
+    return rows[firsts], (change[firsts] > 0).astype(np.int64)
 
 
 class _Done(NamedTuple):
-    """Live positive actions, each with those who performed it. Where one did so alone, the weight
-    is that at the point; `stories` are all new weights, in the order of the book.
+    """Live positive actions, each with those who performed it, by their places. Where one did so
+    alone, the weight is that at the point; `stories` are all new weights, in the order of the book.
     """
 
     manager: Ints
@@ -154,8 +178,10 @@ class _Done(NamedTuple):
             action=self.action[chosen],
         )
 
-    def weights(self, cursor: Cursor[Any], facts: Facts, called: Mapping[int, ManagerId]) -> Ints:
+    def weights(self, cursor: Cursor[Any], facts: Facts, ids: Sequence[ManagerId]) -> Ints:
         """Of those that several performed each one's part, as every new weight splits it."""
+        if not self.is_shared.any():
+            return self.weight
         weights = self.weight.copy()
         places, actions = self.place[self.is_shared], self.action[self.is_shared]
         shared = dict(zip(places.tolist(), actions.tolist(), strict=True))
@@ -167,21 +193,24 @@ class _Done(NamedTuple):
                 own = split(weight, own)
             parts |= {(place, who): one for who, one in zip(fact.performers, own, strict=True)}
         for row in np.flatnonzero(self.is_shared).tolist():
-            weights[row] = parts[int(self.place[row]), called[int(self.manager[row])]]
+            weights[row] = parts[int(self.place[row]), ids[int(self.manager[row])]]
         return weights
 
 
-def _performed(postings: Postings, rows: Rows, events: Events, told: Rows, amending: Rows) -> _Done:
-    """Of rows of the span, by what is told of its days, and by all that amends."""
+def _performed(asked: _Asked, rows: Rows, as_of: int) -> _Done:
+    """Of the postings, by the events of the span, and by all that amends until the day."""
+    postings, events, position = asked.postings, asked.events, asked.position
+    told = events.between(asked.first, asked.last, position)
+    amending = events.between(asked.first, as_of, position, events.amendments)
     own = (postings.cause[rows] == PERFORMED) & (postings.due[rows] == postings.position[rows])
     rows = rows[own & (postings.actions[rows] > 0)]
-    actions = events.action[at(events, told, postings.due[rows])]
+    performed = at(events, told, postings.due[rows])
+    actions = events.action[performed]
     amending = amending[np.isin(events.action[amending], actions)]
     kind, amended = events.kind[amending], events.action[amending]
     stays = ~np.isin(actions, amended[np.isin(kind, TAKEN_BACK)])
-    rows, actions = rows[stays], actions[stays]
+    rows, performed, actions = rows[stays], performed[stays], actions[stays]
     place = postings.due[rows].astype(np.int64)
-    performed = at(events, told, place)
     _, numbers, performers = np.unique(place, return_inverse=True, return_counts=True)
     is_shared = performers[numbers] > 1
     changes = amending[kind == REWEIGHTED]
@@ -195,7 +224,7 @@ def _performed(postings: Postings, rows: Rows, events: Events, told: Rows, amend
     for row in np.flatnonzero(np.isin(actions, events.action[changes])).tolist():
         weights[row] = stories[int(actions[row])][-1]
     return _Done(
-        postings.manager[rows].astype(np.int64),
+        asked.managers.places(postings.manager[rows]).astype(np.int64),
         postings.deal[rows].astype(np.int64),
         place,
         weights,

@@ -31,6 +31,7 @@ from psycopg import Cursor
 
 from domain.deal import Status
 from domain.values import WHOLE, ManagerId
+from projections.reports.columns import Ints, day_of, number_of
 from projections.reports.contracts import AS_IS, LATEST, Contracts, Ratio
 from projections.reports.incidence import Curve
 from projections.reports.outcomes import (
@@ -45,16 +46,7 @@ from projections.reports.outcomes import (
     is_given_up,
     records_of,
 )
-from projections.reports.standings import (
-    NO_DAY,
-    STATUSES,
-    WON,
-    Ints,
-    Standings,
-    States,
-    day_of,
-    number_of,
-)
+from projections.reports.standings import NO_DAY, STATUSES, WON, Standings, States
 
 
 class Basis(StrEnum):
@@ -248,6 +240,7 @@ class About(NamedTuple):
 
 
 _OWNERS: LiteralString = "SELECT manager FROM ledger.managers WHERE manager_id = ANY (%s)"
+_NAMES: LiteralString = "SELECT manager, manager_id FROM ledger.managers WHERE manager = ANY (%s)"
 _CALLED: LiteralString = """
 SELECT deal, deal_id, title, client, opened_on FROM ledger.deals WHERE deal = ANY (%s)
 """
@@ -257,6 +250,11 @@ def owners_of(cursor: Cursor[Any], managers: Collection[ManagerId] | None) -> se
     if managers is None:
         return None
     return {number for (number,) in cursor.execute(_OWNERS, [list(managers)])}
+
+
+def owners(cursor: Cursor[Any], numbers: Sequence[int]) -> dict[int, ManagerId]:
+    """By their numbers."""
+    return {number: ManagerId(one) for number, one in cursor.execute(_NAMES, [list(numbers)])}
 
 
 def called(cursor: Cursor[Any], deals: Sequence[int]) -> dict[int, About]:

@@ -1,6 +1,6 @@
 """On how few deals a portfolio stands, and what remains without the largest one."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -31,21 +31,22 @@ kopeck.
 
 @dataclass(frozen=True, slots=True)
 class Concentration:
-    """`deals` with their amounts above 0, the largest first, equal ones by opening; they sum to
-    `total`, all in 1/10 000 of a kopeck.
+    """`deals` and the `amounts` in them, above 0; the largest first, equal ones by opening. They
+    sum to `total`, all in 1/10 000 of a kopeck.
     """
 
-    deals: tuple[tuple[int, int], ...]
+    deals: Sequence[int]
+    amounts: Sequence[int]
     total: int
 
     @classmethod
     def of(cls, amounts: Mapping[int, int]) -> "Concentration":
-        deals = sorted(amounts.items(), key=lambda one: (-one[1], one[0]))
-        return cls(tuple(deals), sum(amounts.values()))
+        deals = sorted(amounts, key=lambda deal: (-amounts[deal], deal))
+        return cls(deals, [amounts[deal] for deal in deals], sum(amounts.values()))
 
     def top(self, number: int) -> int:
         """The share of so many largest deals in basis points, floored; of nothing it is 0."""
-        return self.share(sum(amount for _, amount in self.deals[:number]))
+        return self.share(sum(self.amounts[:number]))
 
     def share(self, amount: int) -> int:
         return amount * WHOLE // self.total if self.total else 0
@@ -56,21 +57,30 @@ class Concentration:
         floored once at the end. WHOLE divided by it is the number of equal deals that would be as
         concentrated.
         """
-        squares = sum(amount * amount for _, amount in self.deals)
+        squares = sum([amount * amount for amount in self.amounts])
         return squares * WHOLE // self.total**2 if self.total else 0
 
     @property
     def without_largest(self) -> int:
-        return self.total - (self.deals[0][1] if self.deals else 0)
+        return self.total - (self.amounts[0] if self.amounts else 0)
 
 
-def company_of(amounts: Amounts) -> Concentration:
-    """All managers' together: a deal counts as a whole, whoever holds it."""
-    deals: dict[int, int] = {}
-    for own in amounts.values():
-        for deal, amount in own.items():
-            deals[deal] = deals.get(deal, 0) + amount
-    return Concentration.of(deals)
+class Concentrations(NamedTuple):
+    """Of all managers together, for whom a deal counts as a whole, whoever holds it; and of each
+    who has anything.
+    """
+
+    company: Concentration
+    managers: Mapping[ManagerId, Concentration]
+
+    @classmethod
+    def of(cls, amounts: Amounts) -> "Concentrations":
+        deals: dict[int, int] = {}
+        for own in amounts.values():
+            for deal, amount in own.items():
+                deals[deal] = deals.get(deal, 0) + amount
+        managers = {manager: Concentration.of(own) for manager, own in amounts.items()}
+        return cls(Concentration.of(deals), managers)
 
 
 def active_as_of(

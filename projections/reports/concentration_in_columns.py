@@ -1,39 +1,59 @@
-"""What is active by manager and deal, as projections.reports.concentration has it, from columns."""
+"""On how few deals portfolios stand, as projections.reports.concentration has it, from columns."""
 
 from collections.abc import Collection
 from datetime import date
-from typing import Any
+from itertools import pairwise
 
 import numpy as np
-from psycopg import Cursor
 
 from domain.values import ManagerId
-from projections.reports.concentration import Amounts
+from projections.reports.columns import Column, Ints, Rows, Tables
+from projections.reports.concentration import Concentration, Concentrations
 from projections.reports.overviews import Overviews
-from projections.reports.postings import code, manager_ids, numbers_of, whole
+from projections.reports.postings import MANAGERS, Groups, code, whole
 
 
-def active_from_columns(
-    cursor: Cursor[Any],
+def concentrations_from_columns(
+    tables: Tables,
     as_of: date,
-    position: int,
+    _position: int,
     currency: str,
     managers: Collection[ManagerId] | None,
     overviews: Overviews,
-) -> Amounts:
+) -> Concentrations:
     """The same. Raises NotHeld."""
-    called = manager_ids(cursor)
-    deals, holdings = overviews.at(cursor, as_of, position)
-    theirs = np.isin(holdings.deal, deals.deal[deals.currency == code(currency)])
-    theirs &= holdings.active.any(axis=1)
+    people = tables.of(MANAGERS)
+    deals, holdings = overviews.at(tables, as_of)
+    theirs = deals.are_in(code(currency))[holdings.deal] & holdings.active.any(axis=1)
     if managers is not None:
-        theirs &= np.isin(holdings.manager, numbers_of(called, managers))
-    found: dict[ManagerId, dict[int, int]] = {}
-    for deal, manager, amount in zip(
-        holdings.deal[theirs].tolist(),
-        holdings.manager[theirs].tolist(),
-        whole(holdings.active[theirs]),
-        strict=True,
-    ):
-        found.setdefault(called[manager], {})[deal] = amount
-    return found
+        theirs &= people.are(managers)[people.places(holdings.manager)]
+    deal, manager, active = (
+        column[theirs] for column in (holdings.deal, holdings.manager, holdings.active)
+    )
+    company = Groups(deal)
+    sums = company.halves(active)
+    largest = _largest_first(sums, company.keys)
+    order = _largest_first(active, deal, manager)
+    numbered, told, amounts = manager[order], deal[order].tolist(), whole(active[order])
+    firsts = np.flatnonzero(np.diff(numbered, prepend=-1))
+    ends = [*firsts.tolist(), len(told)]
+    return Concentrations(
+        _concentration(company.keys[largest].tolist(), whole(sums[largest])),
+        {
+            people.called[number]: _concentration(told[first:behind], amounts[first:behind])
+            for number, (first, behind) in zip(
+                numbered[firsts].tolist(), pairwise(ends), strict=True
+            )
+        },
+    )
+
+
+def _largest_first(halved: Ints, *keys: Column) -> Rows:
+    """By the last of the keys; then the largest amounts first; equal ones by the first key."""
+    first, *last = keys
+    order: Rows = np.lexsort((first, -halved[:, 1], -halved[:, 0], *last))
+    return order
+
+
+def _concentration(deals: list[int], amounts: list[int]) -> Concentration:
+    return Concentration(deals, amounts, sum(amounts))

@@ -11,9 +11,9 @@ from datetime import date
 from typing import NamedTuple
 
 from projections.reports.chances import Chance, Knowledge, Sources
+from projections.reports.columns import number_of
 from projections.reports.distribution import LEVELS, Distribution, convolved, nothing, pinball
 from projections.reports.spans import Span, day_before
-from projections.reports.standings import number_of
 
 
 class Quarter(NamedTuple):

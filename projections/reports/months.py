@@ -31,9 +31,14 @@ OUTCOMES: Mapping[str, Status] = {
 
 
 class MonthState(StrEnum):
+    __hash__ = str.__hash__  # as `Account`'s
+
     CLOSED = "closed"
     PROGRESS = "progress"
     NOTHING = "nothing"
+
+
+_CLOSED, _PROGRESS, _NOTHING = MonthState  # members take their time to be found
 
 
 class Done(NamedTuple):
@@ -54,12 +59,12 @@ class Done(NamedTuple):
     def state(self) -> MonthState:
         """A month in which only weights were changed or claims confirmed is empty, too."""
         if self.deals_won or self.deals_lost:
-            return MonthState.CLOSED
-        return MonthState.PROGRESS if self.actions else MonthState.NOTHING
+            return _CLOSED
+        return _PROGRESS if self.actions else _NOTHING
 
 
 NOTHING = Done()
-Months = Mapping[tuple[ManagerId, Month], Done]
+Months = Mapping[Month, Mapping[ManagerId, Done]]
 """Whatever is left out is NOTHING."""
 
 
@@ -126,11 +131,17 @@ def months_as_of(
             if first <= day <= last:
                 place = manager, month_of(day)
                 found[place] = summed(found[place], Done(actions=1))
-    return {
-        (manager, month): done
-        for (manager, month), done in found.items()
-        if done != NOTHING and (managers is None or manager in managers)
-    }
+    return _by_month(
+        {place: done for place, done in found.items() if managers is None or place[0] in managers}
+    )
+
+
+def _by_month(found: Mapping[tuple[ManagerId, Month], Done]) -> Months:
+    months: dict[Month, dict[ManagerId, Done]] = {}
+    for (manager, month), done in found.items():
+        if done != NOTHING:
+            months.setdefault(month, {})[manager] = done
+    return months
 
 
 def _performed(deal: Deal | None) -> Iterator[tuple[ManagerId, date]]:
@@ -270,7 +281,7 @@ def months_from_ledger(
         if first <= day <= last:
             place = manager, month_of(day)
             found[place] = summed(found[place], Done(actions=int(actions)))
-    return {place: done for place, done in found.items() if done != NOTHING}
+    return _by_month(found)
 
 
 def closings_from_ledger(

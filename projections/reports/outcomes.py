@@ -32,20 +32,10 @@ from numpy.typing import NDArray
 from scipy.special import betaincinv
 
 from domain.values import WHOLE
+from projections.reports.columns import Ints, Rows, day_of, number_of
 from projections.reports.incidence import UNFINISHED, Curve, cumulative_incidence
 from projections.reports.spans import month_ends
-from projections.reports.standings import (
-    LOST,
-    NO_DAY,
-    OPEN,
-    SUSPENDED,
-    WON,
-    Ints,
-    Rows,
-    Standings,
-    day_of,
-    number_of,
-)
+from projections.reports.standings import LOST, NO_DAY, OPEN, SUSPENDED, WON, Standings
 
 MONTHS = 60
 """What was longer ago was another market."""

@@ -2,27 +2,30 @@
 
 At most points nearly every deal is known whole: what is told of those is kept, and the others alone
 are looked at again. So a question of today takes a thousandth of what one of long ago does, and
-that goes through everything.
+that goes through everything; but once: what was told of the last few days is kept too, and at
+another knowledge of such a day only what was learnt between the two is looked at.
 """
 
-from collections.abc import Hashable
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from contextlib import suppress
 from datetime import date
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
 import numpy as np
 from psycopg import Cursor
 
 from domain.values import Account
 from projections.memory import LATEST
-from projections.reports.columns import Column, Columns
-from projections.reports.kept import ledger_of
+from projections.reports.columns import Column, Columns, Ints, NotHeld, Rows, Tables, number_of
 from projections.reports.postings import (
     ACCOUNTS,
     AMENDMENTS,
     DEALS,
     EVENTS,
     MANAGER,
+    MANAGERS,
     PERFORMED,
     POSTINGS,
     TAKEN_BACK,
@@ -31,12 +34,13 @@ from projections.reports.postings import (
     Events,
     Groups,
     Postings,
-    StatesOfDeals,
     by_deal_and_manager,
-    known,
-    rows_of,
+    numbered,
 )
-from projections.reports.standings import STATES, Ints, Rows, number_of
+from projections.reports.standings import STATES, StatesOfDeals
+
+MOST_DAYS = 4
+"""That are kept; each takes some 100 bytes a deal and 50 a holding of which something changed."""
 
 
 class DealColumns(NamedTuple):
@@ -59,6 +63,10 @@ class DealColumns(NamedTuple):
     last_action: Ints
     newest: Ints
     latest: Ints
+
+    def are_in(self, currency: bytes) -> Bools:
+        """By the deals' numbers."""
+        return numbered(self.deal[self.currency == currency], self.deal)
 
 
 class HoldingColumns(NamedTuple):
@@ -108,16 +116,14 @@ class _Tables(NamedTuple):
     deals: Deals
 
     @classmethod
-    def of(cls, cursor: Cursor[Any], position: int, columns: Columns) -> "_Tables":
-        states, events, postings, deals = columns.of(
-            cursor, position, STATES, EVENTS, POSTINGS, DEALS
-        )
-        return cls(StatesOfDeals(*states), Events(*events), Postings(*postings), Deals(*deals))
+    def of(cls, tables: Tables) -> "_Tables":
+        return cls(tables.of(STATES), tables.of(EVENTS), tables.of(POSTINGS), tables.of(DEALS))
 
-    def changed(self, after: int, last: int) -> Ints:
-        """The deals of which something was learnt in (after, last]."""
-        at = self.events.position
-        changed: Ints = np.unique(self.events.deal[(at > after) & (at <= last)]).astype(np.int64)
+    def changed(self, after: int, last: int, day: int) -> Ints:
+        """The deals of which something was learnt in (after, last] that holds by the day."""
+        events = self.events
+        new = events.known(np.flatnonzero(events.position > after), day, last)
+        changed: Ints = np.unique(events.deal[new]).astype(np.int64)
         return changed
 
     def overview(self, some: Ints, day: int, position: int) -> Overview:
@@ -128,9 +134,9 @@ class _Tables(NamedTuple):
 
     def _deals(self, some: Ints, day: int, position: int) -> DealColumns:
         states, events = self.states, self.events
-        rows = known(states, rows_of(states, some), day, position)
+        rows = states.known(states.of_deals(some), day, position)
         now = rows[_lasts(states.deal[rows])]
-        told = known(events, rows_of(events, some), day, position)
+        told = events.known(events.of_deals(some), day, position)
         work = told[~np.isin(events.kind[told], AMENDMENTS)]
         done = live(events, told)
         done = done[events.weight[done] > 0]
@@ -194,7 +200,7 @@ def _last(events: Events, done: Rows, deals: Ints) -> Ints:
 
 
 def _holdings(postings: Postings, some: Ints, day: int, position: int) -> HoldingColumns:
-    rows = known(postings, rows_of(postings, some), day, position)
+    rows = postings.known(postings.of_deals(some), day, position)
     groups = Groups(by_deal_and_manager(postings, rows))
     account, amount = postings.account[rows], postings.amount[rows]
     active, claimed = (
@@ -211,37 +217,76 @@ def _holdings(postings: Postings, some: Ints, day: int, position: int) -> Holdin
     )
 
 
+_END: LiteralString = "SELECT coalesce(max(notification_id), 0) FROM books.events"
+
+
+class _Known(NamedTuple):
+    """All deals on a day, as it was known at a position."""
+
+    ledger: Hashable
+    position: int
+    overview: Overview
+
+
 class Overviews:
     """One for a process, of its columns; safe for threads."""
 
-    def __init__(self, columns: Columns) -> None:
+    def __init__(self, columns: Columns, most_days: int = MOST_DAYS) -> None:
         self.columns = columns
-        self._lock = Lock()
-        self._ledger: Hashable = None
-        self._position = 0
-        self._whole: Overview | None = None
+        self._most_days = most_days
+        self._lock, self._keeping = Lock(), Lock()
+        self._whole: _Known | None = None
+        self._days: OrderedDict[int, _Known] = OrderedDict()
 
-    def at(self, cursor: Cursor[Any], as_of: date, position: int) -> Overview:
-        """Raises NotHeld."""
-        day, told = number_of(as_of), self._known(cursor, position)
-        some = told.unlike(day, position)
-        if not len(some):
-            return told
-        tables = _Tables.of(cursor, position, self.columns)
-        return told.patched(some, tables.overview(some, day, position))
+    def at(self, tables: Tables, as_of: date) -> Overview:
+        """At the tables' position. Raises NotHeld."""
+        day, position, whole = number_of(as_of), tables.position, self._known(tables)
+        with self._keeping:
+            near = self._days.get(day)
+        of = _Tables.of(tables)
+        if near is not None and near.ledger == tables.ledger:
+            between = sorted((near.position, position))
+            told, some = near.overview, of.changed(between[0], between[1], day)
+        else:
+            told, some = whole, whole.unlike(day, position)
+        if len(some):
+            told = told.patched(some, of.overview(some, day, position))
+        with self._keeping:
+            self._days[day] = _Known(tables.ledger, position, told)
+            self._days.move_to_end(day)
+            while len(self._days) > self._most_days:
+                self._days.popitem(last=False)
+        return told
 
-    def _known(self, cursor: Cursor[Any], position: int) -> Overview:
-        """All that is known by `position`, or by a later one."""
-        ledger = ledger_of(cursor)
+    def _known(self, tables: Tables) -> Overview:
+        """All that is known by the position, or by a later one."""
+        known = self._whole
+        if known is None or known.ledger != tables.ledger:
+            self.columns.at_once(tables.position)
+        return self._caught_up(tables)
+
+    def _caught_up(self, tables: Tables) -> Overview:
+        ledger, position = tables.ledger, tables.position
         with self._lock:
-            told = self._whole if self._ledger == ledger else None
-            if told is None or self._position < position:
-                tables = _Tables.of(cursor, position, self.columns)
-                if told is None:
-                    everything = tables.deals.deal.astype(np.int64)
-                    told = tables.overview(everything, LATEST[0], position)
-                else:
-                    some = tables.changed(self._position, position)
-                    told = told.patched(some, tables.overview(some, LATEST[0], position))
-                self._ledger, self._position, self._whole = ledger, position, told
+            known = self._whole
+            if known is not None and known.ledger == ledger and known.position >= position:
+                return known.overview
+            of = _Tables.of(tables)
+            if known is None or known.ledger != ledger:
+                everything = of.deals.deal.astype(np.int64)
+                told = of.overview(everything, LATEST[0], position)
+            else:
+                some = of.changed(known.position, position, LATEST[0])
+                told = known.overview.patched(some, of.overview(some, LATEST[0], position))
+            self._whole = _Known(ledger, position, told)
             return told
+
+    def read(self, cursor: Cursor[Any], go_on: Callable[[], bool]) -> None:
+        """All that is known, behind the questions and however long it takes; or until it is not to
+        go on.
+        """
+        (end,) = cursor.execute(_END).fetchone() or (0,)
+        with suppress(NotHeld):
+            tables = self.columns.at(cursor, end)
+            self.columns.read(tables, go_on, DEALS, MANAGERS, EVENTS, POSTINGS, STATES)
+            self._caught_up(tables)

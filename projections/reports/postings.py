@@ -4,17 +4,17 @@ Amounts fit 64 bits one by one, their sums may not: they are added up in two hal
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import date
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, LiteralString, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from psycopg import Cursor
 
-from domain.values import Account, ActionTypeCode, ManagerId
+from domain.values import FIRST_DAY, Account, ActionTypeCode, ManagerId
 from projections.actions import ACTION_ID, EFFECTIVE_ON
-from projections.reports.columns import DAYS, Column, Table
-from projections.reports.standings import FIRST_DAY, Ints, Rows, number_of
+from projections.reports.columns import DAYS, ByDay, Column, Dated, Ints, Rows, Table
 
 Bools = NDArray[np.bool_]
 MANAGER = 2**31 - 1
@@ -38,8 +38,8 @@ AMENDMENTS = [
 TAKEN_BACK = [CAUSES.index("ActionRejected"), CAUSES.index("ActionWithdrawn")]
 
 _EVERY_DAY = np.datetime64(FIRST_DAY) + np.arange(DAYS)
-MONTH_OF: Ints = (_EVERY_DAY.astype("M8[M]") - np.datetime64(FIRST_DAY)).astype(np.int64)
-"""Of each day, as a number, the first day of its month."""
+MONTH_OF: Ints = _EVERY_DAY.astype("M8[M]").astype(np.int64)
+"""Of each day, as a number, its month, as a number too."""
 
 
 def _array(names: Sequence[str]) -> LiteralString:
@@ -54,7 +54,47 @@ _BY_MANAGER: LiteralString = """(
     ) AS postings
 ) AS postings
 """
+
+
+class Changes(NamedTuple):
+    """By which deals became somebody's, or ceased to be; in the order of days."""
+
+    day: Column
+    position: Column
+    deal: Column
+    manager: Column
+    deals: Column
+
+    def until(self, day: int, position: int) -> "Changes":
+        """Those that hold by the end of the day and are known at the position."""
+        end = np.searchsorted(self.day, np.array(day).astype(self.day.dtype), "right")
+        known = self.position[:end] <= position
+        return Changes(*(column[:end][known] for column in self))
+
+
+@dataclass(frozen=True)
+class Postings(Dated):
+    """Without the currency, which is the deal's. `due` is the due_position."""
+
+    due: Column
+    cause: Column
+    manager: Column
+    account: Column
+    amount: Column
+    credit: Column
+    progress: Column
+    actions: Column
+    deals: Column
+
+    @cached_property
+    def changes(self) -> "Changes":
+        rows, days = self.by_day.where(self.deals[self.by_day.rows] != 0)
+        columns = self.position, self.deal, self.manager, self.deals
+        return Changes(days, *(column[rows] for column in columns))
+
+
 POSTINGS = Table(
+    rows=Postings,
     select=f"""
 string_agg(int4send(deal), ''), string_agg(int4send(effective_on - date '2000-01-01'), ''),
 string_agg(int4send(position), ''), string_agg(int4send(due_position), ''),
@@ -70,7 +110,6 @@ string_agg(int2send(deals), '')
     sent=(">i4",) * 7 + (">i8",) + (">i2",) * 4,
     held=("i4", "u2", "i4", "i4", "i1", "i4", "i1", "i8", "i2", "i2", "i2", "i1"),
 )
-"""Without the currency, which is the deal's."""
 
 _TEXT: LiteralString = """
 split_part(encode(substring({event}.state FROM position('"{name}":"'::bytea IN {event}.state)
@@ -86,7 +125,28 @@ _OF_DEALS: LiteralString = """
 books.events JOIN ledger.deals ON deal_id = originator_id
 WHERE notification_id > %(after)s AND notification_id <= %(last)s
 """
+
+
+@dataclass(frozen=True)
+class Events(Dated):
+    """What happened; of an action its type (1 for the one that was defined first); which action it
+    is about, by the last half of its id, all of which is chance; the new weight or, of an action,
+    that of its first manager, which is below 0 for a setback; whether an action must be confirmed.
+    """
+
+    kind: Column
+    action_type: Column
+    action: Column
+    weight: Column
+    claimed: Column
+
+    @cached_property
+    def amendments(self) -> ByDay:
+        return self.by_day.where(np.isin(self.kind[self.by_day.rows], AMENDMENTS))
+
+
 EVENTS = Table(
+    rows=Events,
     select=f"""
 string_agg(int4send(deal), ''),
 string_agg(int4send(convert_from({EFFECTIVE_ON.format(event="events")}, 'UTF8')::date
@@ -111,12 +171,24 @@ string_agg(int4send(CASE WHEN topic = 'ActionPerformed' THEN
     sent=(*(">i4",) * 5, ">u8", ">i4", ">i4"),
     held=("i4", "u2", "i4", "i1", "i2", "u8", "i2", "?"),
 )
-"""What happened; of an action its type (1 for the one that was defined first); which action it is
-about, by the last half of its id, all of which is chance; the new weight or, of an action, that of
-its first manager, which is below 0 for a setback; whether an action must be confirmed.
-"""
+
+
+@dataclass(frozen=True)
+class Deals(Dated):
+    currency: Column
+
+    def currencies(self, deals: Ints) -> Column:
+        """Of deals that are among them."""
+        found: Column = self.currency[np.searchsorted(self.deal, deals.astype(self.deal.dtype))]
+        return found
+
+    def are_in(self, currency: bytes) -> Bools:
+        """By the deals' numbers."""
+        return numbered(self.deal[self.currency == currency], self.deal)
+
 
 DEALS = Table(
+    rows=Deals,
     select="""
 string_agg(int4send(deal), ''), string_agg(int4send(opened_on - date '2000-01-01'), ''),
 string_agg(int4send(deal), ''), string_agg(convert_to(rpad(currency, 4), 'UTF8'), '')
@@ -129,16 +201,62 @@ string_agg(int4send(deal), ''), string_agg(convert_to(rpad(currency, 4), 'UTF8')
 """The position of a deal's opening is its number."""
 
 
-class Deals(NamedTuple):
-    deal: Column
-    day: Column
-    position: Column
-    currency: Column
+@dataclass(frozen=True)
+class Managers(Dated):
+    """`deal` is the manager's number, the position of the registration."""
 
-    def currencies(self, deals: Column) -> Column:
-        """Of deals that are among them."""
-        found: Column = self.currency[np.searchsorted(self.deal, deals.astype(self.deal.dtype))]
+    name: Column
+
+    @cached_property
+    def ids(self) -> list[ManagerId]:
+        return [ManagerId(name.decode().rstrip()) for name in self.name.tolist()]
+
+    @cached_property
+    def called(self) -> Mapping[int, ManagerId]:
+        return dict(zip(self.deal.tolist(), self.ids, strict=True))
+
+    @cached_property
+    def _places(self) -> Column:
+        return places_of(self.deal)
+
+    def places(self, numbers: Column) -> Column:
+        """Where among the ids those of the numbers are."""
+        found: Column = self._places[numbers]
         return found
+
+    def place(self, number: int) -> int:
+        return int(self._places[number])
+
+    def are(self, some: Collection[ManagerId]) -> Bools:
+        """By their places, who is among `some`."""
+        return np.fromiter((one in some for one in self.ids), np.bool_, len(self.ids))
+
+
+MANAGERS = Table(
+    rows=Managers,
+    select="""
+string_agg(int4send(manager), ''), string_agg(int4send(0), ''),
+string_agg(int4send(manager), ''), string_agg(convert_to(rpad(manager_id, 64), 'UTF8'), '')
+""",
+    whole="ledger.managers WHERE manager > %(after)s AND manager <= %(last)s",
+    new="ledger.managers WHERE manager > %(after)s AND manager <= %(last)s",
+    sent=(">i4", ">i4", ">i4", "S64"),
+    held=("i4", "u2", "i4", "S64"),
+)
+
+
+def numbered(some: Column, of_all: Column) -> Bools:
+    """By number, which are among `some`."""
+    are = np.zeros(int(of_all.max(initial=0)) + 1, np.bool_)
+    are[some] = True
+    return are
+
+
+def places_of(numbers: Column) -> Column:
+    """By number, its place among them, which ascend. Of any other number it says nothing."""
+    places = np.empty(int(numbers.max(initial=0)) + 1, np.intp)
+    places[numbers] = np.arange(len(numbers))
+    return places
 
 
 def code(currency: str) -> bytes:
@@ -146,75 +264,7 @@ def code(currency: str) -> bytes:
     return currency.ljust(4).encode()
 
 
-class Postings(NamedTuple):
-    """The columns of POSTINGS, `due` being the due_position."""
-
-    deal: Column
-    day: Column
-    position: Column
-    due: Column
-    cause: Column
-    manager: Column
-    account: Column
-    amount: Column
-    credit: Column
-    progress: Column
-    actions: Column
-    deals: Column
-
-
-class Events(NamedTuple):
-    deal: Column
-    day: Column
-    position: Column
-    kind: Column
-    action_type: Column
-    action: Column
-    weight: Column
-    claimed: Column
-
-
-class StatesOfDeals(NamedTuple):
-    """The columns of STATES."""
-
-    deal: Column
-    day: Column
-    position: Column
-    owner: Column
-    check: Column
-    expected: Column
-    progress: Column
-    status: Column
-
-
 # ---------------------------------------------------------------------------- choosing, adding up
-
-
-Dated = StatesOfDeals | Postings | Events
-
-
-def rows_of(table: Dated, deals: Ints) -> Rows:
-    """All rows of the deals, which ascend, in the order of the table."""
-    wanted = deals.astype(table.deal.dtype)  # of another kind, the whole column would be turned
-    first, behind = (np.searchsorted(table.deal, wanted, side) for side in ("left", "right"))
-    numbers = behind - first
-    shifts = first - (np.cumsum(numbers) - numbers)
-    rows: Rows = np.repeat(shifts, numbers) + np.arange(numbers.sum())
-    return rows
-
-
-def known(table: Dated, rows: Rows, day: int, position: int) -> Rows:
-    """Those of the rows that hold by the day and are known at the position."""
-    seen = (table.day[rows] <= day) & (table.position[rows] <= position)
-    found: Rows = rows[seen]
-    return found
-
-
-def between(table: Dated, first: date, last: date, position: int) -> Rows:
-    """Rows of days from `first` to `last`, both inclusive, that are known at the position."""
-    rows = np.flatnonzero((table.day >= number_of(first)) & (table.day <= number_of(last)))
-    known_: Rows = rows[table.position[rows] <= position]
-    return known_
 
 
 def at(events: Events, rows: Rows, positions: Column) -> Rows:
@@ -255,26 +305,42 @@ class Groups:
 
 
 class Cells:
-    """Every pair of one of the first numbers and one of the others that the rows have, and sums of
-    the rows of each: quicker than groups where pairs are few and rows in no order.
+    """Sums of rows by two numbers of theirs below `height` and `width`: quicker than groups where
+    there are few of these, and rows are in no order.
     """
 
-    def __init__(self, first: Column, second: Column) -> None:
-        self._first, row = np.unique(first, return_inverse=True)
-        self._second, column = np.unique(second, return_inverse=True)
-        self._cell = row * len(self._second) + column
+    def __init__(self, row: Column, column: Column, height: int, width: int) -> None:
+        self._cell = row * np.intp(width) + column
+        self._shape = height, width
 
-    def places(self) -> list[tuple[int, int]]:
-        return [(one, other) for one in self._first.tolist() for other in self._second.tolist()]
+    def sums(self, chosen: Bools, of_each_row: Column) -> list[list[int]]:
+        """Exactly, of the chosen rows: a list for each `row`."""
+        cells, amounts = self._cell[chosen], of_each_row[chosen]
+        if _may_exceed(amounts):
+            high, low = (added_at(cells, half, self._size) for half in halves(amounts).T)
+            sums, width = whole(np.stack((high, low), axis=1)), self._shape[1]
+            return [sums[first : first + width] for first in range(0, len(sums), width)]
+        found: list[list[int]] = added_at(cells, amounts, self._size).reshape(self._shape).tolist()
+        return found
 
-    def sums(self, chosen: Bools, of_each_row: Column) -> list[int]:
-        """Exactly, of the chosen rows."""
-        size = len(self._first) * len(self._second)
-        cells, halved = self._cell[chosen], halves(of_each_row[chosen])
-        high, low = np.zeros(size, np.int64), np.zeros(size, np.int64)
-        np.add.at(high, cells, halved[:, 0])
-        np.add.at(low, cells, halved[:, 1])
-        return whole(np.stack((high, low), axis=1))
+    @property
+    def _size(self) -> int:
+        return self._shape[0] * self._shape[1]
+
+
+def added_at(places: Column, numbers: Column | int, size: int) -> Ints:
+    """By place, the sum of the numbers there."""
+    sums = np.zeros(size, np.int64)
+    np.add.at(
+        sums, places, np.asarray(numbers, np.int64)
+    )  # of two kinds, it takes ten times as long
+    return sums
+
+
+def _may_exceed(amounts: Column) -> bool:
+    """Whether a sum of them may not fit 64 bits."""
+    ends = int(amounts.min(initial=0)), int(amounts.max(initial=0))
+    return max(map(abs, ends)) * len(amounts) >= 2**63
 
 
 def firsts_of(*columns: Column) -> Rows:
@@ -302,19 +368,13 @@ def halves(amounts: Column) -> Ints:
 
 
 def whole(halved: Ints) -> list[int]:
-    high, low = halved.T.tolist() if len(halved) else ((), ())
-    return [(above << HALF) + below for above, below in zip(high, low, strict=True)]
-
-
-_MANAGERS: LiteralString = "SELECT manager, manager_id FROM ledger.managers"
-
-
-def manager_ids(cursor: Cursor[Any]) -> dict[int, ManagerId]:
-    return {number: ManagerId(name) for number, name in cursor.execute(_MANAGERS)}
-
-
-def numbers_of(called: Mapping[int, ManagerId], managers: Collection[ManagerId]) -> list[int]:
-    return [number for number, manager in called.items() if manager in managers]
+    high, low = halved.T
+    if not ((high + 2**30) >> 31).any():  # nearly always they fit 64 bits again
+        at_once: list[int] = ((high << HALF) + low).tolist()
+        return at_once
+    return [
+        (above << HALF) + below for above, below in zip(high.tolist(), low.tolist(), strict=True)
+    ]
 
 
 def action_types(cursor: Cursor[Any]) -> list[ActionTypeCode]:

@@ -3,24 +3,20 @@
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from datetime import date
-from typing import Any
 
 import numpy as np
-from psycopg import Cursor
 
 from domain.values import ActionTypeCode, ManagerId
+from projections.reports.columns import Ints, Tables, day_of, number_of
 from projections.reports.overviews import DealColumns, HoldingColumns, Overviews, live
 from projections.reports.postings import (
     EVENTS,
+    MANAGERS,
     Bools,
-    Events,
     Groups,
     action_types,
     code,
-    known,
-    manager_ids,
-    numbers_of,
-    rows_of,
+    numbered,
     whole,
 )
 from projections.reports.stalled import (
@@ -31,16 +27,16 @@ from projections.reports.stalled import (
     Standstill,
     Sum,
 )
-from projections.reports.standings import NO_DAY, OPEN, Ints, day_of, number_of
+from projections.reports.standings import NO_DAY, OPEN
 
 _TYPES = 2**15
 """There are fewer types of actions."""
 
 
 def standstill_from_columns(
-    cursor: Cursor[Any],
+    tables: Tables,
     as_of: date,
-    position: int,
+    _position: int,
     currency: str,
     pace: Pace,
     seen: Collection[ManagerId] | None,
@@ -48,21 +44,22 @@ def standstill_from_columns(
     overviews: Overviews,
 ) -> Standstill:
     """The same. Raises NotHeld."""
-    called, today = manager_ids(cursor), number_of(as_of)
-    deals, holdings = overviews.at(cursor, as_of, position)
+    people, today = tables.of(MANAGERS), number_of(as_of)
+    called = people.called
+    deals, holdings = overviews.at(tables, as_of)
     still = _still(deals, today, pace) & (deals.currency == code(currency))
     if seen is not None:
         part = (holdings.deals != 0) | (holdings.actions != 0)
-        part &= np.isin(holdings.manager, numbers_of(called, seen))
-        still &= np.isin(deals.deal, holdings.deal[part])
+        part &= people.are(seen)[people.places(holdings.manager)]
+        still &= numbered(holdings.deal[part], deals.deal)[deals.deal]
     row = np.flatnonzero(still)
-    theirs = (holdings.deals != 0) & np.isin(holdings.deal, deals.deal[row])
+    theirs = (holdings.deals != 0) & numbered(deals.deal[row], deals.deal)[holdings.deal]
     held = HoldingColumns(*(column[theirs] for column in holdings))
     at_stake = Groups(held.deal).halves(held.active + held.claimed)  # all have one: their owners
     order = np.lexsort((row, deals.silent_since[row], -at_stake[:, 1], -at_stake[:, 0]))
     shown = row[order][:most]
     stakes = _stakes(held, deals.deal[shown], called)
-    types = _types(cursor, deals.deal[shown], today, position, overviews)
+    types = _types(tables, deals.deal[shown], today)
     return Standstill(
         Sum(int(still.sum()), sum(whole(held.active)), sum(whole(held.claimed))),
         _by_manager(held, called),
@@ -135,13 +132,10 @@ def _stakes(
     return stakes
 
 
-def _types(
-    cursor: Cursor[Any], deals: Ints, day: int, position: int, overviews: Overviews
-) -> Mapping[int, Mapping[ActionTypeCode, int]]:
+def _types(tables: Tables, deals: Ints, day: int) -> Mapping[int, Mapping[ActionTypeCode, int]]:
     """Of some deals: how many live actions there are of each type."""
-    (columns,) = overviews.columns.of(cursor, position, EVENTS)
-    events, codes = Events(*columns), action_types(cursor)
-    done = live(events, known(events, rows_of(events, np.sort(deals)), day, position))
+    events, codes = tables.of(EVENTS), action_types(tables.cursor)
+    done = live(events, events.known(events.of_deals(np.sort(deals)), day, tables.position))
     keys = events.deal[done].astype(np.int64) * _TYPES + events.action_type[done]
     kinds, numbers = np.unique(keys, return_counts=True)
     found: dict[int, dict[ActionTypeCode, int]] = defaultdict(dict)

@@ -3,28 +3,46 @@ columns: hundreds of past days are looked at without asking the database again.
 """
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from psycopg import Cursor
 
 from domain.deal import Status
-from projections.reports.columns import DAYS, Column, Columns, NotHeld, Table
+from projections.reports.columns import (
+    DAYS,
+    Column,
+    Columns,
+    Dated,
+    Ints,
+    NotHeld,
+    Rows,
+    Table,
+    day_of,
+    number_of,
+)
 
-Ints = NDArray[np.int64]
-Rows = NDArray[np.intp]
-
-FIRST_DAY = date(2000, 1, 1)
-"""Days are counted from it; domain.values knows none before."""
 NO_DAY = -1
 STATUSES = (Status.OPEN, Status.SUSPENDED, Status.WON, Status.LOST)
 """By their numbers here."""
 OPEN, SUSPENDED, WON, LOST = range(4)
 
+
+@dataclass(frozen=True)
+class StatesOfDeals(Dated):
+    """How a deal stood at the end of a day, as learnt at a position."""
+
+    owner: Column
+    check: Column
+    expected: Column
+    progress: Column
+    status: Column
+
+
 STATES = Table(
+    rows=StatesOfDeals,
     select="""
 string_agg(int4send(deal), ''), string_agg(int4send(effective_on - date '2000-01-01'), ''),
 string_agg(int4send(position), ''), string_agg(int4send(owner), ''),
@@ -47,14 +65,6 @@ WHERE position > %(after)s AND position <= %(last)s
     sent=(">i4", ">i4", ">i4", ">i4", ">i8", ">i4", ">i4", ">i4"),
     held=("i4", "u2", "i4", "i4", "i8", "i4", "i2", "i1"),
 )
-
-
-def number_of(day: date) -> int:
-    return (day - FIRST_DAY).days
-
-
-def day_of(number: int) -> date:
-    return FIRST_DAY + timedelta(days=number)
 
 
 @dataclass(frozen=True)
@@ -112,31 +122,30 @@ class Standings:
 class States:
     """All that is known of states up to a position. Each earlier knowledge is a part of it."""
 
-    def __init__(self, columns: tuple[Column, ...]) -> None:
+    def __init__(self, columns: StatesOfDeals) -> None:
         self._columns = columns
 
     @classmethod
     def by(cls, cursor: Cursor[Any], position: int, columns: Columns) -> "States":
         """As they are held in memory, or else read for this question."""
         try:
-            return cls(*columns.of(cursor, position, STATES))
+            return cls(columns.at(cursor, position).of(STATES))
         except NotHeld:
-            return cls(STATES.read(cursor, 0, position))
+            return cls(StatesOfDeals(*STATES.read(cursor, 0, position)))
 
     def known(self, as_of: date, position: int) -> Standings:
         """As it was known at `position`, which is not above that of all rows."""
-        deal, day, at, *_ = self._columns
-        last = number_of(as_of)
-        seen = np.flatnonzero((day <= last) & (at <= position))
-        deal, day = deal[seen], day[seen]
+        all_, last = self._columns, number_of(as_of)
+        seen = np.flatnonzero((all_.day <= last) & (all_.position <= position))
+        deal, day = all_.deal[seen], all_.day[seen]
         newest = np.append((np.diff(deal) != 0) | (np.diff(day) != 0), [True])[: len(seen)]
         rows = seen[newest]
         deal, day, at, owner, check, expected, progress, status = (
-            column[rows].astype(np.int64) for column in self._columns
+            column[rows].astype(np.int64) for column in all_.columns()
         )
         return Standings(deal, day, at, owner, check, expected, progress, status, last)
 
     def days_of(self, status: int) -> list[date]:
         """On which any deal was ever known to be so at their end."""
-        _, day, *_, statuses = self._columns
-        return [day_of(int(one)) for one in np.unique(day[statuses == status])]
+        days = self._columns.day[self._columns.status == status]
+        return [day_of(int(one)) for one in np.unique(days)]
