@@ -19,7 +19,6 @@ from api.routes import v1_router
 from api.targets import AttainmentOut, attained
 from domain.errors import Invalid
 from domain.values import ZERO_TEXT, ManagerId, TeamId
-from projections.directory import names
 from projections.integrity import share
 from projections.point import Point
 from projections.reports.activity import (
@@ -131,7 +130,7 @@ def activity(question: Annotated[ActivityQuestion, Query()], asking: AskingDep) 
     with asking.desk_at(question.as_of, question.knowledge) as (at, point):
         span = _span(question, point.as_of)
         who = counted(at, point, None, question.team_id, span.eve, span.last)
-        called = names(at.cursor)
+        called = at.names()
         asked_for = (
             "activity", span, at.currency(question.currency), question.team_id,
             frozenset(called.items()),

@@ -15,7 +15,6 @@ from api.portfolios import counted
 from api.reports.kept import Fields, kept
 from api.routes import v1_router
 from domain.values import ManagerId, decimal_text
-from projections.directory import names
 from projections.integrity import About, deals_called
 from projections.point import Point
 from projections.reports.calibration import (
@@ -191,7 +190,7 @@ def calibration(question: Annotated[CalibrationQuestion, Query()], asking: Askin
     with asking.desk_at(question.as_of, question.knowledge) as (at, point):
         who = counted(at, point, question.manager_id, question.team_id)
         kinds = tuple(at.directory(point).catalogue.types)
-        horizon, called = _horizon(at, question), names(at.cursor)
+        horizon, called = _horizon(at, question), at.names()
 
         def told() -> Fields:
             outcomes = at.remembered.outcomes

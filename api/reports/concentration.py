@@ -16,7 +16,6 @@ from api.reports.kept import Fields, kept
 from api.reports.texts import amount_text, percent_text
 from api.routes import v1_router
 from domain.values import ManagerId
-from projections.directory import names
 from projections.point import Point
 from projections.reports.concentration import (
     TOPS,
@@ -93,7 +92,7 @@ def concentration(
     """
     with asking.desk_at(question.as_of, question.knowledge) as (at, point):
         who = counted(at, point, question.manager_id, question.team_id)
-        called = names(at.cursor)
+        called = at.names()
         told = partial(_answer, at, point, question, who, called)
         return kept(at, point, ("concentration", question, frozenset(called.items())), told)
 

@@ -24,7 +24,6 @@ from api.routes import v1_router
 from application.orders import Unavailable
 from domain.errors import NotFound
 from domain.values import WHOLE, ActionTypeCode, ManagerId, decimal_text, hundredths
-from projections.directory import names
 from projections.ledger import NOBODY, Balance, Standing, total
 from projections.point import Point
 from projections.portfolio import portfolios_from_ledger
@@ -184,7 +183,7 @@ def laboratory(question: Annotated[LaboratoryQuestion, Query()], asking: AskingD
             )
             books = held.get(currency, {})
             result = _result(
-                shown, books, _other(books, told.changes, currency), names(at.cursor),
+                shown, books, _other(books, told.changes, currency), at.names(),
                 _calibrations(outcomes, told.changes, who),
             )  # fmt: skip
     return answer(

@@ -19,7 +19,6 @@ from api.routes import v1_router
 from domain.errors import Invalid
 from domain.periods import Month
 from domain.values import ManagerId
-from projections.directory import names
 from projections.point import Point
 from projections.reports.months import (
     NOTHING,
@@ -100,7 +99,7 @@ def months(question: Annotated[MonthsQuestion, Query()], asking: AskingDep) -> R
     with asking.desk_at(question.as_of, question.knowledge) as (at, point):
         days = _days_asked(question, point.as_of)
         who = dict(_who(at, point, question, *days))
-        called = names(at.cursor)
+        called = at.names()
         told = partial(_answer, at, point, question, days, who, called)
         return kept(at, point, ("months", question, frozenset(called.items())), told)
 

@@ -22,7 +22,6 @@ from api.service import Service
 from domain.catalogue import Catalogue
 from domain.events import ActionPerformed, Recorded
 from domain.values import ManagerId, decimal_text
-from projections.directory import names
 from projections.point import Point
 from projections.reports.stalled import (
     About,
@@ -148,7 +147,7 @@ def stalled(question: Annotated[StalledQuestion, Query()], asking: AskingDep) ->
     """
     with asking.desk_at(question.as_of, question.knowledge) as (at, point):
         who = counted(at, point, question.manager_id, question.team_id)
-        called = names(at.cursor)
+        called = at.names()
         told = partial(_answer, at, point, question, who, called)
         return kept(at, point, ("stalled", question, frozenset(called.items())), told)
 
