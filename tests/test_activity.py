@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.accounts import Accounts
 from api.service import Remembered, Service
 from api.settings import Settings
 from application.orders import Answer, Order
@@ -348,8 +349,7 @@ def test_whoever_was_forgotten_has_no_name_in_a_report_that_is_kept(here: Compan
     here.director.do("/v1/managers", {"name": "Ушедший", "manager_id": "gone"})
     point = {"as_of": "2026-03-31", "position": here.position}
     assert "Ушедший" in here.director.get(ACTIVITY, **point).text
-    with here.service.asking() as cursor:
-        cursor.execute("DELETE FROM books.people WHERE person_id = 'gone'")
+    Accounts(here.service).forget("gone")
     assert "Ушедший" not in here.director.get(ACTIVITY, **point).text
 
 

@@ -1009,7 +1009,7 @@ def test_questions_about_deals_and_lists_answer_with_the_fields_of_the_contract(
         assert set(answer) == ASKED | {name}
         assert set(answer[name][0]) == fields
     assert set(here.admin.ask("/v1/accounts")["accounts"][0]) == {
-        "account_id", "name", "email", "role", "manager_id", "team_id",
+        "account_id", "name", "email", "language", "role", "manager_id", "team_id",
     }  # fmt: skip
 
 
@@ -1386,7 +1386,9 @@ def test_a_token_is_shown_once_and_signs_in(here: Company, anna: str) -> None:
     assert (response.status_code, response.headers["cache-control"]) == (201, "no-store")
     made = response.json()
     token = made.pop("token")
-    assert made == {**body, "account_id": made["account_id"], "team_id": None, "email": None}
+    assert made == {
+        **body, "account_id": made["account_id"], "team_id": None, "email": None, "language": None,
+    }  # fmt: skip
     assert here.person(token).get(f"/v1/managers/{anna}/portfolio").status_code == 200
     lines = list(here.admin.pages("/v1/accounts", limit=1_000))
     assert made in [account for page in lines for account in page["accounts"]]
