@@ -224,6 +224,21 @@ def test_a_line_says_what_was_done_and_by_what_it_grew(here: Company) -> None:
     assert answer["median"] == {"actions": 0, "effort": "0.00", "effort_before": "20000000.00"}
 
 
+def test_a_claim_counts_as_confirmed_as_soon_as_it_is(database: str) -> None:
+    with company(database) as here:
+        anna, kind = here.manager(), here.kind("2.00", needs_confirmation=True)
+        deal = here.deal(anna)
+        claim = here.act(deal, anna, kind, "2026-03-20")
+
+        def share() -> str:
+            (own,) = here.director.ask(ACTIVITY, **MARCH)["managers"]
+            return str(own["now"]["confirmed_share"])
+
+        assert share() == "0.00"
+        here.director.do(f"/v1/deals/{deal}/actions/{claim}/confirmation")
+        assert share() == "100.00"
+
+
 def test_what_was_gained_is_what_moved(here: Company) -> None:
     answer = here.director.ask(ACTIVITY, **MARCH)
     moved = here.director.ask("/v1/portfolios/movement", from_="2026-02-28", to="2026-03-31")
