@@ -79,7 +79,12 @@ class Delivering:
             for target in (*self.targets, *heads_of(self._settings, cursor, now)):
                 reach = target.grant.reach(Task.SEE)
                 at = Desk(self._service, now, target.grant, reach, cursor)
-                self._bring(at, target, week, due)
+                try:
+                    self._bring(at, target, week, due)
+                except Exception:
+                    if cursor.connection.closed:
+                        raise
+                    _LOGGER.exception("one digest is not made, and is tried again; others go on")
 
     def _bring(self, at: Desk, target: Target, week: Week, due: datetime) -> None:
         cursor, now = at.cursor, self._service.clock.now

@@ -3682,6 +3682,13 @@ FAULTS = (
         "test_digest.py::test_the_doctor_tells_of_one_that_has_not_arrived",
     ),
     Fault(
+        "digest: one that cannot be made keeps the others waiting",
+        "api/digests.py",
+        "                    if cursor.connection.closed:\n",
+        "                    if not cursor.connection.closed:\n",
+        "test_digest.py::test_one_that_cannot_be_made_keeps_no_other_waiting",
+    ),
+    Fault(
         "digest: a letter goes to whoever says they are the server",
         "api/digest_targets.py",
         "server.starttls(context=ssl.create_default_context())",

@@ -29,6 +29,7 @@ from standardwebhooks.webhooks import WebhookVerificationError
 from api.digest_targets import Parcel, Target, signed, targets_of
 from api.digests import Delivering, delivering
 from api.doctor import findings
+from api.reports.digest import digest_for
 from api.service import Service
 from api.settings import Settings
 from tests.conftest import new_database
@@ -521,6 +522,22 @@ def test_a_server_that_is_not_there_is_asked_again(brought: Bringing) -> None:
         brought.clock.now += 60 * SECOND
         again.step()
         assert len(back.letters) == 1
+
+
+def test_one_that_cannot_be_made_keeps_no_other_waiting(
+    brought: Bringing, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = brought.process(**_mail(sink, "dina@romashka.ru", "boris@romashka.ru"))
+
+    def once_not(*_: Any) -> Any:
+        monkeypatch.setattr("api.digests.digest_for", digest_for)
+        raise ArithmeticError
+
+    monkeypatch.setattr("api.digests.digest_for", once_not)
+    process.step()
+    assert [to for to, _ in sink.letters] == ["boris@romashka.ru"]
+    process.step()
+    assert [to for to, _ in sink.letters] == ["boris@romashka.ru", "dina@romashka.ru"]
 
 
 def test_to_another_machine_no_letter_goes_in_the_clear(brought: Bringing) -> None:
