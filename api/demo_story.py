@@ -67,7 +67,7 @@ from domain.values import (
 )
 
 DEMO_ACTOR = "demo"
-"""Who gives every order of the story, and under whose name its receipt is kept."""
+"""Who gives the orders that no manager gives, and under whose name the receipt is kept."""
 RECEIPT_KEY = "demo company"
 """Under which the first order is recorded: by its receipt a story that was told is known."""
 _REQUEST = b"demo"
@@ -167,7 +167,7 @@ class _Story:
             first = isinstance(command, CreateTeam) and command.team_id == self.teams[0]
             yield Order(
                 command,
-                DEMO_ACTOR,
+                _author(command),
                 key=RECEIPT_KEY if first else None,
                 request=_REQUEST if first else b"",
                 given_at=(morning + timedelta(seconds=second)).astimezone(UTC),
@@ -554,6 +554,17 @@ class _Story:
         """True for the second of every `nth` of `what`: what must occur is not left to chance."""
         self.turns[what] += 1
         return self.turns[what] % nth == 2 % nth
+
+
+def _author(command: Command) -> str:
+    """Managers open their deals and record what they did, the first of several for all."""
+    match command:
+        case OpenDeal():
+            return command.manager_id
+        case PerformAction():
+            return command.performers[0]
+        case _:
+            return DEMO_ACTOR
 
 
 def _is_working(day: date) -> bool:

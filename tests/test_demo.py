@@ -314,7 +314,13 @@ def test_knowledge_spans_two_years_of_working_hours_and_none_of_today(books: Boo
     assert all(one.recorded_at < NOW for one in books)
     assert all(before.recorded_at < after.recorded_at for before, after in pairwise(books))
     assert all(9 <= local(one).hour < 19 and local(one).weekday() < 5 for one in books)
-    assert {one.actor for one in books} == {DEMO_ACTOR}
+
+
+def test_managers_record_what_they_did_themselves(books: Books) -> None:
+    performed = those(books, ActionPerformed)
+    assert all(one.actor == one.event.credits[0].manager_id for one in performed)
+    assert all(one.actor == one.event.manager_id for one in those(books, DealOpened))
+    assert {one.actor for one in those(books, ActionConfirmed)} == {DEMO_ACTOR}
 
 
 def test_nothing_is_effective_after_its_recording(books: Books) -> None:
