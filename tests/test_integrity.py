@@ -624,6 +624,16 @@ def test_the_page_says_where_nothing_is_found(here: Company) -> None:
     assert "<table" not in shown
 
 
+def test_a_high_weight_is_written_as_the_reader_writes_it(here: Company) -> None:
+    browser = page_of(here, here.director)
+    assert 'name="high_weight"' in (shown := browser.get("/log/integrity").text)
+    assert 'value="5,00"' in shown
+    high = [
+        browser.get(f"/log/integrity/raises.json?high_weight={one}") for one in ("5,01", "5,00")
+    ]
+    assert [bool(taken.json()["rows"]) for taken in high] == [False, True]
+
+
 @pytest.mark.parametrize("kind", ["json", "csv", "excel.csv", "xlsx"])
 def test_each_block_is_taken_along(here: Company, kind: str) -> None:
     names = (
