@@ -12,7 +12,7 @@ from fastapi import Depends, Path, Request
 from psycopg import Cursor
 from pydantic import BaseModel, ConfigDict
 
-from api.inputs import Day, KnownAt, Limit, Position, Slug
+from api.inputs import BusinessDate, KnownAt, Limit, Position, Slug
 from api.service import Remembered, Service
 from application.orders import Caller
 from domain.access import MATRIX, Grant, Reach, Sight, Task, may_see, sight
@@ -42,7 +42,7 @@ class KnowledgeQuestion(Question):
 
 
 class PointQuestion(KnowledgeQuestion):
-    as_of: Day | None = None
+    as_of: BusinessDate | None = None
     """The business date, inclusive; today when left out."""
 
 

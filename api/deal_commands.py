@@ -7,7 +7,19 @@ from pydantic import Field, StrictBool, model_validator
 from pydantic_core import PydanticCustomError
 
 from api.answers import COMMAND, CREATED
-from api.inputs import Amount, Body, Currency, Day, Id, Line, Slug, Text, Weight, example
+from api.inputs import (
+    Amount,
+    Body,
+    BusinessDate,
+    Currency,
+    Day,
+    Id,
+    Line,
+    Slug,
+    Text,
+    Weight,
+    example,
+)
 from api.new_id import new_id
 from api.routes import v1_router
 from domain.deal_commands import (
@@ -55,7 +67,7 @@ class OpenDealBody(Body):
     client: Line
     potential_check: Check
     manager_id: Slug
-    effective_on: Day
+    effective_on: BusinessDate
     expected_close_on: Day | None = None
 
 
@@ -85,7 +97,7 @@ class ActionBody(Body):
     )
 
     action_type: Slug
-    effective_on: Day
+    effective_on: BusinessDate
     manager_id: Slug | None = None
     credits: Annotated[list[CreditBody], Field(min_length=1, max_length=50)] | None = None
     evidence: Text | None = None
@@ -106,21 +118,21 @@ class ConfirmationBody(Body):
 
     model_config = example(effective_on="2026-02-05")
 
-    effective_on: Day | None = None
+    effective_on: BusinessDate | None = None
 
 
 class RejectionBody(Body):
     model_config = example(reason="Встречи не было")
 
     reason: Text
-    effective_on: Day | None = None
+    effective_on: BusinessDate | None = None
 
 
 class WithdrawalBody(Body):
     model_config = example(reason="Записано не в ту сделку")
 
     reason: Text
-    effective_on: Day | None = None
+    effective_on: BusinessDate | None = None
 
 
 class WeightBody(Body):
@@ -129,7 +141,7 @@ class WeightBody(Body):
     )
 
     weight: Weight
-    effective_on: Day
+    effective_on: BusinessDate
     reason: Text
 
 
@@ -141,7 +153,7 @@ class CheckRevisionBody(Body):
     )
 
     amount: Amount
-    effective_on: Day
+    effective_on: BusinessDate
     reason: Text
     currency: Currency | None = None
 
@@ -150,7 +162,7 @@ class ExpectedCloseBody(Body):
     model_config = example(expected_close_on="2027-02-01", effective_on="2026-05-20")
 
     expected_close_on: Day
-    effective_on: Day
+    effective_on: BusinessDate
 
 
 class HandoverBody(Body):
@@ -163,7 +175,7 @@ class HandoverBody(Body):
 
     to_manager_id: Slug
     transfer_credit: StrictBool
-    effective_on: Day
+    effective_on: BusinessDate
     reason: Text
 
 
@@ -172,7 +184,7 @@ class SuspensionBody(Body):
         effective_on="2026-06-10", reason="Клиент пересматривает бюджет", review_on="2026-09-01"
     )
 
-    effective_on: Day
+    effective_on: BusinessDate
     reason: Text
     review_on: Day
 
@@ -180,7 +192,7 @@ class SuspensionBody(Body):
 class ResumptionBody(Body):
     model_config = example(effective_on="2026-09-03")
 
-    effective_on: Day
+    effective_on: BusinessDate
 
 
 class WinBody(Body):
@@ -189,7 +201,7 @@ class WinBody(Body):
     model_config = example(contract_amount="437500000.00", effective_on="2026-10-12")
 
     contract_amount: Amount
-    effective_on: Day
+    effective_on: BusinessDate
     currency: Currency | None = None
 
 
@@ -197,7 +209,7 @@ class ReasonedBody(Body):
     model_config = example(reason="Выбран другой поставщик", effective_on="2026-10-12")
 
     reason: Text
-    effective_on: Day
+    effective_on: BusinessDate
 
 
 @router.post("/deals", operation_id="openDeal", **CREATED)

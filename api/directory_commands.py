@@ -6,7 +6,7 @@ from fastapi import Path
 from pydantic import Field, StrictBool, StrictInt
 
 from api.answers import COMMAND, CREATED
-from api.inputs import Body, Day, Id, Line, MonthName, Slug, Text, Weight, example
+from api.inputs import Body, BusinessDate, Day, Id, Line, MonthName, Slug, Text, Weight, example
 from api.new_id import new_id
 from api.routes import v1_router
 from domain.access_commands import SetBackdatingLimit
@@ -55,7 +55,7 @@ class TeamChangeBody(Body):
     )
 
     team_id: Id
-    effective_on: Day
+    effective_on: BusinessDate
 
 
 class TitleBody(Body):

@@ -141,17 +141,24 @@ def _amount(given: object) -> int:
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _INSTANT = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?)"
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?)"
     r"([Zz]|[-+ ][0-9]{2}:[0-9]{2})",
     re.ASCII,
 )
 
 
 def _date(given: object) -> date:
-    day = _day_of(given) if isinstance(given, str) else given
-    if isinstance(day, date) and FIRST_DAY <= day <= LAST_DAY:
+    day = _business_date(given)
+    if day <= LAST_DAY:
         return day
     raise PydanticCustomError("day", "not a date")
+
+
+def _business_date(given: object) -> date:
+    day = _day_of(given) if isinstance(given, str) else given
+    if isinstance(day, date) and day >= FIRST_DAY:
+        return day
+    raise PydanticCustomError("business-date", "not a date")
 
 
 @lru_cache(maxsize=1_000)  # what is entered together is mostly of a few days
@@ -163,24 +170,27 @@ def _day_of(text: str) -> date | None:
 
 
 def _known_at(given: object) -> date | datetime:
-    """A date, or an RFC 3339 instant; a plus that a form turned into a space is read as a plus."""
+    """A date, or an RFC 3339 instant; a plus that a form turned into a space is read as a plus.
+
+    What is finer than a microsecond is cut off: nothing in the log was recorded in between.
+    """
     if isinstance(given, str) and (found := _INSTANT.fullmatch(given)):
         offset = found[2].replace(" ", "+").upper()
         try:
             instant = datetime.fromisoformat(found[1].upper() + offset)
-            _date(instant.date())
+            _business_date(instant.date())
         except (ValueError, PydanticCustomError):
             raise PydanticCustomError("instant", "not an instant") from None
         return instant
     try:
-        return _date(given)
+        return _business_date(given)
     except PydanticCustomError:
         raise PydanticCustomError("instant", "not an instant") from None
 
 
 def _instant(given: object) -> datetime:
     instant = _known_at(given)
-    if isinstance(instant, datetime):
+    if isinstance(instant, datetime) and instant.date() <= LAST_DAY:
         return instant
     raise PydanticCustomError("instant", "not an instant")
 
@@ -306,7 +316,8 @@ _CENTS = r"(\.[0-9]{1,2})?"
 _BELOW_ONE = r"0{1,18}\.(0[1-9]|[1-9][0-9]?)"
 _MONTH = r"(20[0-9]{2}|2100)-(0[1-9]|1[0-2])"
 _DAY = rf"{_MONTH}-(0[1-9]|[12][0-9]|3[01])"
-_TIME = r"[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?"
+_BUSINESS_DATE = r"[2-9][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+_TIME = r"[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?"
 _OFFSET = r"([Zz]|[-+]([01][0-9]|2[0-3]):[0-5][0-9])"
 
 Weight = Annotated[
@@ -333,16 +344,24 @@ Amount = Annotated[
     ),
 ]
 """Major units with two decimals at most, above 0; minor units inside."""
-_DAY_SCHEMA = _text_schema(_DAY, "2026-06-30", format="date")
+Day = Annotated[
+    date,
+    PlainValidator(_date),
+    WithJsonSchema(_text_schema(_DAY, "2026-06-30", format="date")),
+]
+"""From 2000 to 2100: it may lie in the future."""
+_BUSINESS_DATE_SCHEMA = _text_schema(_BUSINESS_DATE, "2026-06-30", format="date")
+BusinessDate = Annotated[
+    date, PlainValidator(_business_date), WithJsonSchema(_BUSINESS_DATE_SCHEMA)
+]
+"""From 2000 on. However far ahead it lies, it is refused as the future (design, section 3)."""
 _INSTANT_SCHEMA = _text_schema(
-    f"{_DAY}{_TIME}{_OFFSET}", "2026-07-01T09:00:00+03:00", format="date-time"
+    f"{_BUSINESS_DATE}{_TIME}{_OFFSET}", "2026-07-01T09:00:00+03:00", format="date-time"
 )
-Day = Annotated[date, PlainValidator(_date), WithJsonSchema(_DAY_SCHEMA)]
-"""From 2000 to 2100."""
 KnownAt = Annotated[
     date | datetime,
     PlainValidator(_known_at),
-    WithJsonSchema({"anyOf": [_DAY_SCHEMA, _INSTANT_SCHEMA]}),
+    WithJsonSchema({"anyOf": [_BUSINESS_DATE_SCHEMA, _INSTANT_SCHEMA]}),
 ]
 """An RFC 3339 instant, or a date meaning the end of that business day."""
 Instant = Annotated[datetime, PlainValidator(_instant), WithJsonSchema(_INSTANT_SCHEMA)]

@@ -39,7 +39,7 @@ from api.asking import (
     PointQuestion,
     Question,
 )
-from api.inputs import Currency, Day, Id, KnownAt, Position
+from api.inputs import BusinessDate, Currency, Id, KnownAt, Position
 from api.routes import at_once, v1_router
 from domain.errors import Invalid
 from domain.values import ManagerId, TeamId, decimal_text, value_text
@@ -63,8 +63,8 @@ class PortfoliosQuestion(PointQuestion):
 
 
 class SeriesQuestion(KnowledgeQuestion):
-    from_: Annotated[Day, Field(alias="from")]
-    to: Day
+    from_: Annotated[BusinessDate, Field(alias="from")]
+    to: BusinessDate
     step: Step = Step.DAY
     currency: Currency | None = None
 
@@ -75,8 +75,8 @@ class TeamSeriesQuestion(SeriesQuestion):
 
 
 class MovementQuestion(KnowledgeQuestion):
-    from_: Annotated[Day, Field(alias="from")]
-    to: Day
+    from_: Annotated[BusinessDate, Field(alias="from")]
+    to: BusinessDate
     manager_id: str | None = None
     team_id: Id | None = None
     """The members of the team on `to`."""
@@ -84,7 +84,7 @@ class MovementQuestion(KnowledgeQuestion):
 
 
 class RestatementQuestion(Question):
-    as_of: Day | None = None
+    as_of: BusinessDate | None = None
     from_known_at: KnownAt | None = None
     to_known_at: KnownAt | None = None
     from_position: Position | None = None

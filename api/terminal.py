@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_settings import SettingsError
 
 from api import embedded
-from api.inputs import Day, KnownAt
+from api.inputs import BusinessDate, KnownAt
 from api.service import Service
 from api.settings import Settings, variable
 from api.shown import ERRORS
@@ -42,7 +42,7 @@ def _parsed(what: TypeAdapter[T], text: str) -> T:
 
 
 def point_of(as_of: str | None, known_at: str | None) -> tuple[date | None, Knowledge]:
-    day = None if as_of is None else _parsed(TypeAdapter(Day), as_of)
+    day = None if as_of is None else _parsed(TypeAdapter(BusinessDate), as_of)
     return day, Knowledge(None if known_at is None else _parsed(TypeAdapter(KnownAt), known_at))
 
 

@@ -530,9 +530,12 @@ FIELDS: Mapping[str, tuple[str, str]] = {
         "дата — ГГГГ-ММ-ДД, с 2000 по 2100 год",
         "a date is YYYY-MM-DD, from 2000 to 2100",
     ),
+    "business-date": ("дата — ГГГГ-ММ-ДД, с 2000 года", "a date is YYYY-MM-DD, from 2000 on"),
     "instant": (
-        "дата ГГГГ-ММ-ДД или момент по RFC 3339 со смещением: 2026-07-01T09:00:00+03:00",
-        "a date, or an RFC 3339 instant with its offset: 2026-07-01T09:00:00+03:00",
+        "с 2000 по 2100 год: дата ГГГГ-ММ-ДД или момент по RFC 3339 со смещением:"
+        " 2026-07-01T09:00:00+03:00",
+        "from 2000 to 2100, a date or an RFC 3339 instant with its offset:"
+        " 2026-07-01T09:00:00+03:00",
     ),
     "month": ("месяц — ГГГГ-ММ, с 2000 по 2100 год", "a month is YYYY-MM, from 2000 to 2100"),
     "position": ("позиция — целое число от 0", "a position is an integer from 0"),

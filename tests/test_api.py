@@ -175,6 +175,8 @@ def test_an_answer_says_at_which_point_it_was_given(here: Company) -> None:
     assert yesterday["known_at"] == "2026-10-19T23:59:59.999999+03:00"
     instant = ask("/v1/portfolios", known_at="2026-10-20T08:59:59Z")
     assert datetime.fromisoformat(instant["known_at"]) == AUTUMN - timedelta(seconds=1)
+    finer = ask("/v1/portfolios", known_at="2026-10-20T08:59:59.123456789Z")
+    assert finer["known_at"] == "2026-10-20T11:59:59.123456+03:00"
     recorded = here.director.do("/v1/teams", {"name": "Юг"})
     at = ask("/v1/portfolios", position=recorded["position"])
     assert at["position"] == recorded["position"]
