@@ -273,14 +273,21 @@ def _month(given: object) -> str:
 
 
 def _position(given: object) -> int:
+    number = _digits(given)
+    if number is None:
+        raise PydanticCustomError("position", "not a position")
+    return number
+
+
+def _digits(given: object) -> int | None:
     if isinstance(given, str) and given.isascii() and given.isdigit() and len(given) <= 18:
         return int(given)
-    raise PydanticCustomError("position", "not a position")
+    return None
 
 
 def _limit(given: object) -> int:
-    number = _position(given)
-    if not 1 <= number <= MOST_PER_PAGE:
+    number = _digits(given)
+    if number is None or not 1 <= number <= MOST_PER_PAGE:
         raise PydanticCustomError("limit", "not a limit")
     return number
 
@@ -293,8 +300,8 @@ def _whole(of: LiteralString, least: int, most: int) -> tuple[PlainValidator, Wi
     """A number of what `api.words.FIELDS` names so."""
 
     def whole(given: object) -> int:
-        number = _position(given)
-        if not least <= number <= most:
+        number = _digits(given)
+        if number is None or not least <= number <= most:
             raise PydanticCustomError(of, "not such a number", {"least": least, "most": most})
         return number
 

@@ -436,8 +436,9 @@ WHY: Mapping[Obstacle, tuple[str, str]] = {
         " one for other days.",
     ),
     Obstacle.ALREADY_FORGOTTEN: (
-        "{name} уже забыт: имени и почты здесь нет, ничего не изменилось.",
-        "{name} was forgotten before: no name and no e-mail is here, and nothing was changed.",
+        "этот человек уже забыт ({name}): имени и почты здесь нет, ничего не изменилось.",
+        "this person was forgotten before ({name}): no name and no e-mail is here, and nothing"
+        " was changed.",
     ),
 }
 
@@ -586,13 +587,20 @@ FIELDS: Mapping[str, tuple[str, str]] = {
     ),
     "path": ("адрес на этом сайте, от косой черты", "must be an address here, from a slash on"),
     "illegible": ("непечатаемый символ", "has an unprintable character"),
+    "model_attributes_type": ("нужен объект JSON", "must be a JSON object"),
+    "model_type": ("нужен объект JSON", "must be a JSON object"),
+    "dict_type": ("нужен объект JSON", "must be a JSON object"),
+    "list_type": ("нужен список", "must be a list"),
     "string_type": ("нужен текст", "must be text"),
     "string_unicode": ("недопустимый символ Unicode", "has an invalid Unicode character"),
     "string_too_long": (
         "не длиннее {max_length} символов",
         "must have {max_length} characters at most",
     ),
-    "string_too_short": ("не короче {min_length} символов", "must have {min_length} at least"),
+    "string_too_short": (
+        "не короче {min_length} символов",
+        "must have {min_length} characters at least",
+    ),
     "string_pattern_mismatch": (
         "латинские буквы, цифры, точка, дефис и подчёркивание, до 64 знаков",
         "letters, digits, dots, hyphens and underscores, 64 at most",
@@ -602,8 +610,8 @@ FIELDS: Mapping[str, tuple[str, str]] = {
     "int_parsing": ("нужно целое число", "must be an integer"),
     "greater_than_equal": ("не меньше {ge}", "must be {ge} at least"),
     "less_than_equal": ("не больше {le}", "must be {le} at most"),
-    "too_long": ("не больше {max_length} строк", "must have {max_length} items at most"),
-    "too_short": ("не меньше {min_length} строк", "must have {min_length} items at least"),
+    "too_long": ("в списке не больше {max_length}", "must be a list of {max_length} at most"),
+    "too_short": ("в списке не меньше {min_length}", "must be a list of {min_length} at least"),
     "literal_error": ("одно из: {expected}", "must be one of {expected}"),
     "enum": ("одно из: {expected}", "must be one of {expected}"),
     "manager-or-credits": (

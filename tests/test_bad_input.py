@@ -19,6 +19,7 @@ import httpx
 import psycopg
 import pytest
 
+from api.words import FIELDS, OTHERWISE
 from tests.over_http import JSON, PROBLEM, Company, company
 
 STATUS = {
@@ -1287,6 +1288,7 @@ def _problem(case: Case, response: httpx.Response) -> dict[str, Any]:
         named = [error["field"] for error in body["errors"]]
         assert any(name.startswith(case.field) for name in named), named
         assert all(error["detail"] for error in body["errors"])
+        assert not {error["detail"] for error in body["errors"]} & set(OTHERWISE)
     return dict(body)
 
 
@@ -1366,6 +1368,11 @@ def test_text_of_any_language_comes_back_as_it_was_given(
     deal = here.deal(standing["manager"], title=text, client=text)
     shown = here.director.ask(f"/v1/deals/{deal}")
     assert (shown["title"], shown["client"]) == (text, text)
+
+
+def test_whoever_gives_a_word_for_a_limit_is_told_what_a_limit_is(here: Company) -> None:
+    (error,) = here.director.get("/v1/deals", limit="all").json()["errors"]
+    assert error["detail"] in FIELDS["limit"]
 
 
 @pytest.mark.parametrize(

@@ -196,6 +196,8 @@ def test_every_obstacle_has_its_words(obstacle: Obstacle, language: Language) ->
     _, detail = explain(NotAllowedNow(obstacle, **facts), language)
     complete(detail, language)
     assert detail[0].isupper()
+    for named in placeholders("".join(WHY[obstacle])):
+        assert facts[named] in detail
     assert describe(to_problem(NotAllowedNow(obstacle)), language)["rule"] == obstacle.value
 
 
