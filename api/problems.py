@@ -93,10 +93,24 @@ def invalid(error: RequestValidationError) -> Problem:
     return Problem(
         "validation",
         errors=tuple(
-            (".".join(map(str, one["loc"][1:])) or "body", one["type"], one.get("ctx") or {})
+            (
+                ".".join(map(str, one["loc"][1:])) or "body",
+                one["type"],
+                _facts(one.get("ctx") or {}),
+            )
             for one in found
         ),
     )
+
+
+def _facts(found: Mapping[str, Any]) -> dict[str, Any]:
+    """The framework lists what it expected in English, "'day' or 'week'": by commas it reads in
+    any language.
+    """
+    expected = (
+        {"expected": found["expected"].replace("' or '", "', '")} if "expected" in found else {}
+    )
+    return {**found, **expected}
 
 
 def _http(error: HTTPException) -> Problem:

@@ -1267,6 +1267,7 @@ def test_refused_while_its_control_is_accepted(
     assert stored() == before
 
     assert re.search("[а-яё]", russian["detail"])
+    assert not re.search(r"\b(or|and|not|is|must)\b", russian["detail"])
     assert re.search("[a-z]", english["detail"])
     assert russian["title"] != english["title"]
 
