@@ -148,17 +148,22 @@ _INSTANT = re.compile(
 
 
 def _date(given: object) -> date:
-    day = _business_date(given)
-    if day <= LAST_DAY:
-        return day
-    raise PydanticCustomError("day", "not a date")
+    day = _from_the_first_day(given)
+    if day is None or day > LAST_DAY:
+        raise PydanticCustomError("day", "not a date")
+    return day
 
 
 def _business_date(given: object) -> date:
+    day = _from_the_first_day(given)
+    if day is None:
+        raise PydanticCustomError("business-date", "not a date")
+    return day
+
+
+def _from_the_first_day(given: object) -> date | None:
     day = _day_of(given) if isinstance(given, str) else given
-    if isinstance(day, date) and day >= FIRST_DAY:
-        return day
-    raise PydanticCustomError("business-date", "not a date")
+    return day if isinstance(day, date) and day >= FIRST_DAY else None
 
 
 @lru_cache(maxsize=1_000)  # what is entered together is mostly of a few days

@@ -60,6 +60,7 @@ _PARTS = "test_memory.py::test_rows_told_in_parts_are_the_rows_told_at_once"
 _WRITTEN = "test_api.py::test_portfolios_go_out_as_their_shape_would_be_written"
 _SEEN = "test_memory.py::test_a_point_sees_each_row_learnt_and_effective_by_then_and_no_other"
 _PROMISED = "test_contract.py::test_every_answer_is_one_that_the_documentation_promises"
+_REFUSED = "test_bad_input.py::test_refused_while_its_control_is_accepted"
 _LISTS = "test_access.py::test_lists_and_sums_hold_what_one_may_see_and_no_more"
 _MOVERS = "test_access.py::test_lists_and_sums_are_of_those_who_were_in_the_team_then_and_are_today"
 _FILTER = "test_access.py::test_a_filter_shows_nobody_more"
@@ -1751,6 +1752,34 @@ FAULTS = (
         "    if not 1 <= number <= MOST_PER_PAGE:\n",
         "    if not 1 <= number:\n",
         _PROMISED,
+    ),
+    Fault(
+        "a word for a limit is told what a position is",
+        "api/inputs.py",
+        "    number = _digits(given)\n    if number is None or not 1",
+        "    number = _position(given)\n    if not 1",
+        "test_bad_input.py::test_whoever_gives_a_word_for_a_limit_is_told_what_a_limit_is",
+    ),
+    Fault(
+        "a date of a far future is a slip also where only the past is asked of",
+        "api/inputs.py",
+        '    if day is None:\n        raise PydanticCustomError("business-date"',
+        '    if day is None or day > LAST_DAY:\n        raise PydanticCustomError("business-date"',
+        _REFUSED,
+    ),
+    Fault(
+        "no instant is finer than a microsecond",
+        "api/inputs.py",
+        r'(?:\.[0-9]+)?)"',
+        r'(?:\.[0-9]{1,6})?)"',
+        "test_api.py::test_an_answer_says_at_which_point_it_was_given",
+    ),
+    Fault(
+        "what was expected is joined by an English word",
+        "api/problems.py",
+        """.replace("' or '", "', '")""",
+        "",
+        _REFUSED,
     ),
     Fault(
         "a login that is no text is a fault of ours",
