@@ -11,7 +11,6 @@ from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -38,7 +37,6 @@ from projections.reports.calibration import (
     AsKnown,
     Horizon,
     Outcome,
-    Outcomes,
     bins,
     calibration_of,
     months_before,
@@ -46,6 +44,7 @@ from projections.reports.calibration import (
     outcomes_from_ledger,
     scored,
 )
+from projections.reports.calibration_in_columns import outcomes_from_columns
 from projections.reports.scores import (
     LEAST_CHANCE,
     Forecast,
@@ -267,7 +266,7 @@ def test_on_the_published_set_of_b2b_deals_others_come_to_the_same() -> None:
 
 def outcome(number: int, *, won: bool, progress: int | None = 5_000, **more: Any) -> Outcome:
     made = Outcome(
-        number, DealId(UUID(int=number)), won, date(2026, 6, 30), date(2025, 12, 30), number,
+        number, won, date(2026, 6, 30), date(2025, 12, 30), number,
         ManagerId("anna"), progress, frozenset(),
     )  # fmt: skip
     return made._replace(**more)
@@ -386,7 +385,8 @@ def _told(service: Service, clock: Clock, plot: Plot, number: int) -> None:
 def test_the_ledger_tells_how_deals_stood_as_the_fold_does(
     service: Service, clock: Clock, plot: Plot, asked: list[tuple[int, int]]
 ) -> None:
-    number = next(_chapters)
+    """And so do columns; what was learnt of the ends of days by either is remembered by both."""
+    number, ends, columns = next(_chapters), service._remembered.day_ends, service.columns
     with service.asking() as cursor:
         start = len(read_log(cursor))
     _told(service, clock, plot, number)
@@ -412,27 +412,17 @@ def test_the_ledger_tells_how_deals_stood_as_the_fold_does(
 
                 horizon = Horizon(months, as_known, MOSCOW)
                 point = Point(as_of, clock.now, position)
-                found = outcomes_from_ledger(cursor, point, horizon, [*log])
                 expected = outcomes_as_of(log, as_of, position, months, known_by)
-                assert _bounded(found, position) == _bounded(expected, position)
-                _hold_kept(cursor, point, start, horizon, found)
+                for found in (
+                    outcomes_from_ledger(cursor, point, horizon, ends),
+                    outcomes_from_columns(columns.at(cursor, position), point, horizon, ends),
+                ):
+                    assert _told_of(found, start, position) == _told_of(expected, start, position)
 
 
-def _bounded(found: list[Outcome], position: int) -> list[Outcome]:
-    return [one._replace(known=min(one.known, position)) for one in found]
-
-
-def _hold_kept(cursor, point: Point, start: int, horizon: Horizon, found: list[Outcome]) -> None:
-    """What was kept at an earlier position is caught up to the same."""
-    kept = Outcomes()
-    between = Point(point.as_of, point.known_at, (start + point.position) // 2)
-    kept.at(cursor, between, horizon)
-    told = kept.calibration(cursor, point, horizon, (), None)
-    assert told == calibration_of(kept.at(cursor, point, horizon), (), None)
-    assert kept.calibration(cursor, point, horizon, (), None) is told
-    own = {one.deal_id for one in found}
-    again = [one for one in kept.at(cursor, point, horizon) if one.deal_id in own]
-    assert [one._replace(known=0) for one in again] == [one._replace(known=0) for one in found]
+def _told_of(found: list[Outcome], start: int, position: int) -> list[Outcome]:
+    own = (one for one in found if one.position > start)
+    return [one._replace(known=min(one.known, position)) for one in own]
 
 
 # ---------------------------------------------------------------------------- over HTTP

@@ -37,15 +37,18 @@ class Kept(Generic[Key, Told]):
         self._keep({key: told})
 
     def all(
-        self, keys: Collection[Key], read: Callable[[list[Key]], Mapping[Key, Told]]
+        self,
+        keys: Collection[Key],
+        read: Callable[[list[Key]], Mapping[Key, Told]],
+        is_final: Callable[[Told], bool] = lambda _: True,
     ) -> Mapping[Key, Told]:
-        """Of each key; `read` tells what is not kept."""
+        """Of each key; `read` tells what is not kept, and what of it is final is."""
         known = self._known(keys)
         missing = [key for key in keys if key not in known]
         if not missing:
             return known
         new = read(missing)
-        self._keep(new)
+        self._keep({key: one for key, one in new.items() if is_final(one)})
         return {**known, **new}
 
     def _known(self, keys: Collection[Key]) -> dict[Key, Told]:

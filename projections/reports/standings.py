@@ -40,6 +40,14 @@ class StatesOfDeals(Dated):
     progress: Column
     status: Column
 
+    def ends_of_days(self, day: int, position: int) -> Rows:
+        """Of each deal and each day until `day`, the last one that is known at the position."""
+        seen = np.flatnonzero((self.day <= day) & (self.position <= position))
+        deals, days = self.deal[seen], self.day[seen]
+        newest = np.append((np.diff(deals) != 0) | (np.diff(days) != 0), [True])[: len(seen)]
+        rows: Rows = seen[newest]
+        return rows
+
 
 STATES = Table(
     rows=StatesOfDeals,
@@ -136,10 +144,7 @@ class States:
     def known(self, as_of: date, position: int) -> Standings:
         """As it was known at `position`, which is not above that of all rows."""
         all_, last = self._columns, number_of(as_of)
-        seen = np.flatnonzero((all_.day <= last) & (all_.position <= position))
-        deal, day = all_.deal[seen], all_.day[seen]
-        newest = np.append((np.diff(deal) != 0) | (np.diff(day) != 0), [True])[: len(seen)]
-        rows = seen[newest]
+        rows = all_.ends_of_days(last, position)
         deal, day, at, owner, check, expected, progress, status = (
             column[rows].astype(np.int64) for column in all_.columns()
         )
