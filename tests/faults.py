@@ -3158,8 +3158,8 @@ FAULTS = (
     Fault(
         "moves: a withdrawal counts before its day, in memory",
         "projections/reports/activity_in_columns.py",
-        "amending = events.between(asked.first, as_of, position, events.amendments)",
-        "amending = events.between(asked.first, 2**16 - 2, position, events.amendments)",
+        "since = events.between(asked.first, as_of, position)",
+        "since = events.between(asked.first, 2**16 - 2, position)",
         "test_activity.py::test_a_withdrawal_counts_from_its_day_on",
     ),
     Fault(
@@ -3523,8 +3523,8 @@ FAULTS = (
     Fault(
         "columns: of a day the last knowledge stands first",
         "projections/reports/columns.py",
-        '_places(news), "right")',
-        '_places(news), "left")',
+        'np.searchsorted(day[first:behind], new, "right")',
+        'np.searchsorted(day[first:behind], new, "left")',
         "test_columns.py::test_what_is_held_is_what_one_reading_finds",
     ),
     Fault(

@@ -5,6 +5,7 @@ the fold, and a company whose chances are known.
 import csv
 import os
 from calendar import monthrange
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from itertools import count
@@ -87,7 +88,7 @@ def test_scores_are_those_of_scikit_learn(seed: int) -> None:
     ]
     came, chances = [one.won for one in told], [one.chance for one in told]
     bounded = np.clip(chances, LEAST_CHANCE, 1 - LEAST_CHANCE)
-    found = score(told)
+    found = score(Counter(told))
     assert found.brier == pytest.approx(brier_score_loss(came, chances), rel=1e-9, abs=1e-12)
     assert found.log_loss == pytest.approx(
         log_loss(came, bounded, labels=[False, True]), rel=1e-9, abs=1e-12

@@ -13,6 +13,7 @@ from projections.reports.activity import GAINS, IDLE, Activity, Facts, Gain, Spa
 from projections.reports.columns import Column, Ints, Rows, Tables, number_of
 from projections.reports.postings import (
     ACCOUNTS,
+    AMENDMENTS,
     CAUSES,
     DEALS,
     EVENTS,
@@ -200,8 +201,9 @@ class _Done(NamedTuple):
 def _performed(asked: _Asked, rows: Rows, as_of: int) -> _Done:
     """Of the postings, by the events of the span, and by all that amends until the day."""
     postings, events, position = asked.postings, asked.events, asked.position
-    told = events.between(asked.first, asked.last, position)
-    amending = events.between(asked.first, as_of, position, events.amendments)
+    since = events.between(asked.first, as_of, position)
+    told = since[events.day[since] <= asked.last]
+    amending = since[np.isin(events.kind[since], AMENDMENTS)]
     own = (postings.cause[rows] == PERFORMED) & (postings.due[rows] == postings.position[rows])
     rows = rows[own & (postings.actions[rows] > 0)]
     performed = at(events, told, postings.due[rows])

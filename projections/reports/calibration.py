@@ -17,7 +17,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date
 from enum import StrEnum
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -386,11 +386,12 @@ def chance(progress: int) -> float:
 
 def scored(told: Sequence[tuple[int, bool]]) -> Scored:
     """Of progress and outcome, of one deal at least."""
-    rate = sum(won for _, won in told) / len(told)
+    share = Share(len(told), sum(won for _, won in told))
+    outcomes = {True: share.won, False: share.cases - share.won}
     return Scored(
-        score([Forecast(chance(progress), won) for progress, won in told]),
-        score([Forecast(rate, won) for _, won in told]),
-        score([Forecast(0.5, won) for _, won in told]),
+        score(Counter(Forecast(chance(progress), won) for progress, won in told)),
+        score({Forecast(share.rate, won): times for won, times in outcomes.items()}),
+        score({Forecast(0.5, won): times for won, times in outcomes.items()}),
     )
 
 
@@ -417,12 +418,9 @@ def _mean(whole: int, count: int) -> int:
     return (2 * whole + count) // (2 * count)
 
 
-def _kinds(codes: Iterable[ActionTypeCode], cases: Iterable[Outcome], of_all: Share) -> list[Kind]:
-    done, won = Counter[ActionTypeCode](), Counter[ActionTypeCode]()
-    for one in cases:
-        done.update(one.kinds)
-        if one.won:
-            won.update(one.kinds)
+def _kinds(codes: Iterable[ActionTypeCode], cases: Sequence[Outcome], of_all: Share) -> list[Kind]:
+    done = Counter(chain.from_iterable(one.kinds for one in cases))
+    won = Counter(chain.from_iterable(one.kinds for one in cases if one.won))
     return [_kind(code, Share(done[code], won[code]), of_all) for code in codes]
 
 
