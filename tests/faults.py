@@ -3902,8 +3902,8 @@ FAULTS = (
     Fault(
         "forecast: the silent are looked at, too",
         "projections/reports/outcomes.py",
-        "some[~is_given_up(standings, some, day)]",
-        "some",
+        "np.minimum(following, day + SILENT)",
+        "following",
         _PLAIN_COUNT,
     ),
     Fault(
@@ -3951,15 +3951,15 @@ FAULTS = (
     Fault(
         "forecast: what was learnt later is known",
         "projections/reports/standings.py",
-        "(all_.day <= last) & (all_.position <= position)",
-        "all_.day <= last",
+        "(self.day <= day) & (self.position <= position)",
+        "self.day <= day",
         _DEALS_STAND,
     ),
     Fault(
         "forecast: of a day the first knowledge counts",
         "projections/reports/standings.py",
-        "np.append((np.diff(deal) != 0) | (np.diff(day) != 0), [True])",
-        "np.append([True], (np.diff(deal) != 0) | (np.diff(day) != 0))",
+        "np.append((np.diff(deals) != 0) | (np.diff(days) != 0), [True])",
+        "np.append([True], (np.diff(deals) != 0) | (np.diff(days) != 0))",
         _DEALS_STAND,
     ),
     Fault(
@@ -4085,8 +4085,8 @@ FAULTS = (
     Fault(
         "calibration: what was entered behind the day counts",
         "projections/reports/calibration.py",
-        "    if horizon.as_known is AsKnown.THEN:\n",
         "    if horizon.as_known is AsKnown.NOW:\n",
+        "    if horizon.as_known is AsKnown.THEN:\n",
         "test_calibration.py::test_what_was_entered_behind_the_day_does_not_count",
     ),
     Fault(
@@ -4111,10 +4111,38 @@ FAULTS = (
         _STOOD,
     ),
     Fault(
-        "calibration: deals that have changed since are not looked at again",
-        "projections/reports/calibration.py",
-        "            found |= {one.deal_id: one for one in again}\n",
+        "calibration: a deal that was lost by then is a case, in memory",
+        "projections/reports/calibration_in_columns.py",
+        "lasts = lasts_of(places) & ~_are_closed(states, rows)",
+        "lasts = lasts_of(places)",
+        _STOOD,
+    ),
+    Fault(
+        "calibration: the outcome is dated from the last event, in memory",
+        "projections/reports/calibration_in_columns.py",
+        "begins = is_closed & ~np.append(False, (is_closed & ~lasts_of(deal))[:-1])",
+        "begins = is_closed",
+        _STOOD,
+    ),
+    Fault(
+        "calibration: what was withdrawn by then was done, in memory",
+        "projections/reports/calibration_in_columns.py",
+        "done = live(events, told)",
+        "done = told",
+        _STOOD,
+    ),
+    Fault(
+        "calibration: late entries count for the day, in memory",
+        "projections/reports/calibration_in_columns.py",
+        "        known &= table.position[rows] <= self.position[places]\n",
         "",
+        _STOOD,
+    ),
+    Fault(
+        "calibration: what is known of the end of a day is kept before it is over",
+        "projections/reports/calibration.py",
+        "lambda position: position < last)",
+        "lambda position: position <= last)",
         _STOOD,
     ),
     Fault(

@@ -5,19 +5,15 @@ columns: hundreds of past days are looked at without asking the database again.
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-from psycopg import Cursor
 
 from domain.deal import Status
 from projections.reports.columns import (
     DAYS,
     Column,
-    Columns,
     Dated,
     Ints,
-    NotHeld,
     Rows,
     Table,
     day_of,
@@ -117,11 +113,9 @@ class Standings:
         following[self.lasts] = self.last_day + 1
         return following
 
-    def on(self, day: int, some: Rows | None = None) -> Rows:
-        """The rows that tell how the deals stood at the end of the day that were there by then; of
-        `some`, by their place among the deals.
-        """
-        deals = self.deal[self.firsts if some is None else self.firsts[some]]
+    def on(self, day: int) -> Rows:
+        """The rows that tell how the deals stood at the end of the day that were there by then."""
+        deals = self.deal[self.firsts]
         places: Rows = np.searchsorted(self._key, deals * DAYS + day, "right") - 1
         found: Rows = places[(places >= 0) & (self.deal[places] == deals)]
         return found
@@ -132,14 +126,6 @@ class States:
 
     def __init__(self, columns: StatesOfDeals) -> None:
         self._columns = columns
-
-    @classmethod
-    def by(cls, cursor: Cursor[Any], position: int, columns: Columns) -> "States":
-        """As they are held in memory, or else read for this question."""
-        try:
-            return cls(columns.at(cursor, position).of(STATES))
-        except NotHeld:
-            return cls(StatesOfDeals(*STATES.read(cursor, 0, position)))
 
     def known(self, as_of: date, position: int) -> Standings:
         """As it was known at `position`, which is not above that of all rows."""
