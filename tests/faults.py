@@ -3373,6 +3373,20 @@ FAULTS = (
         _ATTAINED,
     ),
     Fault(
+        "targets: only actions of deals in roubles are counted, in memory",
+        "projections/reports/activity_in_columns.py",
+        "None if currency is None else code(currency)",
+        'code(currency or "RUB")',
+        _ATTAINED,
+    ),
+    Fault(
+        "targets: what others did is gained, in memory",
+        "projections/reports/activity_in_columns.py",
+        "(gains.get(Gain.EFFORT, 0) for gains in gained)",
+        "(sum(gains.values()) for gains in gained)",
+        "test_targets.py::test_what_others_did_to_a_portfolio_is_not_gained",
+    ),
+    Fault(
         "targets: a team's is told to its managers",
         "api/targets.py",
         "at.reach is Reach.ALL or (at.reach is Reach.TEAM and at.grant.leads(promise.team_id))",

@@ -177,8 +177,10 @@ class Deals(Dated):
         found: Column = self.currency[np.searchsorted(self.deal, deals.astype(self.deal.dtype))]
         return found
 
-    def are_in(self, currency: bytes) -> Bools:
-        """By the deals' numbers."""
+    def are_in(self, currency: bytes | None) -> Bools:
+        """By the deals' numbers; None: in any."""
+        if currency is None:
+            return numbered(self.deal, self.deal)
         return numbered(self.deal[self.currency == currency], self.deal)
 
 
