@@ -4148,8 +4148,8 @@ FAULTS = (
     Fault(
         "calibration: late entries count for the day, in memory",
         "projections/reports/calibration_in_columns.py",
-        "        known &= table.position[rows] <= self.position[places]\n",
-        "",
+        "(table.day <= day) & (table.position <= position)",
+        "(table.day <= day) & (position > 0)",
         _STOOD,
     ),
     Fault(

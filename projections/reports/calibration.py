@@ -17,6 +17,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date
 from enum import StrEnum
+from functools import cache
 from itertools import chain, groupby
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
@@ -84,6 +85,7 @@ class Outcome(NamedTuple):
     kinds: frozenset[ActionTypeCode]
 
 
+@cache
 def months_before(day: date, months: int) -> date:
     """The same day of that month, or its last one."""
     year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
@@ -388,8 +390,11 @@ def scored(told: Sequence[tuple[int, bool]]) -> Scored:
     """Of progress and outcome, of one deal at least."""
     share = Share(len(told), sum(won for _, won in told))
     outcomes = {True: share.won, False: share.cases - share.won}
+    forecasts = Counter[Forecast]()
+    for (progress, won), times in Counter(told).items():
+        forecasts[Forecast(chance(progress), won)] += times
     return Scored(
-        score(Counter(Forecast(chance(progress), won) for progress, won in told)),
+        score(forecasts),
         score({Forecast(share.rate, won): times for won, times in outcomes.items()}),
         score({Forecast(0.5, won): times for won, times in outcomes.items()}),
     )

@@ -8,7 +8,7 @@ import numpy as np
 from domain.values import ActionTypeCode
 from projections.point import Point
 from projections.reports.calibration import DayEnds, Horizon, Outcome, known_by, months_before
-from projections.reports.columns import Dated, Ints, Rows, Tables, day_of, number_of
+from projections.reports.columns import Column, Dated, Ints, Rows, Tables, day_of, number_of
 from projections.reports.overviews import lasts_of, live
 from projections.reports.postings import EVENTS, MANAGERS, Bools, action_types, places_of
 from projections.reports.standings import LOST, STATES, WON, StatesOfDeals
@@ -108,9 +108,17 @@ class _Then(NamedTuple):
         return [frozenset(compress(codes, row)) for row in were_done[:, 1:].tolist()]
 
     def _known(self, table: Dated) -> tuple[Rows, Rows]:
-        """The rows that count, and which of them each is of."""
-        rows = table.of_deals(self.deal)
+        """The rows that count, and which of them each is of. Most deals are among them, so that all
+        rows are looked at: of other deals nothing is known by position 0.
+        """
+        day, position = self._by_number(table, self.day), self._by_number(table, self.position)
+        rows = np.flatnonzero((table.day <= day) & (table.position <= position))
         places: Rows = places_of(self.deal)[table.deal[rows]]
-        known = table.day[rows] <= self.day[places]
-        known &= table.position[rows] <= self.position[places]
-        return places[known], rows[known]
+        return places, rows
+
+    def _by_number(self, table: Dated, numbers: Ints) -> Column:
+        """Of each row that of its deal; of other deals 0."""
+        of_all = np.zeros(int(table.deal.max(initial=0)) + 1, np.int32)
+        of_all[self.deal] = numbers
+        found: Column = of_all[table.deal]
+        return found

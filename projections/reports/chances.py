@@ -157,38 +157,37 @@ class Knowledge:
             rows = rows[np.isin(standings.owner[rows], sorted(owners))]
         days = [number_of(end) for end in ends]
         bands, given_up = band_of(standings, rows), is_given_up(standings, rows, today)
+        told = (
+            standings.deal, standings.owner, standings.status, standings.check,
+            standings.progress, standings.expected,
+        )  # fmt: skip
+        columns = (*(column[rows] for column in told), bands, given_up)
         when = cache(partial(_when, self.lessons, today, days))
         return [
-            self._chance(row, band, days, when, gone=gone)
-            for row, band, gone in zip(
-                rows.tolist(), bands.tolist(), given_up.tolist(), strict=True
-            )
+            self._chance(_Stands(*one), today, days, when)
+            for one in zip(*(column.tolist() for column in columns), strict=True)
         ]
 
-    def _chance(
-        self, row: int, band: int, days: Sequence[int], when: "When", *, gone: bool
-    ) -> Chance:
-        told, lessons = self.standings, self.lessons
-        expected, progress = int(told.expected[row]), int(told.progress[row])
+    def _chance(self, told: "_Stands", today: int, days: Sequence[int], when: "When") -> Chance:
+        band, expected, progress, lessons = told.band, told.expected, told.progress, self.lessons
         low = high = None
-        if gone:
+        if told.gone:
             basis, timing, win = Basis.GIVEN_UP, Timing.NONE, 0.0
             come = [0.0] * len(days)
         elif self.says_nothing:
             basis, win = Basis.PROGRESS, progress / WHOLE
-            ahead = expected > told.last_day
+            ahead = expected > today
             timing = Timing.EXPECTED if ahead else Timing.NONE
             come = [float(ahead and expected <= day) for day in days]
         else:
             basis, (win, low, high) = Basis.HISTORY, lessons.bands[band][-3:]
             timing, come = when(band, expected)
         chances = tuple((by_now - before) * win for before, by_now in pairwise([0.0, *come]))
-        check = int(told.check[row])
         return Chance(
-            int(told.deal[row]),
-            int(told.owner[row]),
-            STATUSES[told.status[row]],
-            check,
+            told.deal,
+            told.owner,
+            STATUSES[told.status],
+            told.check,
             progress,
             None if expected == NO_DAY else day_of(expected),
             BANDS[band],
@@ -199,8 +198,21 @@ class Knowledge:
             high,
             chances,
             win * (1.0 - come[-1]),
-            self.ratio.of(check),
+            self.ratio.of(told.check),
         )
+
+
+class _Stands(NamedTuple):
+    """A deal in progress; `gone`: given up."""
+
+    deal: int
+    owner: int
+    status: int
+    check: int
+    progress: int
+    expected: int
+    band: int
+    gone: bool
 
 
 When = Callable[[int, int], tuple[Timing, list[float]]]
