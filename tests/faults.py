@@ -4134,8 +4134,8 @@ FAULTS = (
     Fault(
         "calibration: the outcome is dated from the last event, in memory",
         "projections/reports/calibration_in_columns.py",
-        "begins = is_closed & ~np.append(False, (is_closed & ~lasts_of(deal))[:-1])",
-        "begins = is_closed",
+        "np.flatnonzero(is_closed & ~goes_on)",
+        "np.flatnonzero(is_closed)",
         _STOOD,
     ),
     Fault(

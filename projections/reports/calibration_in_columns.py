@@ -64,10 +64,9 @@ class _Closed(NamedTuple):
 
 def _closed(states: StatesOfDeals, day: int, position: int) -> _Closed:
     rows = states.ends_of_days(day, position)
-    deal, is_closed = states.deal[rows], _are_closed(states, rows)
-    begins = is_closed & ~np.append(False, (is_closed & ~lasts_of(deal))[:-1])
-    lasts = np.flatnonzero(is_closed & lasts_of(deal))
-    begun = np.flatnonzero(begins)
+    is_closed, is_last = _are_closed(states, rows), lasts_of(states.deal[rows])
+    goes_on = np.append(False, (is_closed & ~is_last)[:-1])  # from the row before
+    begun, lasts = np.flatnonzero(is_closed & ~goes_on), np.flatnonzero(is_closed & is_last)
     since = rows[begun[np.searchsorted(begun, lasts, "right") - 1]]
     now = rows[lasts]
     return _Closed(
