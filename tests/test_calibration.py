@@ -36,6 +36,7 @@ from projections.reports.calibration import (
     FEWEST_ON_A_SIDE,
     MOST_BINS,
     AsKnown,
+    DayEnds,
     Horizon,
     Outcome,
     bins,
@@ -419,6 +420,47 @@ def test_the_ledger_tells_how_deals_stood_as_the_fold_does(
                     outcomes_from_columns(columns.at(cursor, position), point, horizon, ends),
                 ):
                     assert _told_of(found, start, position) == _told_of(expected, start, position)
+
+
+def test_what_was_undone_is_no_outcome_and_was_not_done(server: str, template: str) -> None:
+    """One deal was lost on the day that is looked at, and came back; of the other an action was
+    withdrawn, and its outcome changed a few days later.
+    """
+    with (
+        new_database(server, template) as database,
+        company(database, datetime(2026, 1, 10, 9, tzinfo=MOSCOW)) as begun,
+    ):
+        do, anna = begun.director.do, begun.manager()
+        for code in ("call", "proposal"):
+            begun.kind("20.00", code=code)
+        back, changed = (begun.deal(anna, on="2026-01-10") for _ in "ab")
+        for deal in (back, changed):
+            begun.act(deal, anna, "call", "2026-01-10")
+        gone = begun.act(changed, anna, "proposal", "2026-01-10")
+        why, lost = {"reason": "Не было"}, {"reason": "Цена"}
+        won = {"contract_amount": "1000.00"}
+        for day, what, body in (
+            ("2026-02-01", f"{changed}/actions/{gone}/withdrawal", why),
+            ("2026-03-01", f"{back}/loss", lost),
+            ("2026-05-01", f"{back}/reopening", why),
+            ("2026-09-01", f"{back}/win", won),
+            ("2026-09-01", f"{changed}/win", won),
+            ("2026-09-05", f"{changed}/reopening", why),
+            ("2026-09-05", f"{changed}/loss", lost),
+        ):
+            begun.clock.now = datetime.fromisoformat(f"{day}T12:00+03:00")
+            do(f"/v1/deals/{what}", {**body, "effective_on": day})
+        point = Point(date(2026, 9, 5), begun.clock.now, begun.position)
+        horizon, ends = Horizon(6, AsKnown.THEN, MOSCOW), DayEnds(10)
+        with begun.service.asking() as cursor:
+            tables = begun.service.columns.at(cursor, point.position)
+            for found in (
+                outcomes_from_ledger(cursor, point, horizon, ends),
+                outcomes_from_columns(tables, point, horizon, ends),
+            ):
+                assert [
+                    (one.won, one.closed_on.day, one.progress, [*one.kinds]) for one in found
+                ] == [(True, 1, None, []), (False, 1, 2_000, ["call"])]
 
 
 def _told_of(found: list[Outcome], start: int, position: int) -> list[Outcome]:

@@ -222,22 +222,22 @@ class Horizon(NamedTuple):
 
 
 DayEnds = Kept[date, int]
-"""The last position that was recorded by the end of a day, where more was recorded behind it."""
+"""The last position that was recorded by the end of a day."""
 
 
 def known_by(
     cursor: Cursor[Any], days: Collection[date], horizon: Horizon, point: Point, ends: DayEnds
 ) -> Mapping[date, int]:
-    """The last position that counts for each of the past days."""
+    """The last position that counts for each of the past days. Behind each of them an outcome was
+    recorded that is known at the point: so what is remembered of them never changes.
+    """
     if horizon.as_known is AsKnown.NOW:
         return dict.fromkeys(days, BEYOND)
 
     def read(some: list[date]) -> Mapping[date, int]:
         return dict(zip(some, last_positions(cursor, some, horizon.zone, point), strict=True))
 
-    last = point.position
-    known = ends.all({*days}, read, lambda position: position < last)
-    return {day: min(position, last) for day, position in known.items()}
+    return ends.all({*days}, read)
 
 
 def outcomes_from_ledger(

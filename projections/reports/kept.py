@@ -37,18 +37,15 @@ class Kept(Generic[Key, Told]):
         self._keep({key: told})
 
     def all(
-        self,
-        keys: Collection[Key],
-        read: Callable[[list[Key]], Mapping[Key, Told]],
-        is_final: Callable[[Told], bool] = lambda _: True,
+        self, keys: Collection[Key], read: Callable[[list[Key]], Mapping[Key, Told]]
     ) -> Mapping[Key, Told]:
-        """Of each key; `read` tells what is not kept, and what of it is final is."""
+        """Of each key; `read` tells what is not kept."""
         known = self._known(keys)
         missing = [key for key in keys if key not in known]
         if not missing:
             return known
         new = read(missing)
-        self._keep({key: one for key, one in new.items() if is_final(one)})
+        self._keep(new)
         return {**known, **new}
 
     def _known(self, keys: Collection[Key]) -> dict[Key, Told]:
