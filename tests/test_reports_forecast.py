@@ -297,6 +297,7 @@ def test_everybody_foresees_what_they_may_see(here: Company, people: dict[str, P
         refused(people[who].get(RECORD, manager_id="m-2"), 404, "not-found")
         asked = people[who].ask(RECORD)["quarters"]
         assert asked == people["director"].ask(RECORD, manager_id="m-1")["quarters"]
+        assert asked != people["director"].ask(RECORD)["quarters"]
     for who in ("auditor", "director"):
         assert owners(people[who].ask(FORECAST)) == {"m-1", "m-2"}
     for address in (FORECAST, RECORD):
