@@ -3089,8 +3089,8 @@ FAULTS = (
     Fault(
         "moves: equal ones have the last of their ranks",
         "projections/reports/activity.py",
-        "places.index(value) + 1",
-        "places.index(value) + places.count(value)",
+        "reversed([*enumerate(ordered, 1)])",
+        "enumerate(ordered, 1)",
         "test_activity.py::test_equal_ones_have_the_same_rank",
     ),
     Fault(
