@@ -3194,7 +3194,7 @@ FAULTS = (
     Fault(
         "moves: a head is told of the span before",
         "api/reports/activity.py",
-        "earlier = {one for one in shown if at.sees(one, span.before.eve)}",
+        "earlier = {one for one in shown if then.sees(one)}",
         "earlier = {*shown}",
         _OF_A_TEAM,
     ),
@@ -3713,8 +3713,8 @@ FAULTS = (
     Fault(
         "digest: what was entered in time is late",
         "api/reports/digest.py",
-        "for day in (week.eve, week.last)\n",
-        "for day in (week.eve - timedelta(days=7), week.last)\n",
+        "[week.eve, week.last]",
+        "[week.eve - timedelta(days=7), week.last]",
         "test_digest.py::test_it_says_what_stands_still_waits_and_came_late",
     ),
     Fault(
