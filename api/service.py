@@ -35,7 +35,7 @@ from projections.memory import Memory
 from projections.point import LOOK, Clock, Point
 from projections.portfolio import totals_at
 from projections.reports.activity import MOST_FACTS, Facts
-from projections.reports.calibration import Outcomes
+from projections.reports.calibration import DayEnds
 from projections.reports.concentration import MOST_CALLED, Called
 from projections.reports.kept import Kept, ledger_of
 from projections.reports.refolding import Laboratory
@@ -48,6 +48,8 @@ if TYPE_CHECKING:  # numpy comes with the first report, and not with the service
 CUTS_EVERY_SECONDS = 5.0
 FORGETS_EVERY_SECONDS = 600.0
 MOST_BYTES_OF_ANSWERS = 24 * 2**20
+DAYS_REMEMBERED = 40_000
+"""More than there are from 2000 to 2100."""
 READERS = 20
 """Most questions asked of the database at once; the threads of the server are as many."""
 _FORGET_FILES: LiteralString = """
@@ -64,7 +66,7 @@ class Remembered:
         self.ledger = ledger
         self.answers = Kept[Hashable, bytes](MOST_BYTES_OF_ANSWERS, len)
         self.facts, self.called = Facts(MOST_FACTS), Called(MOST_CALLED)
-        self.outcomes = Outcomes()
+        self.day_ends = DayEnds(DAYS_REMEMBERED)
 
 
 class Service:

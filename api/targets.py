@@ -1,6 +1,6 @@
 """What is to be reached: targets are set and withdrawn, and told to those whom they concern."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -25,6 +25,7 @@ from api.asking import AskingDep, Desk, PageQuestion, page_of
 from api.deal_commands import Check
 from api.inputs import Body, Day, Id, Slug, Text, example
 from api.new_id import new_id
+from api.reports.adding_up import added_up
 from api.routes import v1_router
 from domain.access import Reach
 from domain.decisions import Command
@@ -45,7 +46,7 @@ from projections.integrity import share
 from projections.point import Point
 from projections.reports.activity import Span
 from projections.reports.attainment import Asked as Wanted
-from projections.reports.attainment import Attainment, attainments
+from projections.reports.attainment import Attainment, attainments, figures_from_ledger
 
 router = v1_router(tags=["targets"])
 
@@ -204,12 +205,23 @@ def attained(
                 wanted.append((target, [promise.manager_id]))
         elif team in (None, promise.team_id) and _concerns(at, target, point.as_of):
             wanted.append((target, at.team(promise.team_id, point, *days)))
-    facts = at.remembered.facts
-    found = at.read(
-        point.position,
-        lambda cursor: attainments(cursor, wanted, last, point.as_of, point.position, facts),
-    )
+    found = _attainments(at, point, wanted, last) if wanted else []
     return [_attainment(one) for one in found]
+
+
+def _attainments(at: Desk, point: Point, wanted: Sequence[Wanted], last: date) -> list[Attainment]:
+    from projections.reports.activity_in_columns import (  # noqa: PLC0415 - with numpy
+        figures_from_columns,
+    )
+
+    asked, facts = (point.as_of, point.position), at.remembered.facts
+    return added_up(
+        at.service,
+        at.cursor,
+        point.position,
+        lambda tables: attainments(wanted, last, figures_from_columns(tables, *asked)),
+        lambda cursor: attainments(wanted, last, figures_from_ledger(cursor, *asked, facts)),
+    )
 
 
 def _concerns(at: Desk, target: Target, day: date) -> bool:

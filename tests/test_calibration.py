@@ -5,13 +5,13 @@ the fold, and a company whose chances are known.
 import csv
 import os
 from calendar import monthrange
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -36,9 +36,9 @@ from projections.reports.calibration import (
     FEWEST_ON_A_SIDE,
     MOST_BINS,
     AsKnown,
+    DayEnds,
     Horizon,
     Outcome,
-    Outcomes,
     bins,
     calibration_of,
     months_before,
@@ -46,6 +46,7 @@ from projections.reports.calibration import (
     outcomes_from_ledger,
     scored,
 )
+from projections.reports.calibration_in_columns import outcomes_from_columns
 from projections.reports.scores import (
     LEAST_CHANCE,
     Forecast,
@@ -88,7 +89,7 @@ def test_scores_are_those_of_scikit_learn(seed: int) -> None:
     ]
     came, chances = [one.won for one in told], [one.chance for one in told]
     bounded = np.clip(chances, LEAST_CHANCE, 1 - LEAST_CHANCE)
-    found = score(told)
+    found = score(Counter(told))
     assert found.brier == pytest.approx(brier_score_loss(came, chances), rel=1e-9, abs=1e-12)
     assert found.log_loss == pytest.approx(
         log_loss(came, bounded, labels=[False, True]), rel=1e-9, abs=1e-12
@@ -267,7 +268,7 @@ def test_on_the_published_set_of_b2b_deals_others_come_to_the_same() -> None:
 
 def outcome(number: int, *, won: bool, progress: int | None = 5_000, **more: Any) -> Outcome:
     made = Outcome(
-        number, DealId(UUID(int=number)), won, date(2026, 6, 30), date(2025, 12, 30), number,
+        number, won, date(2026, 6, 30), date(2025, 12, 30), number,
         ManagerId("anna"), progress, frozenset(),
     )  # fmt: skip
     return made._replace(**more)
@@ -386,7 +387,8 @@ def _told(service: Service, clock: Clock, plot: Plot, number: int) -> None:
 def test_the_ledger_tells_how_deals_stood_as_the_fold_does(
     service: Service, clock: Clock, plot: Plot, asked: list[tuple[int, int]]
 ) -> None:
-    number = next(_chapters)
+    """And so do columns; what was learnt of the ends of days by either is remembered by both."""
+    number, ends, columns = next(_chapters), service._remembered.day_ends, service.columns
     with service.asking() as cursor:
         start = len(read_log(cursor))
     _told(service, clock, plot, number)
@@ -412,27 +414,58 @@ def test_the_ledger_tells_how_deals_stood_as_the_fold_does(
 
                 horizon = Horizon(months, as_known, MOSCOW)
                 point = Point(as_of, clock.now, position)
-                found = outcomes_from_ledger(cursor, point, horizon, [*log])
                 expected = outcomes_as_of(log, as_of, position, months, known_by)
-                assert _bounded(found, position) == _bounded(expected, position)
-                _hold_kept(cursor, point, start, horizon, found)
+                for found in (
+                    outcomes_from_ledger(cursor, point, horizon, ends),
+                    outcomes_from_columns(columns.at(cursor, position), point, horizon, ends),
+                ):
+                    assert _told_of(found, start, position) == _told_of(expected, start, position)
 
 
-def _bounded(found: list[Outcome], position: int) -> list[Outcome]:
-    return [one._replace(known=min(one.known, position)) for one in found]
+def test_what_was_undone_is_no_outcome_and_was_not_done(server: str, template: str) -> None:
+    """One deal was lost on the day that is looked at, and came back; of the other an action was
+    withdrawn, and its outcome changed a few days later.
+    """
+    with (
+        new_database(server, template) as database,
+        company(database, datetime(2026, 1, 10, 9, tzinfo=MOSCOW)) as begun,
+    ):
+        do, anna = begun.director.do, begun.manager()
+        for code in ("call", "proposal"):
+            begun.kind("20.00", code=code)
+        back, changed = (begun.deal(anna, on="2026-01-10") for _ in "ab")
+        for deal in (back, changed):
+            begun.act(deal, anna, "call", "2026-01-10")
+        gone = begun.act(changed, anna, "proposal", "2026-01-10")
+        why, lost = {"reason": "Не было"}, {"reason": "Цена"}
+        won = {"contract_amount": "1000.00"}
+        for day, what, body in (
+            ("2026-02-01", f"{changed}/actions/{gone}/withdrawal", why),
+            ("2026-03-01", f"{back}/loss", lost),
+            ("2026-05-01", f"{back}/reopening", why),
+            ("2026-09-01", f"{back}/win", won),
+            ("2026-09-01", f"{changed}/win", won),
+            ("2026-09-05", f"{changed}/reopening", why),
+            ("2026-09-05", f"{changed}/loss", lost),
+        ):
+            begun.clock.now = datetime.fromisoformat(f"{day}T12:00+03:00")
+            do(f"/v1/deals/{what}", {**body, "effective_on": day})
+        point = Point(date(2026, 9, 5), begun.clock.now, begun.position)
+        horizon, ends = Horizon(6, AsKnown.THEN, MOSCOW), DayEnds(10)
+        with begun.service.asking() as cursor:
+            tables = begun.service.columns.at(cursor, point.position)
+            for found in (
+                outcomes_from_ledger(cursor, point, horizon, ends),
+                outcomes_from_columns(tables, point, horizon, ends),
+            ):
+                assert [
+                    (one.won, one.closed_on.day, one.progress, [*one.kinds]) for one in found
+                ] == [(True, 1, None, []), (False, 1, 2_000, ["call"])]
 
 
-def _hold_kept(cursor, point: Point, start: int, horizon: Horizon, found: list[Outcome]) -> None:
-    """What was kept at an earlier position is caught up to the same."""
-    kept = Outcomes()
-    between = Point(point.as_of, point.known_at, (start + point.position) // 2)
-    kept.at(cursor, between, horizon)
-    told = kept.calibration(cursor, point, horizon, (), None)
-    assert told == calibration_of(kept.at(cursor, point, horizon), (), None)
-    assert kept.calibration(cursor, point, horizon, (), None) is told
-    own = {one.deal_id for one in found}
-    again = [one for one in kept.at(cursor, point, horizon) if one.deal_id in own]
-    assert [one._replace(known=0) for one in again] == [one._replace(known=0) for one in found]
+def _told_of(found: list[Outcome], start: int, position: int) -> list[Outcome]:
+    own = (one for one in found if one.position > start)
+    return [one._replace(known=min(one.known, position)) for one in own]
 
 
 # ---------------------------------------------------------------------------- over HTTP

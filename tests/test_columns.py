@@ -79,6 +79,7 @@ def test_what_is_held_is_what_one_reading_finds(
 ) -> None:
     """In whatever pieces it was learnt, by whichever statement."""
     monkeypatch.setattr(columns_module, "FAR", far)
+    monkeypatch.setattr(columns_module, "FEW", far)
     monkeypatch.setattr(columns_module, "PIECE", 7)
     columns, last = Columns(), here.position
     with here.service.asking() as cursor:

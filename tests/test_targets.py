@@ -13,6 +13,7 @@ from domain.events import TargetSet
 from domain.targets import Target, Targets
 from domain.values import ManagerId, Measure, Money, TargetId
 from projections.reports.attainment import attainment
+from projections.reports.columns import MOST_EVENTS
 from tests.browser import page_of
 from tests.over_http import Company, Person, company, refused
 
@@ -118,8 +119,9 @@ def money(amount: str) -> dict[str, str]:
     return {"amount": amount, "currency": "RUB"}
 
 
-@pytest.fixture
-def cast(here: Company) -> Cast:
+@pytest.fixture(params=[MOST_EVENTS, 0], ids=["columns", "database"])
+def cast(here: Company, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Cast:
+    monkeypatch.setattr(here.service.columns, "most_events", request.param)
     north, south = (
         here.director.do("/v1/teams", {"name": name})["team_id"] for name in ("Север", "Юг")
     )

@@ -171,7 +171,8 @@ def _answer(
     currency = at.currency(question.currency)
     known = at.directory(point).people.managers
     shown = [one for one in known if who is None or one in who]
-    earlier = {one for one in shown if at.sees(one, span.before.eve)}
+    then = at.sight(span.before.eve)
+    earlier = {one for one in shown if then.sees(one)}
     now, before = _activities(at, span, point, currency, who)
     team = None if question.team_id is None else TeamId(question.team_id)
     return {

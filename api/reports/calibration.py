@@ -12,10 +12,10 @@ from api.answers import PAGED, QUESTION_REFUSALS, Asked, Figure, Out, Uuid, answ
 from api.asking import AskingDep, Desk, PageQuestion, PointQuestion, page_of
 from api.inputs import Id
 from api.portfolios import counted
+from api.reports.adding_up import added_up
 from api.reports.kept import Fields, kept
 from api.routes import v1_router
 from domain.values import ManagerId, decimal_text
-from projections.integrity import About, deals_called
 from projections.point import Point
 from projections.reports.calibration import (
     FEWEST,
@@ -28,7 +28,10 @@ from projections.reports.calibration import (
     Kind,
     Outcome,
     Scored,
+    calibration_of,
+    outcomes_from_ledger,
 )
+from projections.reports.concentration import About, called_at
 from projections.reports.scores import Interval, Score, Share, wilson
 
 router = v1_router(tags=["reports"], responses=QUESTION_REFUSALS)
@@ -190,14 +193,10 @@ def calibration(question: Annotated[CalibrationQuestion, Query()], asking: Askin
     with asking.desk_at(question.as_of, question.knowledge) as (at, point):
         who = counted(at, point, question.manager_id, question.team_id)
         kinds = tuple(at.directory(point).catalogue.types)
-        horizon, called = _horizon(at, question), at.names()
+        called = at.names()
 
         def told() -> Fields:
-            outcomes = at.remembered.outcomes
-            found = at.read(
-                point.position,
-                lambda cursor: outcomes.calibration(cursor, point, horizon, kinds, who),
-            )
+            found = calibration_of(outcomes_at(at, point, question), kinds, who)
             return _answer(question, found, called)
 
         return kept(at, point, ("calibration", question, frozenset(called.items())), told)
@@ -222,15 +221,15 @@ def calibrated_deals(
             if who is None or one.owner in who
         ]
         shown, links = page_of(found[: question.limit + 1], question, request, point)
-        called = deals_called(at.cursor, [one.deal_id for one in shown])
-    deals = [_case(one, called[one.deal_id]) for one in shown]
+        called = called_at(at.cursor, at.remembered.called, [one.position for one in shown])
+    deals = [_case(one, called[one.position]) for one in shown]
     return answer(CalibratedDealsAnswer(**asked(point), deals=deals), links)
 
 
 def _case(one: Outcome, about: About) -> CalibratedDealOut:
     assert one.progress is not None, "others are no cases"
     return CalibratedDealOut(
-        deal_id=str(one.deal_id),
+        deal_id=str(about.deal_id),
         title=about.title,
         client=about.client,
         manager_id=one.owner,
@@ -243,13 +242,19 @@ def _case(one: Outcome, about: About) -> CalibratedDealOut:
 
 def outcomes_at(at: Desk, point: Point, question: CalibrationQuestion) -> list[Outcome]:
     """Everybody's."""
-    outcomes, horizon = at.remembered.outcomes, _horizon(at, question)
-    return at.read(point.position, lambda cursor: outcomes.at(cursor, point, horizon))
+    from projections.reports.calibration_in_columns import (  # noqa: PLC0415 - with numpy
+        outcomes_from_columns,
+    )
 
-
-def _horizon(at: Desk, question: CalibrationQuestion) -> Horizon:
-    zone = at.service.settings.zone
-    return Horizon(question.horizon_months, question.as_known, zone)
+    horizon = Horizon(question.horizon_months, question.as_known, at.service.settings.zone)
+    asked = point, horizon, at.remembered.day_ends
+    return added_up(
+        at.service,
+        at.cursor,
+        point.position,
+        lambda tables: outcomes_from_columns(tables, *asked),
+        lambda cursor: outcomes_from_ledger(cursor, *asked),
+    )
 
 
 def _answer(

@@ -24,9 +24,8 @@ from domain.errors import Invalid
 from domain.events import instant_text
 from domain.values import ManagerId, value_text
 from projections.actions import ActionLine
-from projections.directory import names
 from projections.lines import Line, Told
-from projections.point import Clock, Knowledge, Point, late_days, point_at
+from projections.point import Knowledge, Point, last_positions, late_days
 from projections.reports.digest import Digest, Recorded, Week, digest_from_ledger
 from projections.reports.months import Closing
 from projections.reports.stalled import Pace
@@ -162,7 +161,7 @@ def digest(question: Annotated[DigestQuestion, Query()], asking: AskingDep) -> R
         point = Point(week.last, now.known_at, now.position)
         currency = at.currency(question.currency)
         who = counted(at, point, question.manager_id, question.team_id, week.eve)
-        recorded = _recorded_in(at.cursor, at.service.clock, week, point)
+        recorded = _recorded_in(at.cursor, at.service.settings.zone, week, point)
         teller = _teller(at.service, at.cursor, point, week, currency, question.limit)
 
         def told() -> Fields:
@@ -186,7 +185,7 @@ def digest_for(at: Desk, week: Week, position: int) -> Fields:
     service, cursor, currency = at.service, at.cursor, at.currency(None)
     point = at.point(week.last, Knowledge(position=position))
     who = counted(at, point, None, None, week.eve)
-    recorded = _recorded_in(cursor, service.clock, week, point)
+    recorded = _recorded_in(cursor, service.settings.zone, week, point)
     still = standstill(service, cursor, point, currency, PACE, who, MOST)
     found = digest_from_ledger(cursor, point, week, recorded, currency, who, still, MOST)
     told = _teller(service, cursor, point, week, currency, MOST).answer(found)
@@ -197,8 +196,8 @@ def _teller(
     service: Service, cursor: Cursor[Any], point: Point, week: Week, currency: str, most: int
 ) -> "Teller":
     catalogue = service.directory.at(cursor, point.position).catalogue
-    zone = service.settings.zone
-    return Teller(point, week, currency, catalogue, names(cursor), zone, most)
+    called, zone = service.directory.names(cursor), service.settings.zone
+    return Teller(point, week, currency, catalogue, called, zone, most)
 
 
 def _week(question: DigestQuestion, as_of: date) -> Week:
@@ -210,12 +209,9 @@ def _week(question: DigestQuestion, as_of: date) -> Week:
     return week.up_to(as_of)
 
 
-def _recorded_in(cursor: Cursor[Any], clock: Clock, week: Week, point: Point) -> Recorded:
+def _recorded_in(cursor: Cursor[Any], zone: ZoneInfo, week: Week, point: Point) -> Recorded:
     """What of the log was recorded in the week and is known at the point."""
-    begun, ended = (
-        point_at(cursor, clock, day, Knowledge(day)).position for day in (week.eve, week.last)
-    )
-    return Recorded(min(begun, point.position), min(ended, point.position))
+    return Recorded(*last_positions(cursor, [week.eve, week.last], zone, point))
 
 
 @dataclass(frozen=True, slots=True)

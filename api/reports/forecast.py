@@ -6,13 +6,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Query, Response
-from psycopg import Cursor
 from pydantic import Field
 
 from api.answers import QUESTION_REFUSALS, Asked, CheckOut, DealSummary, Figure, Out
 from api.asking import AskingDep, Desk, PointQuestion
 from api.inputs import Amount, Currency, Id, Limit, PeriodsAhead, Seed, SharedRisk
 from api.portfolios import counted
+from api.reports.adding_up import added_up
 from api.reports.kept import Fields, kept
 from api.routes import v1_router
 from domain.values import ManagerId, decimal_text, value_text
@@ -20,11 +20,10 @@ from projections.point import Knowledge, Point
 from projections.reports.spans import By, Span, day_before, quarters_before, spans
 
 if TYPE_CHECKING:  # numpy and scipy come with the first question, and not with the service
-    from projections.reports.chances import About, Chance
+    from projections.reports.chances import About, Chance, Sources
     from projections.reports.forecast import Forecast, Outlook, Period
     from projections.reports.forecast_record import Quarter
     from projections.reports.outcomes import Band, Lessons
-    from projections.reports.standings import States
 
 router = v1_router(tags=["reports"], responses=QUESTION_REFUSALS)
 
@@ -197,27 +196,24 @@ def forecast(question: Annotated[ForecastQuestion, Query()], asking: AskingDep) 
     """
     with asking.desk_at(question.as_of, question.knowledge) as (at, point):
         who = counted(at, point, question.manager_id, question.team_id)
-        found = partial(_foreseen, question, point, at.currency(question.currency), who)
-
-        def told() -> Fields:
-            return at.read(point.position, partial(found, _states(at, point)))
-
+        told = partial(_foreseen, at, point, question, who)
         return kept(at, point, ("forecast", question), told)
 
 
-def _states(at: Desk, point: Point) -> "States":
-    from projections.reports.standings import States  # noqa: PLC0415 - with numpy
+def _sources(at: Desk, point: Point, currency: str) -> "Sources":
+    from projections.reports.chances import Sources  # noqa: PLC0415 - with numpy
 
-    return States.by(at.cursor, point.position, at.service.columns)
+    return added_up(
+        at.service,
+        at.cursor,
+        point.position,
+        lambda tables: Sources.from_columns(tables, currency),
+        lambda cursor: Sources.from_ledger(cursor, point.position, currency),
+    )
 
 
 def _foreseen(
-    question: ForecastQuestion,
-    point: Point,
-    currency: str,
-    who: Collection[ManagerId] | None,
-    states: "States",
-    cursor: Cursor[object],
+    at: Desk, point: Point, question: ForecastQuestion, who: Collection[ManagerId] | None
 ) -> Fields:
     """A ForecastAnswer."""
     from projections.reports import chances  # noqa: PLC0415 - with numpy
@@ -225,8 +221,8 @@ def _foreseen(
     from projections.reports.forecast import forecast as report  # noqa: PLC0415 - likewise
 
     ahead = question.horizon or AHEAD[question.by]
-    sources = chances.Sources(cursor, states, point.position, currency)
-    known = sources.at(point.as_of, point.position)
+    cursor, currency = at.cursor, at.currency(question.currency)
+    known = _sources(at, point, currency).at(point.as_of, point.position)
     found = report(
         known,
         spans(question.by, point.as_of, ahead),
@@ -267,11 +263,7 @@ def record(question: Annotated[WhoseQuestion, Query()], asking: AskingDep) -> Re
         whose = _whose(at, point, question)
         eves = {day_before(first) for first, _ in whose}
         then = {eve: at.point(eve, Knowledge(known_at=eve)).position for eve in eves}
-        found = partial(_scored, point, at.currency(question.currency), whose, then)
-
-        def told() -> Fields:
-            return at.read(point.position, partial(found, _states(at, point)))
-
+        told = partial(_scored, at, point, at.currency(question.currency), whose, then)
         return kept(at, point, ("record", question), told)
 
 
@@ -293,19 +285,14 @@ def _whose(at: Desk, point: Point, question: WhoseQuestion) -> Whose:
 
 
 def _scored(
-    point: Point,
-    currency: str,
-    whose: Whose,
-    then: Mapping[date, int],
-    states: "States",
-    cursor: Cursor[object],
+    at: Desk, point: Point, currency: str, whose: Whose, then: Mapping[date, int]
 ) -> Fields:
     """A ForecastRecordAnswer."""
-    from projections.reports.chances import Sources, owners_of  # noqa: PLC0415 - with numpy
+    from projections.reports.chances import owners_of  # noqa: PLC0415 - with numpy
     from projections.reports.forecast_record import record as report  # noqa: PLC0415 - likewise
 
-    sources = Sources(cursor, states, point.position, currency)
-    owners = {span: owners_of(cursor, managers) for span, managers in whose.items()}
+    sources = _sources(at, point, currency)
+    owners = {span: owners_of(at.cursor, managers) for span, managers in whose.items()}
     quarters = report(sources, owners, then, point.position)
     return {
         "currency": currency,

@@ -1,7 +1,7 @@
 """What if? Portfolios, ranking and calibration under other regulations, beside the books."""
 
 import re
-from collections.abc import Collection, Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Annotated
 from uuid import UUID
 
@@ -29,6 +29,7 @@ from projections.point import Point
 from projections.portfolio import portfolios_from_ledger
 from projections.replaying import Failed
 from projections.reports.calibration import HORIZONS, AsKnown, Outcome, calibration_of
+from projections.reports.concentration import called_at
 from projections.reports.kept import ledger_of
 from projections.reports.laboratory import Alternative, Changes, Plan, Stood, plan_of
 
@@ -163,11 +164,13 @@ def laboratory(question: Annotated[LaboratoryQuestion, Query()], asking: AskingD
         _require_known(at, point, question)
         currency = at.currency(question.currency)
         outcomes = outcomes_at(at, point, question)
+        about = called_at(at.cursor, at.remembered.called, [one.position for one in outcomes])
+        ids = {position: one.deal_id for position, one in about.items()}
         try:
             told = asking.service.laboratory.ask(
                 at.cursor,
                 _key(at.cursor, point, question),
-                lambda: _plan(at.cursor, point, question, outcomes),
+                lambda: _plan(at.cursor, point, question, outcomes, ids),
                 WAIT_SECONDS,
             )
         except Failed as error:
@@ -184,7 +187,7 @@ def laboratory(question: Annotated[LaboratoryQuestion, Query()], asking: AskingD
             books = held.get(currency, {})
             result = _result(
                 shown, books, _other(books, told.changes, currency), at.names(),
-                _calibrations(outcomes, told.changes, who),
+                _calibrations(outcomes, ids, told.changes, who),
             )  # fmt: skip
     return answer(
         LaboratoryAnswer(
@@ -218,10 +221,16 @@ def _key(cursor: Cursor[object], point: Point, question: LaboratoryQuestion) -> 
 
 
 def _plan(
-    cursor: Cursor[object], point: Point, question: LaboratoryQuestion, outcomes: Iterable[Outcome]
+    cursor: Cursor[object],
+    point: Point,
+    question: LaboratoryQuestion,
+    outcomes: Iterable[Outcome],
+    ids: Mapping[int, UUID],
 ) -> Plan:
     stood: Mapping[UUID, Stood] = {
-        one.deal_id: Stood(one.stood_on, one.known) for one in outcomes if one.progress is not None
+        ids[one.position]: Stood(one.stood_on, one.known)
+        for one in outcomes
+        if one.progress is not None
     }
     return plan_of(cursor, question.alternative, point.as_of, point.position, stood)
 
@@ -236,12 +245,13 @@ def _other(
 
 
 def _calibrations(
-    outcomes: Iterable[Outcome], changes: Changes, who: Collection[ManagerId] | None
+    books: Sequence[Outcome],
+    ids: Mapping[int, UUID],
+    changes: Changes,
+    who: Collection[ManagerId] | None,
 ) -> CalibrationsOut:
-    books = [*outcomes]
-    other = [
-        one._replace(progress=changes.progress.get(one.deal_id, one.progress)) for one in books
-    ]
+    progress = changes.progress
+    other = [one._replace(progress=progress.get(ids[one.position], one.progress)) for one in books]
     return CalibrationsOut(
         books=calibration_out(calibration_of(books, (), who)),
         laboratory=calibration_out(calibration_of(other, (), who)),

@@ -132,8 +132,9 @@ def _added(gains: Iterable[Mapping[Gain, int]]) -> Mapping[Gain, int]:
 
 def ranks(values: Mapping[ManagerId, int]) -> dict[ManagerId, int]:
     """1 for the largest; equal ones have the same rank, and the ranks behind them are left out."""
-    places = sorted(values.values(), reverse=True)
-    return {who: places.index(value) + 1 for who, value in values.items()}
+    ordered = sorted(values.values(), reverse=True)
+    first = {value: place for place, value in reversed([*enumerate(ordered, 1)])}
+    return {who: first[value] for who, value in values.items()}
 
 
 class Done(NamedTuple):

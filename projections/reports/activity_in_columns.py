@@ -8,11 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from psycopg import Cursor
 
-from domain.values import Account, ManagerId, split
+from domain.values import Account, ManagerId, Measure, split
 from projections.reports.activity import GAINS, IDLE, Activity, Facts, Gain, Span, facts_at
+from projections.reports.attainment import Figures, FiguresOf, portfolios
 from projections.reports.columns import Column, Ints, Rows, Tables, number_of
 from projections.reports.postings import (
     ACCOUNTS,
+    AMENDMENTS,
     CAUSES,
     DEALS,
     EVENTS,
@@ -65,6 +67,26 @@ def activities_from_columns(
     return {who: one for who, one in zip(ids, activities, strict=True) if one != IDLE}
 
 
+def figures_from_columns(tables: Tables, as_of: date, position: int) -> FiguresOf:
+    """As `attainment.figures_from_ledger`. Raises NotHeld."""
+
+    def figures(
+        measure: Measure, span: Span, currency: str | None, managers: Collection[ManagerId]
+    ) -> Figures:
+        if measure is Measure.PORTFOLIO:
+            return portfolios(tables.cursor, span, position, currency, managers)
+        asked = _Asked(tables, span, position, currency, managers)
+        rows, ids = asked.moved(), asked.managers.ids
+        if measure is Measure.ACTIONS:
+            done = _performed(asked, rows, number_of(as_of))
+            return {}, dict(zip(ids, asked.counted(done.manager, 1), strict=True))
+        gained, _ = asked.gained(rows)
+        efforts = (gains.get(Gain.EFFORT, 0) for gains in gained)
+        return {}, dict(zip(ids, efforts, strict=True))
+
+    return figures
+
+
 _GAINS = tuple(Gain)
 _GAIN_OF = np.array(
     [_GAINS.index(GAINS[cause]) if cause in GAINS else len(_GAINS) for cause in CAUSES]
@@ -82,15 +104,17 @@ class _Asked:
         tables: Tables,
         span: Span,
         position: int,
-        currency: str,
+        currency: str | None,
         managers: Collection[ManagerId] | None,
     ) -> None:
+        """`currency` None: deals in any."""
         self.postings: Postings = tables.of(POSTINGS)
         self.events: Events = tables.of(EVENTS)
         self.managers: Managers = tables.of(MANAGERS)
         self.first, self.last = number_of(span.first), number_of(span.last)
         self.position = position
-        self.ours = tables.of(DEALS).are_in(code(currency))
+        deals = tables.of(DEALS)
+        self.ours = deals.are_in(None if currency is None else code(currency))
         self.counts = self.managers.are(self.managers.ids if managers is None else managers)
 
     def moved(self) -> Rows:
@@ -200,8 +224,9 @@ class _Done(NamedTuple):
 def _performed(asked: _Asked, rows: Rows, as_of: int) -> _Done:
     """Of the postings, by the events of the span, and by all that amends until the day."""
     postings, events, position = asked.postings, asked.events, asked.position
-    told = events.between(asked.first, asked.last, position)
-    amending = events.between(asked.first, as_of, position, events.amendments)
+    since = events.between(asked.first, as_of, position)
+    told = since[events.day[since] <= asked.last]
+    amending = since[np.isin(events.kind[since], AMENDMENTS)]
     own = (postings.cause[rows] == PERFORMED) & (postings.due[rows] == postings.position[rows])
     rows = rows[own & (postings.actions[rows] > 0)]
     performed = at(events, told, postings.due[rows])

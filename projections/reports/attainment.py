@@ -1,9 +1,9 @@
 """Targets and what was reached of them: a sum of the books beside what was promised."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, assert_never
 
 from psycopg import Cursor
 
@@ -49,17 +49,16 @@ def promised(promise: TargetSet) -> int:
     return promise.amount.amount * UNITS
 
 
-def attainments(
-    cursor: Cursor[Any],
-    asked: Sequence[Asked],
-    day: date,
-    as_of: date,
-    position: int,
-    facts: Facts,
-) -> list[Attainment]:
-    """At the end of `day`, which is a day of each target and not behind `as_of`."""
+Figures = tuple[Mapping[ManagerId, int], Mapping[ManagerId, int]]
+"""By manager: on the eve of a span, and at its end."""
+FiguresOf = Callable[[Measure, Span, str | None, Collection[ManagerId]], Figures]
+"""Of a measure in a currency, of those managers at least."""
+
+
+def attainments(asked: Sequence[Asked], day: date, figures_of: FiguresOf) -> list[Attainment]:
+    """At the end of `day`, which is a day of each target."""
     found = []
-    figures: dict[tuple[object, ...], _Figures] = {}
+    figures: dict[tuple[object, ...], Figures] = {}
     for target, managers in asked:
         promise = target.promise
         currency = None if promise.amount is None else promise.amount.currency
@@ -72,27 +71,38 @@ def attainments(
                 for one in theirs
             }
             span = Span(promise.first_day, day)
-            figures[key] = _FIGURES[promise.measure](
-                cursor, span, as_of, position, currency or "", everybody, facts
-            )
+            figures[key] = figures_of(promise.measure, span, currency, everybody)
         begun, reached = (sum(own.get(one, 0) for one in managers) for own in figures[key])
         found.append(attainment(target, begun, reached, day))
     return found
 
 
-_Figures = tuple[Mapping[ManagerId, int], Mapping[ManagerId, int]]
-"""By manager: on the eve of the span, and at its end."""
+def figures_from_ledger(cursor: Cursor[Any], as_of: date, position: int, facts: Facts) -> FiguresOf:
+    """As known at the position; spans end by `as_of`."""
+
+    def figures(
+        measure: Measure, span: Span, currency: str | None, managers: Collection[ManagerId]
+    ) -> Figures:
+        match measure:
+            case Measure.PORTFOLIO:
+                return portfolios(cursor, span, position, currency, managers)
+            case Measure.GAINED:
+                return {}, _gained(cursor, span, position, currency, managers)
+            case Measure.ACTIONS:
+                return {}, _actions(cursor, span, as_of, position, managers, facts)
+            case _:
+                assert_never(measure)
+
+    return figures
 
 
-def _portfolios(
+def portfolios(
     cursor: Cursor[Any],
     span: Span,
-    _as_of: date,
     position: int,
-    currency: str,
+    currency: str | None,
     managers: Collection[ManagerId],
-    _facts: Facts,
-) -> _Figures:
+) -> Figures:
     eve, last = (
         {
             manager: held.balance.active
@@ -104,20 +114,19 @@ def _portfolios(
     return eve, last
 
 
-def _gains(
+def _gained(
     cursor: Cursor[Any],
     span: Span,
-    _as_of: date,
     position: int,
-    currency: str,
+    currency: str | None,
     managers: Collection[ManagerId],
-    _facts: Facts,
-) -> _Figures:
+) -> Mapping[ManagerId, int]:
+    assert currency is not None, "a value is in one"
     gained: dict[ManagerId, int] = defaultdict(int)
     for manager, cause, amount, _ in moved(cursor, span, position, currency, managers):
         if GAINS.get(cause) is Gain.EFFORT:
             gained[manager] += amount
-    return {}, gained
+    return gained
 
 
 def _actions(
@@ -125,16 +134,12 @@ def _actions(
     span: Span,
     as_of: date,
     position: int,
-    _currency: str,
     managers: Collection[ManagerId],
     facts: Facts,
-) -> _Figures:
+) -> Mapping[ManagerId, int]:
     """Of deals in any currency."""
     done: dict[ManagerId, int] = defaultdict(int)
     for action in performed(cursor, span, as_of, position, None, managers, facts):
         for manager in action.weights:
             done[manager] += 1
-    return {}, done
-
-
-_FIGURES = {Measure.PORTFOLIO: _portfolios, Measure.GAINED: _gains, Measure.ACTIONS: _actions}
+    return done

@@ -14,10 +14,11 @@ that are not, either. Nothing here is ever written into a weight.
 
 from calendar import monthrange
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date
 from enum import StrEnum
-from itertools import groupby
+from functools import cache
+from itertools import chain, groupby
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -27,7 +28,7 @@ from psycopg import Cursor
 from domain.deal import Deal, Status
 from domain.events import DealEvent, Recorded
 from domain.history import known, on, state_at, steps
-from domain.values import WHOLE, ActionTypeCode, DealId, ManagerId
+from domain.values import WHOLE, ActionTypeCode, ManagerId
 from projections.actions import EFFECTIVE_ON
 from projections.point import BEYOND, Point, last_positions
 from projections.portfolio import Log
@@ -55,11 +56,6 @@ FEWEST_ON_A_SIDE = 10
 FEWEST_OF_A_MANAGER = 5
 MOST_BINS = 10
 CLOSED = (Status.WON, Status.LOST)
-KEPT = 6
-"""Days and horizons whose outcomes are kept."""
-KEPT_ANSWERS = 100
-FAR = 5_000
-"""So many events at most are caught up; behind more of them it is quicker to begin anew."""
 
 
 class AsKnown(StrEnum):
@@ -72,15 +68,14 @@ class AsKnown(StrEnum):
 class Outcome(NamedTuple):
     """A deal that is won or lost at the point, and how it stood on the day `stood_on`.
 
-    `closed_on` is the day from which on it was closed at the end of every day. `progress` (basis
-    points) is None where it was not yet known or not under way on that day. `owner` is that day's,
-    or that of the outcome where there is none. `kinds` are the types of the actions that had been
-    done by then, counted or claimed, neither withdrawn nor rejected. Of all that is known, what
-    counts for the day is known up to the position `known`.
+    `position` is that of its opening. `closed_on` is the day from which on it was closed at the
+    end of every day. `progress` (basis points) is None where it was not yet known or not under way
+    on that day. `owner` is that day's, or that of the outcome where there is none. `kinds` are the
+    types of the actions that had been done by then, counted or claimed, neither withdrawn nor
+    rejected. Of all that is known, what counts for the day is known up to the position `known`.
     """
 
     position: int
-    deal_id: DealId
     won: bool
     closed_on: date
     stood_on: date
@@ -90,6 +85,7 @@ class Outcome(NamedTuple):
     kinds: frozenset[ActionTypeCode]
 
 
+@cache
 def months_before(day: date, months: int) -> date:
     """The same day of that month, or its last one."""
     year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
@@ -106,15 +102,14 @@ def outcomes_as_of(
     opening. `known_by` gives the last position that counts for a past day.
     """
     found = []
-    for deal_id, events in log.items():
+    for events in log.values():
         facts = [*events]
-        if one := _outcome(deal_id, facts, as_of, position, months, known_by):
+        if one := _outcome(facts, as_of, position, months, known_by):
             found.append(one)
     return sorted(found, key=lambda one: one.position)
 
 
 def _outcome(
-    deal_id: DealId,
     facts: list[Recorded[DealEvent]],
     as_of: date,
     position: int,
@@ -136,7 +131,6 @@ def _outcome(
         then = None
     return Outcome(
         min(fact.position for fact in facts),
-        deal_id,
         deal.status is Status.WON,
         closed_on,
         stood_on,
@@ -175,7 +169,6 @@ CROSS JOIN LATERAL (
 ) AS since
 JOIN ledger.managers ON manager = owner
 WHERE deals.deal <= %(position)s AND now.status IN ('won', 'lost')
-  AND (%(only)s::uuid[] IS NULL OR deal_id = ANY (%(only)s))
 ORDER BY deals.deal
 """
 _THEN: LiteralString = """
@@ -228,23 +221,35 @@ class Horizon(NamedTuple):
     zone: ZoneInfo
 
 
+DayEnds = Kept[date, int]
+"""The last position that was recorded by the end of a day."""
+
+
+def known_by(
+    cursor: Cursor[Any], days: Collection[date], horizon: Horizon, point: Point, ends: DayEnds
+) -> Mapping[date, int]:
+    """The last position that counts for each of the past days. Behind each of them an outcome was
+    recorded that is known at the point: so what is remembered of them never changes.
+    """
+    if horizon.as_known is AsKnown.NOW:
+        return dict.fromkeys(days, BEYOND)
+
+    def read(some: list[date]) -> Mapping[date, int]:
+        return dict(zip(some, last_positions(cursor, some, horizon.zone, point), strict=True))
+
+    return ends.all({*days}, read)
+
+
 def outcomes_from_ledger(
-    cursor: Cursor[Any], point: Point, horizon: Horizon, only: Collection[UUID] | None = None
+    cursor: Cursor[Any], point: Point, horizon: Horizon, ends: DayEnds
 ) -> list[Outcome]:
     """The same: what is closed, and how it stood, by the ends of days that the ledger keeps; what
-    had been done, from the log. `only`: of these deals.
+    had been done, from the log.
     """
-    asked = {
-        "as_of": point.as_of,
-        "position": point.position,
-        "only": None if only is None else list(only),
-    }
+    asked = {"as_of": point.as_of, "position": point.position}
     closed = cursor.execute(_CLOSED, asked).fetchall()
     days = [months_before(closed_on, horizon.months) for *_, closed_on, _ in closed]
-    last = dict.fromkeys(days, BEYOND)
-    if horizon.as_known is AsKnown.THEN:
-        wanted = sorted(last)
-        last = dict(zip(wanted, last_positions(cursor, wanted, horizon.zone, point), strict=True))
+    last = known_by(cursor, days, horizon, point, ends)
     places = {
         "deals": [deal for deal, *_ in closed],
         "streams": [stream for _, stream, *_ in closed],
@@ -267,12 +272,11 @@ def _read(
     then: Sequence[Any] | None,
     kinds: Iterable[str],
 ) -> Outcome:
-    position, deal_id, status, closed_on, owner = row
+    position, _, status, closed_on, owner = row
     owner_then, progress = (owner, None) if then is None else then
     done = kinds if then is not None else ()
     return Outcome(
         position,
-        DealId(deal_id),
         status == Status.WON,
         closed_on,
         stood_on,
@@ -281,55 +285,6 @@ def _read(
         progress,
         frozenset(map(ActionTypeCode, done)),
     )
-
-
-_CHANGED: LiteralString = """
-SELECT DISTINCT originator_id FROM books.events
-WHERE notification_id > %s AND notification_id <= %s AND NOT of_the_directory
-"""
-
-
-class Outcomes:
-    """What was found is kept, and only deals of which something was learnt since are looked at
-    again; so is what it comes to at a point. Of one ledger; safe for threads.
-    """
-
-    def __init__(self) -> None:
-        self._told = Kept[Hashable, Calibration](KEPT_ANSWERS)
-        self._kept = Kept[Hashable, tuple[int, Mapping[DealId, Outcome]]](KEPT)
-
-    def at(self, cursor: Cursor[Any], point: Point, horizon: Horizon) -> list[Outcome]:
-        """As `outcomes_from_ledger`; `known` may be less, where the same is known by it."""
-        key = point.as_of, horizon
-        position, found = self._kept.find(key) or (-1, {})
-        if position < 0 or position > point.position or point.position - position > FAR:
-            found = {one.deal_id: one for one in outcomes_from_ledger(cursor, point, horizon)}
-        elif position < point.position:
-            changed = {
-                deal for (deal,) in cursor.execute(_CHANGED, [position, point.position]).fetchall()
-            }
-            again = outcomes_from_ledger(cursor, point, horizon, changed)
-            found = {deal: one for deal, one in found.items() if deal not in changed}
-            found |= {one.deal_id: one for one in again}
-        self._kept.keep(key, (point.position, found))
-        return sorted(found.values(), key=lambda one: one.position)
-
-    def calibration(
-        self,
-        cursor: Cursor[Any],
-        point: Point,
-        horizon: Horizon,
-        kinds: tuple[ActionTypeCode, ...],
-        managers: Collection[ManagerId] | None,
-    ) -> "Calibration":
-        """As `calibration_of`."""
-        whose = None if managers is None else frozenset(managers)
-        key = point.as_of, point.position, horizon, kinds, whose
-        told = self._told.find(key)
-        if told is None:
-            told = calibration_of(self.at(cursor, point, horizon), kinds, whose)
-            self._told.keep(key, told)
-        return told
 
 
 # ---------------------------------------------------------------------------- what it comes to
@@ -433,11 +388,15 @@ def chance(progress: int) -> float:
 
 def scored(told: Sequence[tuple[int, bool]]) -> Scored:
     """Of progress and outcome, of one deal at least."""
-    rate = sum(won for _, won in told) / len(told)
+    share = Share(len(told), sum(won for _, won in told))
+    outcomes = {True: share.won, False: share.cases - share.won}
+    forecasts = Counter[Forecast]()
+    for (progress, won), times in Counter(told).items():
+        forecasts[Forecast(chance(progress), won)] += times
     return Scored(
-        score([Forecast(chance(progress), won) for progress, won in told]),
-        score([Forecast(rate, won) for _, won in told]),
-        score([Forecast(0.5, won) for _, won in told]),
+        score(forecasts),
+        score({Forecast(share.rate, won): times for won, times in outcomes.items()}),
+        score({Forecast(0.5, won): times for won, times in outcomes.items()}),
     )
 
 
@@ -464,12 +423,9 @@ def _mean(whole: int, count: int) -> int:
     return (2 * whole + count) // (2 * count)
 
 
-def _kinds(codes: Iterable[ActionTypeCode], cases: Iterable[Outcome], of_all: Share) -> list[Kind]:
-    done, won = Counter[ActionTypeCode](), Counter[ActionTypeCode]()
-    for one in cases:
-        done.update(one.kinds)
-        if one.won:
-            won.update(one.kinds)
+def _kinds(codes: Iterable[ActionTypeCode], cases: Sequence[Outcome], of_all: Share) -> list[Kind]:
+    done = Counter(chain.from_iterable(one.kinds for one in cases))
+    won = Counter(chain.from_iterable(one.kinds for one in cases if one.won))
     return [_kind(code, Share(done[code], won[code]), of_all) for code in codes]
 
 

@@ -18,11 +18,12 @@ How uncertain the chances themselves are is said of each deal. Deals that are no
 foreseen.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from functools import cached_property
+from functools import cache, cached_property, partial
+from itertools import pairwise
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
@@ -31,7 +32,7 @@ from psycopg import Cursor
 
 from domain.deal import Status
 from domain.values import WHOLE, ManagerId
-from projections.reports.columns import Ints, day_of, number_of
+from projections.reports.columns import Ints, Tables, day_of, number_of
 from projections.reports.contracts import AS_IS, LATEST, Contracts, Ratio
 from projections.reports.incidence import Curve
 from projections.reports.outcomes import (
@@ -46,7 +47,16 @@ from projections.reports.outcomes import (
     is_given_up,
     records_of,
 )
-from projections.reports.standings import NO_DAY, STATUSES, WON, Standings, States
+from projections.reports.postings import DEALS, POSTINGS, code
+from projections.reports.standings import (
+    NO_DAY,
+    STATES,
+    STATUSES,
+    WON,
+    Standings,
+    States,
+    StatesOfDeals,
+)
 
 
 class Basis(StrEnum):
@@ -147,33 +157,37 @@ class Knowledge:
             rows = rows[np.isin(standings.owner[rows], sorted(owners))]
         days = [number_of(end) for end in ends]
         bands, given_up = band_of(standings, rows), is_given_up(standings, rows, today)
+        told = (
+            standings.deal, standings.owner, standings.status, standings.check,
+            standings.progress, standings.expected,
+        )  # fmt: skip
+        columns = (*(column[rows] for column in told), bands, given_up)
+        when = cache(partial(_when, self.lessons, today, days))
         return [
-            self._chance(int(row), int(band), days, gone=bool(gone))
-            for row, band, gone in zip(rows, bands, given_up, strict=True)
+            self._chance(_Stands(*one), today, days, when)
+            for one in zip(*(column.tolist() for column in columns), strict=True)
         ]
 
-    def _chance(self, row: int, band: int, days: Sequence[int], *, gone: bool) -> Chance:
-        told, lessons = self.standings, self.lessons
-        expected, progress = int(told.expected[row]), int(told.progress[row])
+    def _chance(self, told: "_Stands", today: int, days: Sequence[int], when: "When") -> Chance:
+        band, expected, progress, lessons = told.band, told.expected, told.progress, self.lessons
         low = high = None
-        if gone:
+        if told.gone:
             basis, timing, win = Basis.GIVEN_UP, Timing.NONE, 0.0
             come = [0.0] * len(days)
         elif self.says_nothing:
             basis, win = Basis.PROGRESS, progress / WHOLE
-            ahead = expected > told.last_day
+            ahead = expected > today
             timing = Timing.EXPECTED if ahead else Timing.NONE
             come = [float(ahead and expected <= day) for day in days]
         else:
             basis, (win, low, high) = Basis.HISTORY, lessons.bands[band][-3:]
-            timing, come = _when(lessons, band, expected, told.last_day, days)
-        chances = np.diff(np.array(come), prepend=0.0) * win
-        check = int(told.check[row])
+            timing, come = when(band, expected)
+        chances = tuple((by_now - before) * win for before, by_now in pairwise([0.0, *come]))
         return Chance(
-            int(told.deal[row]),
-            int(told.owner[row]),
-            STATUSES[told.status[row]],
-            check,
+            told.deal,
+            told.owner,
+            STATUSES[told.status],
+            told.check,
             progress,
             None if expected == NO_DAY else day_of(expected),
             BANDS[band],
@@ -182,14 +196,31 @@ class Knowledge:
             win,
             low,
             high,
-            tuple(map(float, chances)),
+            chances,
             win * (1.0 - come[-1]),
-            self.ratio.of(check),
+            self.ratio.of(told.check),
         )
 
 
+class _Stands(NamedTuple):
+    """A deal in progress; `gone`: given up."""
+
+    deal: int
+    owner: int
+    status: int
+    check: int
+    progress: int
+    expected: int
+    band: int
+    gone: bool
+
+
+When = Callable[[int, int], tuple[Timing, list[float]]]
+"""By the band and the expected close, which many deals share."""
+
+
 def _when(
-    lessons: Lessons, band: int, expected: int, today: int, days: Sequence[int]
+    lessons: Lessons, today: int, days: Sequence[int], band: int, expected: int
 ) -> tuple[Timing, list[float]]:
     """Of a deal that will be won, the part that is by the end of each of the days."""
     if expected != NO_DAY:
@@ -217,12 +248,30 @@ SELECT deal FROM ledger.deals WHERE currency = %s AND deal <= %s
 class Sources:
     """What is asked once for any number of earlier days and knowledges."""
 
-    def __init__(self, cursor: Cursor[Any], states: States, position: int, currency: str) -> None:
-        """`states` are those of the position, and may be of later ones, too."""
-        self._states = states
+    def __init__(self, states: States, deals: Ints, contracts: Contracts) -> None:
+        """All of the position, and maybe of later ones, too."""
+        self._states, self._deals, self._contracts = states, deals, contracts
+
+    @classmethod
+    def from_columns(cls, tables: Tables, currency: str) -> "Sources":
+        """Raises NotHeld."""
+        deals = tables.of(DEALS)
+        return cls(
+            States(tables.of(STATES)),
+            deals.deal[deals.currency == code(currency)].astype(np.int64),
+            Contracts.from_columns(tables.of(POSTINGS)),
+        )
+
+    @classmethod
+    def from_ledger(cls, cursor: Cursor[Any], position: int, currency: str) -> "Sources":
+        """The same."""
+        states = States(StatesOfDeals(*STATES.read(cursor, 0, position)))
         deals = cursor.execute(_DEALS, [currency, position]).fetchall()
-        self._deals = np.array([deal for (deal,) in deals], np.int64)
-        self._contracts = Contracts(cursor, self._states.days_of(WON), position, currency)
+        return cls(
+            states,
+            np.array([deal for (deal,) in deals], np.int64),
+            Contracts.from_ledger(cursor, states.days_of(WON), position, currency),
+        )
 
     def at(self, as_of: date, position: int) -> Knowledge:
         """The position may not be above that which was asked for."""

@@ -1,12 +1,15 @@
 """What deals were won for, and what that was of their potential checks."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date
 from typing import Any, LiteralString, NamedTuple
 
+import numpy as np
 from psycopg import Cursor
 
-from domain.values import WHOLE
+from domain.values import WHOLE, Account
+from projections.reports.postings import ACCOUNTS, Postings
 
 LATEST = 100
 """So many of the deals won last say what contracts are of checks."""
@@ -34,15 +37,26 @@ WHERE effective_on = ANY (%(days)s) AND account = 'won' AND currency = %(currenc
 
 
 class Contracts:
-    """All postings of the account `won` on some days."""
+    """Postings of the account `won`: each the deal, the day, the position and the amount."""
 
-    def __init__(
-        self, cursor: Cursor[Any], days: Iterable[date], position: int, currency: str
-    ) -> None:
+    def __init__(self, lines: Iterable[tuple[int, int, int, int]]) -> None:
+        self._lines = defaultdict[tuple[int, int], list[tuple[int, int]]](list)
+        for deal, day, at, amount in lines:
+            self._lines[deal, day].append((at, amount))
+
+    @classmethod
+    def from_ledger(
+        cls, cursor: Cursor[Any], days: Iterable[date], position: int, currency: str
+    ) -> "Contracts":
+        """Of some days."""
         asked = {"days": [*days], "position": position, "currency": currency}
-        self._lines: dict[tuple[int, int], list[tuple[int, int]]] = {}
-        for deal, day, at, amount in cursor.execute(_CONTRACTS, asked):
-            self._lines.setdefault((deal, day), []).append((at, amount))
+        return cls(cursor.execute(_CONTRACTS, asked))
+
+    @classmethod
+    def from_columns(cls, postings: Postings) -> "Contracts":
+        rows = np.flatnonzero(postings.account == ACCOUNTS.index(Account.WON))
+        columns = postings.deal, postings.day, postings.position, postings.amount
+        return cls(zip(*(column[rows].tolist() for column in columns), strict=True))
 
     def of(self, deal: int, day: int, position: int) -> int:
         """Of a deal that was won on the day, as known at the position, in minor units."""

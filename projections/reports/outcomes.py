@@ -71,7 +71,7 @@ class Band(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """`begun` is the day looked at, `ended` the day of the end or today."""
+    """In the order of deals. `begun` is the day looked at, `ended` the day of the end or today."""
 
     deal: Ints
     band: Ints
@@ -86,14 +86,15 @@ class Records:
     def deals(self, *causes: int) -> int:
         """How many different ones; with `causes`, that ended so."""
         chosen = self.deal[np.isin(self.cause, causes)] if causes else self.deal
-        return len(np.unique(chosen))
+        return int(np.count_nonzero(np.diff(chosen, prepend=-1)))
 
     def decided(self) -> int:
         return self.deals(WINS, LOSSES, GIVEN_UP)
 
     def effective(self) -> float:
         """Kish's number of the decided (Survey Sampling, 1965, 11.7)."""
-        _, times = np.unique(self.deal[self.cause != UNFINISHED], return_counts=True)
+        deal = self.deal[self.cause != UNFINISHED]
+        times = np.diff(np.flatnonzero(np.diff(deal, prepend=-1)), append=len(deal))
         return float(times.sum() ** 2 / (times**2).sum()) if len(times) else 0.0
 
     def since_looked_at(self) -> Curve:
@@ -111,9 +112,9 @@ def band_of(standings: Standings, rows: Rows) -> Ints:
     return np.where(standings.status[rows] == SUSPENDED, _SUSPENDED, bands)
 
 
-def in_progress(standings: Standings, day: int, some: Rows | None = None) -> Rows:
-    """The rows of the deals, or of `some`, that were open or suspended at the end of the day."""
-    rows = standings.on(day, some)
+def in_progress(standings: Standings, day: int) -> Rows:
+    """The rows of the deals that were open or suspended at the end of the day."""
+    rows = standings.on(day)
     return rows[np.isin(standings.status[rows], (OPEN, SUSPENDED))]
 
 
@@ -144,7 +145,9 @@ def ends_of(standings: Standings) -> Ends:
 
 
 def records_of(standings: Standings) -> Records:
-    """Step 1 of the definition above, for the months that were over before the last day."""
+    """Step 1 of the definition above, for the months that were over before the last day. In the
+    order of deals, then days.
+    """
     rows, begun = _looked_at(standings)
     ended, cause = _ended(standings, rows)
     return Records(
@@ -158,17 +161,18 @@ def records_of(standings: Standings) -> Records:
 
 
 def _looked_at(standings: Standings) -> tuple[Rows, Ints]:
-    """Rows of deals in progress, and the day."""
-    rows, days = [np.zeros(0, np.intp)], [np.zeros(0, np.int64)]
-    opened, ends = standings.day[standings.firsts], ends_of(standings)
-    first = day_of(int(opened.min(initial=standings.last_day)))
-    for end in month_ends(first, day_of(standings.last_day))[-MONTHS:]:
-        day = number_of(end)
-        over = (ends.cause != UNFINISHED) & (ends.day <= day)
-        some = in_progress(standings, day, np.flatnonzero((opened <= day) & ~over))
-        rows.append(some[~is_given_up(standings, some, day)])
-        days.append(np.full(len(rows[-1]), day))
-    return np.concatenate(rows), np.concatenate(days)
+    """Rows of deals in progress, and the day: each on the last days of months until the next row,
+    or until the deal is given up.
+    """
+    first = day_of(int(standings.day.min(initial=standings.last_day)))
+    months = month_ends(first, day_of(standings.last_day))[-MONTHS:]
+    ends = np.array([number_of(end) for end in months], np.int64)
+    rows = np.flatnonzero(np.isin(standings.status, (OPEN, SUSPENDED)))
+    day, following = standings.day[rows], standings.next_day[rows]
+    begun = np.searchsorted(ends, day)
+    numbers = np.searchsorted(ends, np.minimum(following, day + SILENT)) - begun
+    shifts = begun - (np.cumsum(numbers) - numbers)
+    return np.repeat(rows, numbers), ends[np.repeat(shifts, numbers) + np.arange(numbers.sum())]
 
 
 def _ended(standings: Standings, rows: Rows) -> tuple[Ints, Ints]:
@@ -209,11 +213,14 @@ class Lessons:
     def bands(self) -> tuple[Band, ...]:
         return tuple(map(self._band, range(len(BANDS))))
 
-    def _of(self, band: int) -> Records:
-        return self.records.where(self.records.band == band)
+    @cached_property
+    def _of(self) -> tuple[Records, ...]:
+        """By band."""
+        records = self.records
+        return tuple(records.where(records.band == band) for band in range(len(BANDS)))
 
     def _band(self, band: int) -> Band:
-        records = self._of(band)
+        records = self._of[band]
         number, curve = records.effective(), self.curves[band]
         part = curve.last(WINS) / curve.decided if curve.decided else 0.0
         won = STRENGTH * self.rate + number * part
@@ -231,7 +238,7 @@ class Lessons:
 
     @cached_property
     def curves(self) -> tuple[Curve, ...]:
-        return tuple(self._of(band).since_looked_at() for band in range(len(BANDS)))
+        return tuple(records.since_looked_at() for records in self._of)
 
     @cached_property
     def _of_all(self) -> Curve:
@@ -245,11 +252,9 @@ class Lessons:
     @cached_property
     def _slips(self) -> tuple[Curve | None, ...]:
         """Of each band, and of all."""
-        dated = self.records.where(self.records.expected != NO_DAY)
-        bands = (dated.where(dated.band == band) for band in range(len(BANDS)))
+        dated = (one.where(one.expected != NO_DAY) for one in (*self._of, self.records))
         return tuple(
-            some.since_expected() if some.deals(WINS) >= FEWEST else None
-            for some in (*bands, dated)
+            some.since_expected() if some.deals(WINS) >= FEWEST else None for some in dated
         )
 
     def slips_of(self, band: int) -> Curve | None:

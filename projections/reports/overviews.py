@@ -135,12 +135,12 @@ class _Tables(NamedTuple):
     def _deals(self, some: Ints, day: int, position: int) -> DealColumns:
         states, events = self.states, self.events
         rows = states.known(states.of_deals(some), day, position)
-        now = rows[_lasts(states.deal[rows])]
+        now = rows[lasts_of(states.deal[rows])]
         told = events.known(events.of_deals(some), day, position)
         work = told[~np.isin(events.kind[told], AMENDMENTS)]
         done = live(events, told)
         done = done[events.weight[done] > 0]
-        deals, last = states.deal[now].astype(np.int64), _lasts(events.deal[told])
+        deals, last = states.deal[now].astype(np.int64), lasts_of(events.deal[told])
         firsts = np.flatnonzero(np.diff(events.deal[told], prepend=-1))
         gaps, median_gap = _paces(events, done, deals)
         return DealColumns(
@@ -151,7 +151,7 @@ class _Tables(NamedTuple):
             expected=states.expected[now],
             progress=states.progress[now],
             status=states.status[now],
-            silent_since=events.day[work[_lasts(events.deal[work])]].astype(np.int64),
+            silent_since=events.day[work[lasts_of(events.deal[work])]].astype(np.int64),
             gaps=gaps,
             median_gap=median_gap,
             last_action=_last(events, done, deals),
@@ -160,8 +160,8 @@ class _Tables(NamedTuple):
         )
 
 
-def _lasts(deals: Column) -> Bools:
-    """Which are the last rows of their deals."""
+def lasts_of(deals: Column) -> Bools:
+    """Which are the last rows of their deals, that stand together."""
     found: Bools = np.diff(deals, append=-1) != 0
     return found
 

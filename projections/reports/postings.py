@@ -14,7 +14,7 @@ from psycopg import Cursor
 
 from domain.values import FIRST_DAY, Account, ActionTypeCode, ManagerId
 from projections.actions import ACTION_ID, EFFECTIVE_ON
-from projections.reports.columns import DAYS, ByDay, Column, Dated, Ints, Rows, Table
+from projections.reports.columns import DAYS, Column, Dated, Ints, Rows, Table
 
 Bools = NDArray[np.bool_]
 MANAGER = 2**31 - 1
@@ -57,7 +57,7 @@ _BY_MANAGER: LiteralString = """(
 
 
 class Changes(NamedTuple):
-    """By which deals became somebody's, or ceased to be; in the order of days."""
+    """By which deals became somebody's, or ceased to be."""
 
     day: Column
     position: Column
@@ -67,9 +67,8 @@ class Changes(NamedTuple):
 
     def until(self, day: int, position: int) -> "Changes":
         """Those that hold by the end of the day and are known at the position."""
-        end = np.searchsorted(self.day, np.array(day).astype(self.day.dtype), "right")
-        known = self.position[:end] <= position
-        return Changes(*(column[:end][known] for column in self))
+        known = (self.day <= day) & (self.position <= position)
+        return Changes(*(column[known] for column in self))
 
 
 @dataclass(frozen=True)
@@ -88,9 +87,9 @@ class Postings(Dated):
 
     @cached_property
     def changes(self) -> "Changes":
-        rows, days = self.by_day.where(self.deals[self.by_day.rows] != 0)
-        columns = self.position, self.deal, self.manager, self.deals
-        return Changes(days, *(column[rows] for column in columns))
+        rows = np.flatnonzero(self.deals)
+        columns = self.day, self.position, self.deal, self.manager, self.deals
+        return Changes(*(column[rows] for column in columns))
 
 
 POSTINGS = Table(
@@ -140,10 +139,6 @@ class Events(Dated):
     weight: Column
     claimed: Column
 
-    @cached_property
-    def amendments(self) -> ByDay:
-        return self.by_day.where(np.isin(self.kind[self.by_day.rows], AMENDMENTS))
-
 
 EVENTS = Table(
     rows=Events,
@@ -182,8 +177,10 @@ class Deals(Dated):
         found: Column = self.currency[np.searchsorted(self.deal, deals.astype(self.deal.dtype))]
         return found
 
-    def are_in(self, currency: bytes) -> Bools:
-        """By the deals' numbers."""
+    def are_in(self, currency: bytes | None) -> Bools:
+        """By the deals' numbers; None: in any."""
+        if currency is None:
+            return numbered(self.deal, self.deal)
         return numbered(self.deal[self.currency == currency], self.deal)
 
 

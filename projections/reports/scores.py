@@ -4,7 +4,7 @@ Estimates, and floats; no figure of the books comes from here. Each formula is i
 its source, and tests/test_calibration.py holds it to libraries of others.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from math import log, sqrt
 from statistics import NormalDist
@@ -83,12 +83,14 @@ class Score(NamedTuple):
     log_loss: float
 
 
-def score(forecasts: Sequence[Forecast]) -> Score:
-    """Of one forecast at least."""
-    count = len(forecasts)
-    brier = sum((chance - won) ** 2 for chance, won in forecasts) / count
-    surprise = sum(-log(_certainty(chance, won=won)) for chance, won in forecasts) / count
-    return Score(brier, surprise)
+def score(forecasts: Mapping[Forecast, int]) -> Score:
+    """Of one forecast at least; each by how often it was told and came."""
+    count = sum(forecasts.values())
+    brier = sum((chance - won) ** 2 * times for (chance, won), times in forecasts.items())
+    surprise = sum(
+        -log(_certainty(chance, won=won)) * times for (chance, won), times in forecasts.items()
+    )
+    return Score(brier / count, surprise / count)
 
 
 def _certainty(chance: float, *, won: bool) -> float:

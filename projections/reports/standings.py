@@ -5,19 +5,15 @@ columns: hundreds of past days are looked at without asking the database again.
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-from psycopg import Cursor
 
 from domain.deal import Status
 from projections.reports.columns import (
     DAYS,
     Column,
-    Columns,
     Dated,
     Ints,
-    NotHeld,
     Rows,
     Table,
     day_of,
@@ -39,6 +35,14 @@ class StatesOfDeals(Dated):
     expected: Column
     progress: Column
     status: Column
+
+    def ends_of_days(self, day: int, position: int) -> Rows:
+        """Of each deal and each day until `day`, the last one that is known at the position."""
+        seen = np.flatnonzero((self.day <= day) & (self.position <= position))
+        deals, days = self.deal[seen], self.day[seen]
+        newest = np.append((np.diff(deals) != 0) | (np.diff(days) != 0), [True])[: len(seen)]
+        rows: Rows = seen[newest]
+        return rows
 
 
 STATES = Table(
@@ -109,11 +113,9 @@ class Standings:
         following[self.lasts] = self.last_day + 1
         return following
 
-    def on(self, day: int, some: Rows | None = None) -> Rows:
-        """The rows that tell how the deals stood at the end of the day that were there by then; of
-        `some`, by their place among the deals.
-        """
-        deals = self.deal[self.firsts if some is None else self.firsts[some]]
+    def on(self, day: int) -> Rows:
+        """The rows that tell how the deals stood at the end of the day that were there by then."""
+        deals = self.deal[self.firsts]
         places: Rows = np.searchsorted(self._key, deals * DAYS + day, "right") - 1
         found: Rows = places[(places >= 0) & (self.deal[places] == deals)]
         return found
@@ -125,21 +127,10 @@ class States:
     def __init__(self, columns: StatesOfDeals) -> None:
         self._columns = columns
 
-    @classmethod
-    def by(cls, cursor: Cursor[Any], position: int, columns: Columns) -> "States":
-        """As they are held in memory, or else read for this question."""
-        try:
-            return cls(columns.at(cursor, position).of(STATES))
-        except NotHeld:
-            return cls(StatesOfDeals(*STATES.read(cursor, 0, position)))
-
     def known(self, as_of: date, position: int) -> Standings:
         """As it was known at `position`, which is not above that of all rows."""
         all_, last = self._columns, number_of(as_of)
-        seen = np.flatnonzero((all_.day <= last) & (all_.position <= position))
-        deal, day = all_.deal[seen], all_.day[seen]
-        newest = np.append((np.diff(deal) != 0) | (np.diff(day) != 0), [True])[: len(seen)]
-        rows = seen[newest]
+        rows = all_.ends_of_days(last, position)
         deal, day, at, owner, check, expected, progress, status = (
             column[rows].astype(np.int64) for column in all_.columns()
         )
