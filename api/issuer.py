@@ -51,6 +51,7 @@ class Issuer:
         self._callback = settings.public_url + "/auth/oidc/callback"
         self._now = now
         self._lock = Lock()
+        self._tls = httpx2.create_ssl_context()  # once: it takes longer than all else of a sign-in
         self._metadata: Mapping[str, Any] = {}
         self._keys: list[Key] = []
         self._metadata_at = self._keys_at = datetime.min.replace(tzinfo=now().tzinfo)
@@ -142,7 +143,7 @@ class Issuer:
 
     def _get(self, url: str) -> dict[str, Any]:
         with self._answering():
-            response = httpx2.get(url, timeout=TIMEOUT_SECONDS).raise_for_status()
+            response = httpx2.get(url, timeout=TIMEOUT_SECONDS, verify=self._tls).raise_for_status()
             return dict(response.json())
 
     def _client(self) -> Any:  # noqa: ANN401 - Authlib is untyped
@@ -155,6 +156,7 @@ class Issuer:
             redirect_uri=self._callback,
             code_challenge_method="S256",
             timeout=TIMEOUT_SECONDS,
+            verify=self._tls,
         )
 
     def _way_of_authentication(self) -> str:

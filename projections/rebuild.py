@@ -47,7 +47,10 @@ SWITCHES = 60
 who asks or records.
 """
 REBUILDERS_LOCK = 7305815021847160067
+OTHERS_LEAVE_WITHIN_S = 5
+"""So long their lock is waited for: a server notices late that somebody was killed."""
 
+_PATIENCE: LiteralString = "SELECT set_config('lock_timeout', %s, false)"
 _CHANGED: LiteralString = """
 SELECT originator_id, originator_version, topic, state FROM books.events
 WHERE notification_id <= %s AND originator_id IN (
@@ -115,9 +118,10 @@ def owner(conninfo: str) -> Iterator[Connection[TupleRow]]:
     On tables in the making it waits for autovacuum, which gives way in a second.
     """
     with psycopg.connect(conninfo, autocommit=True, connect_timeout=5) as connection:
-        connection.execute("SET ROLE dealfolio_owner; SET lock_timeout = '5s'")
+        connection.execute("SET ROLE dealfolio_owner")
+        connection.execute(_PATIENCE, [f"{OTHERS_LEAVE_WITHIN_S}s"])
         connection.execute("SET synchronous_commit = off")
-        try:  # for a while: a server notices later that somebody was killed
+        try:
             connection.execute("SELECT pg_advisory_lock(%s)", [REBUILDERS_LOCK])
         except psycopg.errors.LockNotAvailable as error:
             said = "another rebuild or verification of this database is under way"

@@ -24,9 +24,10 @@ from tests.installed import installed
 
 ROOM = 4 * 2**30
 LONGEST = (
-    *("contract", "pages_browser", "conventions", "pages_journeys", "cli", "rebuild", "definition"),
-    *("bad_input", "upgrade", "standbys", "embedded", "security", "transactor", "access", "memory"),
-    *("roles_stateful", "oidc", "sign_in", "demo", "evidence", "availability", "snapshots"),
+    *("contract", "pages_browser", "conventions", "pages_journeys", "cli", "rebuild", "security"),
+    *("upgrade", "definition", "standbys", "availability", "bad_input", "transactor", "evidence"),
+    *("demo", "embedded", "api", "memory", "limits", "access", "oidc", "concurrency", "reads"),
+    *("audit_bundle", "roles_stateful", "snapshots"),
 )
 """The files that take longest, longest first."""
 _numbers = count(1)

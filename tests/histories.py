@@ -6,7 +6,7 @@ deal stands by then, so that most of it is accepted. The calendar is eight busin
 month's end, which makes late entries and amendments on the same day the rule.
 
 DEALFOLIO_TEST_PROFILE: `long` draws 20 times as many as a test says, anew each time; `fault` as
-many, and does not shrink; a default run a third, the same each time.
+many, and does not shrink; a default run a fifth, the same each time.
 """
 
 import json
@@ -82,7 +82,7 @@ def examples(count: int, times: int = 20) -> Callable[[Test], Test]:
     """Settings for a test over `count` histories, `times` as many in the long profile."""
     long = PROFILE == "long"
     return settings(
-        max_examples={"long": count * times, "fault": count}.get(PROFILE, -(-count // 3)),
+        max_examples={"long": count * times, "fault": count}.get(PROFILE, -(-count // 5)),
         deadline=None,
         derandomize=not long,
         database=None,

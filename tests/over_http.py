@@ -30,8 +30,8 @@ AUTUMN = datetime(2026, 10, 20, 9, tzinfo=UTC)
 JSON = "application/json"
 PROBLEM = "application/problem+json"
 FIRST_TOKEN = "the-first-of-all"
-_TLS = ssl.create_default_context()
-"""Made once: each takes as long as several requests, and none of them needs it."""
+TLS = ssl.create_default_context()
+"""Made once, for every client of a test: each takes as long as several requests."""
 
 LEARNT_WITHIN_S = 30
 Body = Mapping[str, Any]
@@ -120,7 +120,7 @@ class Company:
 
     def person(self, token: str | None, account_id: str = "") -> Person:
         headers = {} if token is None else {"authorization": f"Bearer {token}"}
-        client = httpx.Client(base_url=self.address, headers=headers, timeout=20, verify=_TLS)
+        client = httpx.Client(base_url=self.address, headers=headers, timeout=20, verify=TLS)
         self.clients.append(client)
         return Person(client, account_id)
 

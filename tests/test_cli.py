@@ -27,6 +27,7 @@ from api.settings import Settings
 from domain.access import Grant
 from domain.values import Role
 from tests.conftest import reachable_directory
+from tests.over_http import TLS
 
 DEALFOLIO = [sys.executable, "-m", "api.cli"]
 ROOT = Path(__file__).parent.parent
@@ -87,13 +88,19 @@ def serving(command: str, data: Path, **environment: str) -> Iterator[tuple[str,
             if "Serving on" in line:
                 break
         transport = httpx.HTTPTransport(retries=8)  # it listens a moment after it says so
-        with httpx.Client(transport=transport) as http:
+        with httpx.Client(transport=transport, verify=TLS) as http:
             http.get(f"http://127.0.0.1:{port}/health/ready").raise_for_status()
         yield f"http://127.0.0.1:{port}", lines
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)
         process.stdout.close()
+
+
+def answered(url: str, token: str | None = None) -> httpx.Response:
+    """By a connection of its own."""
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    return httpx.get(url, headers=headers, verify=TLS)
 
 
 @pytest.fixture
@@ -109,11 +116,8 @@ def test_the_demo_is_served_and_its_curl_lines_work(data):
         assert len(asked) == 6
         for token, url in asked:
             assert url.startswith(address)
-            answer = httpx.get(url, headers={"Authorization": f"Bearer {token}"})
-            assert answer.status_code == 200, url
-        portfolios = httpx.get(
-            asked[0][1], headers={"Authorization": f"Bearer {asked[0][0]}"}
-        ).json()
+            assert answered(url, token).status_code == 200, url
+        portfolios = answered(asked[0][1], asked[0][0]).json()
         assert len(portfolios["currencies"][0]["managers"]) == 16
 
         shown = run_alone("portfolio", "--data", data)
@@ -122,7 +126,7 @@ def test_the_demo_is_served_and_its_curl_lines_work(data):
         for command in ("verify", "rebuild", "doctor"):
             done = run(command, "--data", data)
             assert done.returncode == 0, done.stdout + done.stderr
-        after = httpx.get(asked[0][1], headers={"Authorization": f"Bearer {asked[0][0]}"}).json()
+        after = answered(asked[0][1], asked[0][0]).json()
         assert after["currencies"] == portfolios["currencies"]
 
         second = run_alone("serve", "--data", data, "--port", 0)
@@ -132,9 +136,9 @@ def test_the_demo_is_served_and_its_curl_lines_work(data):
     with serving("demo", data, DEALFOLIO_WORKERS="2") as (address, lines):
         assert "Demo mode" in "".join(lines)
         for _ in range(8):  # a connection each, so that both workers get some
-            assert httpx.get(f"{address}/health/live").headers["dealfolio-mode"] == "demo"
+            assert answered(f"{address}/health/live").headers["dealfolio-mode"] == "demo"
         token, url = re.findall(r"Bearer (\S+)' '(\S+)'", "".join(lines))[0]
-        again = httpx.get(url, headers={"Authorization": f"Bearer {token}"}).json()
+        again = answered(url, token).json()
         assert again["currencies"] == portfolios["currencies"]  # new keys, and nothing else
     assert running(data) is None
 
@@ -142,7 +146,7 @@ def test_the_demo_is_served_and_its_curl_lines_work(data):
 def test_the_first_token_is_shown_once(data):
     with serving("serve", data) as (address, lines):
         (token,) = re.findall(r"df_\S+", "".join(lines))
-        accounts = httpx.get(f"{address}/v1/accounts", headers={"Authorization": f"Bearer {token}"})
+        accounts = answered(f"{address}/v1/accounts", token)
         assert [account["role"] for account in accounts.json()["accounts"]] == ["admin"]
     with serving("serve", data) as (_, lines):
         assert "df_" not in "".join(lines)
@@ -156,9 +160,8 @@ def test_two_workers_share_one_set_of_books_and_take_the_bootstrap_token_which_i
         headers = {"Authorization": f"Bearer {given}"}
         positions = [2]  # the first account's role and key
         for number in range(12):  # a connection each, so that both workers get some
-            answer = httpx.post(
-                f"{address}/v1/managers", headers=headers, json={"name": f"Имя {number}"}
-            )
+            body = {"name": f"Имя {number}"}
+            answer = httpx.post(f"{address}/v1/managers", headers=headers, json=body, verify=TLS)
             positions.append(answer.json()["position"])
         assert positions == list(range(2, 15))
 

@@ -30,7 +30,7 @@ from tests.issuer import (
     with_the_public_key_as_a_secret,
     without_a_signature,
 )
-from tests.over_http import AUTUMN, Clock, Company, Person, company, refused
+from tests.over_http import AUTUMN, TLS, Clock, Company, Person, company, refused
 
 HERE = "https://dealfolio.romashka.ru"
 UNDER_WAY = "__Host-dealfolio-oidc"
@@ -111,7 +111,7 @@ def start(browser: Browser, path: str = "/auth/oidc/start") -> str:
 
 def approve(address: str) -> str:
     """The path, with a query, by which the issuer sends the browser back."""
-    back = httpx.get(address)
+    back = httpx.get(address, verify=TLS)
     assert back.status_code == 302, back.text
     assert back.headers["location"].startswith(f"{HERE}/auth/oidc/callback?")
     return str(back.headers["location"].removeprefix(HERE))

@@ -119,7 +119,6 @@ def test_home_in_both_languages_light_and_dark_at_a_desk_and_on_a_phone(
     here: Company,
     people: dict[Role, Person],
     role: Role,
-    tmp_path: Path,
 ) -> None:
     with window(browser, here, people[role]) as seen:
         for language in ("ru", "en"):
@@ -130,7 +129,6 @@ def test_home_in_both_languages_light_and_dark_at_a_desk_and_on_a_phone(
             for size in (DESK, PHONE):
                 for scheme in SCHEMES:
                     grounds.add(seen.look(size, scheme))
-                    seen.page.screenshot(path=tmp_path / f"{language}-{size[0]}-{scheme}.png")
                 assert not seen.sticks_out
             assert len(grounds) == 2, "dark is not light"
 

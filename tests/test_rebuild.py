@@ -467,9 +467,12 @@ def test_an_event_that_is_not_understood_is_named_and_changes_nothing(
 
 
 @pytest.mark.usefixtures("alone")
-def test_only_one_at_a_time(database: str, ledger: Connection[TupleRow]) -> None:
+def test_only_one_at_a_time(
+    database: str, ledger: Connection[TupleRow], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def another(done: int, _of: int) -> None:
         if not done:
+            monkeypatch.setattr(rebuild_module, "OTHERS_LEAVE_WITHIN_S", 0.1)
             with pytest.raises(Busy):
                 rebuild(database, quiet)
             with pytest.raises(Busy):

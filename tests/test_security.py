@@ -11,7 +11,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NoReturn, cast
 
-import httpx
 import pytest
 import uvicorn
 from pydantic import ValidationError
@@ -23,10 +22,11 @@ from api.guard import MOST_HOSTS, Guard
 from api.schema import migrate
 from api.serving import UnsafeHost, require_safe, server_options
 from api.settings import Settings
+from tests.chromium import OPTIONS
 from tests.conftest import reachable_directory
 from tests.installed import installed
 from tests.over_http import AUTUMN, JSON, Company, company, refused
-from tests.test_cli import run, serving
+from tests.test_cli import answered, run, serving
 
 NOTHING_AT_ALL = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 EVERYWHERE = {
@@ -152,13 +152,7 @@ def test_no_script_and_no_style_stands_in_the_page_or_may(here: Company) -> None
 
 
 def test_the_documentation_runs_in_a_browser_under_its_own_policy(here: Company) -> None:
-    command = [
-        installed("chromium"),
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--enable-logging=stderr",
-    ]
+    command = [installed("chromium"), *OPTIONS, "--enable-logging=stderr"]
     command += ["--virtual-time-budget=10000", "--dump-dom", f"{here.address}/docs"]
     shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     assert shown.stdout.count("opblock-summary-path") > 40
@@ -428,8 +422,7 @@ def test_the_token_from_a_file_serves_and_is_seen_by_nobody(data: Path, tmp_path
     file.chmod(0o600)
     workers = {"DEALFOLIO_BOOTSTRAP_TOKEN_FILE": str(file), "DEALFOLIO_WORKERS": "2"}
     with serving("serve", data, **workers) as (address, lines):
-        headers = {"authorization": f"Bearer {token}"}
-        assert httpx.get(f"{address}/v1/accounts", headers=headers).status_code == 200
+        assert answered(f"{address}/v1/accounts", token).status_code == 200
         assert token not in "".join(lines)
         running = [p.read_bytes() for p in Path("/proc").glob("[0-9]*/cmdline") if p.exists()]
         assert any(b"api.cli" in command for command in running)

@@ -14,7 +14,6 @@ from threading import Barrier
 from typing import Any
 from uuid import UUID, uuid4
 
-import httpx
 import psycopg
 import pytest
 
@@ -34,7 +33,7 @@ from projections.portfolio import portfolios_from_ledger
 from projections.verify import verify
 from tests.conftest import new_database
 from tests.histories import PROFILE
-from tests.test_cli import serving
+from tests.test_cli import answered, serving
 
 ANNA, STRANGER = ManagerId("anna"), ManagerId("nobody")
 PEOPLE: dict[str, tuple[Role, ManagerId | None]] = {
@@ -258,11 +257,10 @@ def test_whoever_had_a_key_has_it_after_the_upgrade_however_it_is_started(
         environment = {"DATABASE_URL": old, "DEALFOLIO_WORKERS": str(workers)}
         with serving(command, tmp_path, **environment) as (address, _):
             for name, path in {"Ольга": "/v1/accounts", "Дина": "/v1/portfolios"}.items():
-                headers = {"Authorization": f"Bearer {token(name)}"}
                 for _ in range(2 * workers):  # a connection each: every worker gets some
-                    answer = httpx.get(address + path, headers=headers)
+                    answer = answered(address + path, token(name))
                     assert answer.status_code == 200, answer.text
-            gone = {"Authorization": f"Bearer {token('Ушедшая')}"}
-            assert httpx.get(f"{address}/v1/portfolios", headers=gone).status_code == 401
+            gone = answered(f"{address}/v1/portfolios", token("Ушедшая"))
+            assert gone.status_code == 401
         given = granted(old)
         assert (given[IDS["Ольга"]], given[IDS["Дина"]], given[IDS["Ушедшая"]]) == (1, 1, 0)
