@@ -1750,8 +1750,8 @@ FAULTS = (
     Fault(
         "a page may be as long as one likes",
         "api/inputs.py",
-        "    if not 1 <= number <= MOST_PER_PAGE:\n",
-        "    if not 1 <= number:\n",
+        "    if number is None or not 1 <= number <= MOST_PER_PAGE:\n",
+        "    if number is None or not 1 <= number:\n",
         _PROMISED,
     ),
     Fault(
