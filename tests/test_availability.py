@@ -273,10 +273,11 @@ def test_a_log_that_others_have_gone_on_with_is_read_anew(
             f"/v1/deals/{deal}/loss", {"reason": "цена", "effective_on": "2026-04-01"}
         )
         for _ in range(more):
-            other.manager(manager_id=f"new-{here.position}")
+            other.manager(manager_id=f"new-{other.position}")
         position = other.position
     acting = here.director.post(f"/v1/deals/{deal}/actions", action(kind, anna, "2026-05-04"))
     assert refused(acting, 409, "not-allowed-now")["rule"] == "not-open"
+    answers(here)
     assert here.position == position
     assert gaps(postgres) == []
 
