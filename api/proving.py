@@ -35,7 +35,7 @@ class Proving:
     def step(self) -> bool:
         """A part of what was recorded since; a checkpoint when that is all. Whether it is not."""
         with self._telling_once(*_HINDRANCES), self._asking() as cursor:
-            if follow(cursor):
+            if follow(cursor, resting=True):
                 return True
             self._sign(cursor, patiently=False)
         return False

@@ -2538,6 +2538,14 @@ FAULTS = (
         "test_evidence.py::test_a_leaf_says_who_recorded_what_where_and_what_came_before_it",
     ),
     Fault(
+        "the tree is made without a rest beside those who record",
+        "api/proving.py",
+        "follow(cursor, resting=True)",
+        "follow(cursor)",
+        "test_evidence.py"
+        "::test_in_the_background_it_rests_and_whoever_waits_for_it_waits_for_no_rest",
+    ),
+    Fault(
         "a leaf says nothing of what the event tells",
         "projections/evidence/leaves.py",
         'sha256(canonical(stored["data"])).hexdigest()',

@@ -296,6 +296,23 @@ def test_while_another_is_at_it_nobody_appends(here: Company, database: str) -> 
     assert newest(here).size == here.position
 
 
+def test_in_the_background_it_rests_and_whoever_waits_for_it_waits_for_no_rest(
+    here: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rests: list[float] = []
+    monkeypatch.setattr(follower, "sleep", rests.append)
+    monkeypatch.setattr(follower, "FEW", 7)
+    work(here, deals=3, steps=30)
+    here.service.proving.step()
+    assert len(rests) == -(-here.position // 7)
+    assert newest(here).root == root_of([leaf_hash(one) for one in leaves(published(here))])
+    work(here, deals=1, steps=10)
+    before = len(rests)
+    here.service.proving.catch_up()
+    assert newest(here).size == here.position
+    assert len(rests) == before
+
+
 def test_what_is_interrupted_leaves_nothing_half_and_goes_on(
     here: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,8 @@ appended; so it may end anywhere and goes on there, and a reader never sees half
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import islice
+from time import sleep
 from typing import Any, LiteralString
 
 from psycopg import Cursor
@@ -16,6 +18,9 @@ from projections.evidence.leaves import CLOSING, Hashes, Leaf, Row, events_betwe
 
 AT_ONCE = 2_000
 """Events in one transaction."""
+FEW = 16
+"""Events whose leaves are made between two rests."""
+REST_SECONDS = 0.001
 FOLLOWERS_LOCK = 7305815021847160067
 
 _TRY: LiteralString = "SELECT pg_try_advisory_xact_lock(%s)"
@@ -28,11 +33,12 @@ class LogBroken(Exception):
     """
 
 
-def follow(cursor: Cursor[Any], *, patiently: bool = False) -> bool:
+def follow(cursor: Cursor[Any], *, patiently: bool = False, resting: bool = False) -> bool:
     """Append what was recorded since, AT_ONCE events at most; whether there is more to do now.
 
-    One process at a time: another one that is at it is waited for only `patiently`. Raises
-    LogBroken, LedgerIncomplete.
+    One process at a time: another one that is at it is waited for only `patiently`. `resting`: it
+    lets those go first who answer and record in this process, and would wait until all leaves are
+    made. Raises LogBroken, LedgerIncomplete.
     """
     with cursor.connection.transaction():
         if not is_alone(cursor, patiently=patiently):
@@ -45,7 +51,9 @@ def follow(cursor: Cursor[Any], *, patiently: bool = False) -> bool:
         if rows[0][-1] != size + 1:
             raise LogBroken(f"the log has later events, and none at position {size + 1}")
         now = _up_to_a_closing(rows)
-        tiles.append(cursor, size, [leaf.hash for leaf in _leaves(cursor, now)])
+        leaves = _leaves(cursor, now)
+        made = _with_rests(leaves) if resting else leaves
+        tiles.append(cursor, size, [leaf.hash for leaf in made])
         return len(now) < len(rows) or len(rows) == AT_ONCE
 
 
@@ -61,12 +69,18 @@ def require_same(cursor: Cursor[Any], size: int) -> None:
 
 def leaves_between(cursor: Cursor[Any], after: int, last: int) -> list[Leaf]:
     """Of the events at positions in (after, last], which are in the tree: the same as then."""
-    return _leaves(cursor, events_between(cursor, after, last))
+    return [*_leaves(cursor, events_between(cursor, after, last))]
 
 
-def _leaves(cursor: Cursor[Any], rows: Sequence[Row]) -> list[Leaf]:
+def _leaves(cursor: Cursor[Any], rows: Sequence[Row]) -> Iterator[Leaf]:
     previous = partial(tiles.hashes_in_streams, cursor)
     return leaves_of(rows, previous, partial(complete, cursor))
+
+
+def _with_rests(leaves: Iterator[Leaf]) -> Iterator[Leaf]:
+    while some := [*islice(leaves, FEW)]:
+        yield from some
+        sleep(REST_SECONDS)
 
 
 def changed_between(cursor: Cursor[Any], after: int, last: int) -> Iterator[int]:

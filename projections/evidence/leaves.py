@@ -8,7 +8,7 @@ missing before it. The leaf at index i is the event at position i + 1, always.
 The leaf of a month's closing has the root of what everybody had then, too (`completeness`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, LiteralString, NamedTuple
 
@@ -96,17 +96,15 @@ def events_between(cursor: Cursor[Any], after: int, last: int) -> list[Row]:
     return cursor.execute(_AFTER, [after, last]).fetchall()
 
 
-def leaves_of(rows: Sequence[Row], previous: Previous, complete: Complete) -> list[Leaf]:
-    """The leaves of events that follow each other in the log."""
+def leaves_of(rows: Sequence[Row], previous: Previous, complete: Complete) -> Iterator[Leaf]:
+    """The leaves of events that follow each other in the log, one by one as they are made."""
     here = {(stream, version) for stream, version, *_ in rows}
     before = ((stream, version - 1) for stream, version, *_ in rows if version > 1)
     known = dict(previous([one for one in before if one not in here]))
-    leaves = []
     for stream, version, kind, state, position in rows:
         stored = from_json(state)
         proven = complete(position, stored["data"]) if kind == CLOSING else None
         before_it = known[stream, version - 1] if version > 1 else None
         data = leaf_data(stream, version, kind, stored, before_it, proven)
         known[stream, version] = hashed = leaf_hash(data)
-        leaves.append(Leaf(position, data, hashed))
-    return leaves
+        yield Leaf(position, data, hashed)
