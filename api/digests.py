@@ -84,7 +84,7 @@ class Delivering:
                 except Exception:
                     if cursor.connection.closed:
                         raise
-                    _LOGGER.exception("one digest is not made, and is tried again; others go on")
+                    _LOGGER.exception("%s: is not made, and is tried again", _name(week, target))
 
     def _bring(self, at: Desk, target: Target, week: Week, due: datetime) -> None:
         cursor, now = at.cursor, self._service.clock.now
@@ -96,7 +96,7 @@ class Delivering:
         position, state, tries = row
         if state == "begun" and not target.repeatable:
             return  # by a process that did not live to tell whether it arrived
-        name = f"digest_{week.first}_{target.key.hex()[:16]}"
+        name = _name(week, target)
         answer = digest_for(at, week, position)
         parcel = Parcel(week, name, due, to_jsonable_python(answer))
         wait = timedelta(minutes=WAITS[min(tries, len(WAITS) - 1)])
@@ -113,6 +113,10 @@ class Delivering:
 
     def close(self) -> None:
         self._regularly.close()
+
+
+def _name(week: Week, target: Target) -> str:
+    return f"digest_{week.first}_{target.key.hex()[:16]}"
 
 
 def delivering(service: Service) -> Delivering | None:

@@ -179,18 +179,19 @@ def _known_at(given: object) -> date | datetime:
 
     What is finer than a microsecond is cut off: nothing in the log was recorded in between.
     """
-    if isinstance(given, str) and (found := _INSTANT.fullmatch(given)):
-        offset = found[2].replace(" ", "+").upper()
-        try:
-            instant = datetime.fromisoformat(found[1].upper() + offset)
-            _business_date(instant.date())
-        except (ValueError, PydanticCustomError):
-            raise PydanticCustomError("instant", "not an instant") from None
-        return instant
+    found = _INSTANT.fullmatch(given) if isinstance(given, str) else None
+    known = _from_the_first_day(given) if found is None else _instant_of(found[1], found[2])
+    if known is None:
+        raise PydanticCustomError("instant", "not an instant")
+    return known
+
+
+def _instant_of(time: str, offset: str) -> datetime | None:
     try:
-        return _business_date(given)
-    except PydanticCustomError:
-        raise PydanticCustomError("instant", "not an instant") from None
+        instant = datetime.fromisoformat(time.upper() + offset.replace(" ", "+").upper())
+    except ValueError:
+        return None
+    return None if _from_the_first_day(instant.date()) is None else instant
 
 
 def _instant(given: object) -> datetime:

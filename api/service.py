@@ -36,7 +36,7 @@ from projections.point import LOOK, Clock, Point
 from projections.portfolio import totals_at
 from projections.reports.activity import MOST_FACTS, Facts
 from projections.reports.calibration import DayEnds
-from projections.reports.concentration import MOST_CALLED, Called
+from projections.reports.called import MOST_CALLED, Called
 from projections.reports.kept import Kept, ledger_of
 from projections.reports.refolding import Laboratory
 from projections.snapshots import close_next_cut

@@ -31,7 +31,7 @@ from projections.reports.calibration import (
     calibration_of,
     outcomes_from_ledger,
 )
-from projections.reports.concentration import About, called_at
+from projections.reports.called import About, called_at
 from projections.reports.scores import Interval, Score, Share, wilson
 
 router = v1_router(tags=["reports"], responses=QUESTION_REFUSALS)

@@ -17,13 +17,12 @@ from api.reports.texts import amount_text, percent_text
 from api.routes import v1_router
 from domain.values import ManagerId
 from projections.point import Point
+from projections.reports.called import About, called_at
 from projections.reports.concentration import (
     TOPS,
-    About,
     Concentration,
     Concentrations,
     active_from_ledger,
-    called_at,
 )
 
 router = v1_router(tags=["reports"], responses=QUESTION_REFUSALS)

@@ -17,10 +17,11 @@ from api.reports.kept import Fields, kept
 from api.routes import v1_router
 from domain.values import ManagerId, decimal_text, value_text
 from projections.point import Knowledge, Point
+from projections.reports.called import About, called_at
 from projections.reports.spans import By, Span, day_before, quarters_before, spans
 
 if TYPE_CHECKING:  # numpy and scipy come with the first question, and not with the service
-    from projections.reports.chances import About, Chance, Sources
+    from projections.reports.chances import Chance, Sources
     from projections.reports.forecast import Forecast, Outlook, Period
     from projections.reports.forecast_record import Quarter
     from projections.reports.outcomes import Band, Lessons
@@ -232,7 +233,7 @@ def _foreseen(
         question.seed,
     )
     shown = sorted(found.chances, key=lambda one: (-one.expected, one.deal))[: question.limit]
-    called = chances.called(cursor, [one.deal for one in shown])
+    called = called_at(cursor, at.remembered.called, [one.deal for one in shown])
     owners = chances.owners(cursor, [one.owner for one in shown])
     return {
         "currency": currency,
@@ -375,7 +376,7 @@ def _band(one: "Band", lessons: "Lessons") -> BandOut:
     )
 
 
-def _deal(one: "Chance", about: "About", owner: ManagerId, currency: str) -> ForeseenDealOut:
+def _deal(one: "Chance", about: About, owner: ManagerId, currency: str) -> ForeseenDealOut:
     return ForeseenDealOut(
         deal_id=str(about.deal_id),
         title=about.title,

@@ -29,7 +29,7 @@ from projections.point import Point
 from projections.portfolio import portfolios_from_ledger
 from projections.replaying import Failed
 from projections.reports.calibration import HORIZONS, AsKnown, Outcome, calibration_of
-from projections.reports.concentration import called_at
+from projections.reports.called import called_at
 from projections.reports.kept import ledger_of
 from projections.reports.laboratory import Alternative, Changes, Plan, Stood, plan_of
 

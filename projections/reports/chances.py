@@ -25,7 +25,6 @@ from enum import StrEnum
 from functools import cache, cached_property, partial
 from itertools import pairwise
 from typing import Any, LiteralString, NamedTuple
-from uuid import UUID
 
 import numpy as np
 from psycopg import Cursor
@@ -279,20 +278,8 @@ class Sources:
         return Knowledge(standings, self._deals, self._contracts, position)
 
 
-class About(NamedTuple):
-    """What a deal keeps for ever."""
-
-    deal_id: UUID
-    title: str
-    client: str
-    opened_on: date
-
-
 _OWNERS: LiteralString = "SELECT manager FROM ledger.managers WHERE manager_id = ANY (%s)"
 _NAMES: LiteralString = "SELECT manager, manager_id FROM ledger.managers WHERE manager = ANY (%s)"
-_CALLED: LiteralString = """
-SELECT deal, deal_id, title, client, opened_on FROM ledger.deals WHERE deal = ANY (%s)
-"""
 
 
 def owners_of(cursor: Cursor[Any], managers: Collection[ManagerId] | None) -> set[int] | None:
@@ -304,7 +291,3 @@ def owners_of(cursor: Cursor[Any], managers: Collection[ManagerId] | None) -> se
 def owners(cursor: Cursor[Any], numbers: Sequence[int]) -> dict[int, ManagerId]:
     """By their numbers."""
     return {number: ManagerId(one) for number, one in cursor.execute(_NAMES, [list(numbers)])}
-
-
-def called(cursor: Cursor[Any], deals: Sequence[int]) -> dict[int, About]:
-    return {deal: About(*about) for deal, *about in cursor.execute(_CALLED, [list(deals)])}

@@ -3,9 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
 from typing import Any, LiteralString, NamedTuple
-from uuid import UUID
 
 from psycopg import Cursor
 
@@ -14,14 +12,11 @@ from domain.ledger import holdings
 from domain.values import Account, ManagerId
 from projections.ledger import EVERYBODY, SOME, THEIRS, managers_asked, whose
 from projections.portfolio import Log
-from projections.reports.kept import Kept
 
 TOPS = (1, 3, 5)
 """Of how many largest deals the share is told."""
 WHOLE = 10_000
 """Shares are in basis points, and so is the Herfindahl index: 10 000 for a single deal."""
-MOST_CALLED = 50_000
-"""Deals whose names are remembered; each takes some 500 bytes."""
 
 Amounts = Mapping[ManagerId, Mapping[int, int]]
 """By manager and deal (the position of its opening): what is active, above 0, in 1/10 000 of a
@@ -136,28 +131,3 @@ def active_from_ledger(
     for manager, deal, amount in cursor.execute(_ACTIVE[whose(managers)], asked):
         found.setdefault(manager, {})[deal] = amount
     return found
-
-
-class About(NamedTuple):
-    """What a deal is called."""
-
-    deal_id: UUID
-    title: str
-    client: str
-
-
-_CALLED: LiteralString = """
-SELECT deal, deal_id, title, client FROM ledger.deals WHERE deal = ANY (%s)
-"""
-
-
-Called = Kept[int, About]
-"""By the position of the deal's opening."""
-
-
-def called_at(cursor: Cursor[Any], called: Called, deals: Collection[int]) -> Mapping[int, About]:
-    return called.all(deals, partial(_read_called, cursor))
-
-
-def _read_called(cursor: Cursor[Any], deals: Collection[int]) -> dict[int, About]:
-    return {deal: About(*about) for deal, *about in cursor.execute(_CALLED, [deals])}
