@@ -41,7 +41,11 @@ _SESSION: LiteralString = """
 SET ROLE dealfolio_app;
 SET lock_timeout = '1500ms';
 SET idle_in_transaction_session_timeout = '15s';
-SET statement_timeout = '60s'
+SET statement_timeout = '60s';
+SET enable_seqscan = off
+"""
+"""The writer finds everything by a key. What the database plans while a log is short, it keeps
+while that grows: to read it through for one event.
 """
 _OPTIONS = "-c role=dealfolio_app -c lock_timeout=1500ms -c statement_timeout=60s"
 """The same for the library's connections, which only read."""

@@ -1177,6 +1177,14 @@ FAULTS = (
         "test_transactor.py::test_a_guess_about_another_log_is_found_out_and_decided_again",
     ),
     Fault(
+        "the log is read through as it was when it was short",
+        "application/log.py",
+        "SET enable_seqscan = off\n",
+        "SET enable_seqscan = on\n",
+        "test_transactor.py::"
+        "test_a_log_that_was_short_when_the_database_looked_is_not_read_through_for_every_order",
+    ),
+    Fault(
         "who was there in a log that was replaced is there",
         "projections/directory.py",
         "self._ledger == end.ledger and self._complete >= end.position",

@@ -1119,6 +1119,29 @@ def test_on_the_guess_that_nobody_else_writes_the_log_is_not_read(
     assert len(stream_in(service, deal)) == 3
 
 
+def test_a_log_that_was_short_when_the_database_looked_is_not_read_through_for_every_order(
+    service: Service, deal: DealId, database: str
+) -> None:
+    """The way to an event that was found then is kept while the log grows."""
+    orders = 60
+    do(service, proposal(deal))
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("ANALYZE books.events")
+        for _ in range(orders):
+            do(service, proposal(deal))
+        service.close()
+        while connection.execute(
+            "SELECT FROM pg_stat_activity WHERE datname = current_database()"
+            " AND application_name = 'dealfolio writer'"
+        ).fetchone():
+            pass  # what it has read is told when it ends
+        row = connection.execute(
+            "SELECT seq_tup_read FROM pg_stat_user_tables WHERE relid = 'books.events'::regclass"
+        ).fetchone()
+    assert row is not None
+    assert row[0] < orders
+
+
 def test_a_wrong_guess_is_found_out_and_decided_again(
     service: Service, other: Service, deal: DealId
 ) -> None:
