@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Any, Protocol, TypeVar, cast
+from typing import Annotated, Any, Protocol, Self, TypeVar, cast
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -44,6 +44,11 @@ class KnowledgeQuestion(Question):
 class PointQuestion(KnowledgeQuestion):
     as_of: BusinessDate | None = None
     """The business date, inclusive; today when left out."""
+
+    @property
+    def beside_the_point(self) -> Self:
+        """All else that is asked."""
+        return self.model_copy(update={"as_of": None, "known_at": None, "position": None})
 
 
 class PageQuestion(PointQuestion):

@@ -126,11 +126,19 @@ class DirectoryView:
 
     def at(self, cursor: Cursor[Any], position: int) -> Directory:
         """What was known at `position`."""
-        known = self._complete >= position
-        events = self._events if known else self._caught_up(cursor)
+        events = self._up_to(cursor, position)
         if not events or events[-1].position <= position:
             return self._latest
         return self._earlier(events, bisect_right(events, position, key=_POSITION))
+
+    def last_learnt(self, cursor: Cursor[Any], position: int) -> int:
+        """Where, up to `position`, it was changed last; 0: nowhere."""
+        places = (one.position for one in reversed(self._up_to(cursor, position)))
+        return next((place for place in places if place <= position), 0)
+
+    def _up_to(self, cursor: Cursor[Any], position: int) -> tuple[Recorded[DirectoryEvent], ...]:
+        """All events up to `position`, and maybe more."""
+        return self._events if self._complete >= position else self._caught_up(cursor)
 
     def names(self, cursor: Cursor[Any]) -> Mapping[ManagerId, str]:
         """What managers are called now, read by a cursor that told what is known now. Names live

@@ -91,6 +91,10 @@ _REFOLDED = (
     "test_audit_verifier.py::test_every_figure_of_a_portfolio_follows_as_the_service_answers"
 )
 _ACTIVITY = "test_activity.py::test_the_ledger_and_the_log_say_what_the_folded_deals_do"
+_KEPT_UNTIL = (
+    "test_columns.py::test_a_report_is_kept_until_something_is_learnt_that_holds_by_its_day"
+)
+_LEARNT_LAST = "test_columns.py::test_where_something_was_learnt_last_is_told_of_every_point"
 _DAMAGED = "test_columns.py::test_what_a_damaged_ledger_told_is_forgotten_with_it"
 _OF_A_TEAM = "test_activity.py::test_a_head_is_told_nothing_of_a_time_in_another_team"
 _ATTAINED = "test_targets.py::test_what_was_reached_is_told_beside_what_was_expected"
@@ -3266,17 +3270,59 @@ FAULTS = (
     ),
     Fault(
         "moves: a team's report is everybody's",
-        "api/reports/activity.py",
-        "at.currency(question.currency), question.team_id,",
-        "at.currency(question.currency),",
+        "api/reports/kept.py",
+        "    whole = day, learnt, question.beside_the_point, names\n",
+        "    whole = day, learnt, type(question), names\n",
         "test_activity.py::test_one_is_told_of_those_whom_one_may_see",
     ),
     Fault(
         "moves: a kept report keeps names",
-        "api/reports/activity.py",
-        "            frozenset(called.items()),\n",
-        "",
+        "api/reports/kept.py",
+        "    whole = day, learnt, question.beside_the_point, names\n",
+        "    whole = day, learnt, question.beside_the_point\n",
         "test_activity.py::test_whoever_was_forgotten_has_no_name_in_a_report_that_is_kept",
+    ),
+    Fault(
+        "a kept report is told whatever was learnt since",
+        "api/reports/kept.py",
+        "        events.last_learnt(number_of(point.as_of), point.position),\n",
+        "        0,\n",
+        "test_columns.py::test_whatever_was_asked_before_the_answer_is_that_of_the_point",
+    ),
+    Fault(
+        "a kept report is made anew whatever was learnt",
+        "api/reports/kept.py",
+        "        events.last_learnt(number_of(point.as_of), point.position),\n",
+        "        point.position,\n",
+        _KEPT_UNTIL,
+    ),
+    Fault(
+        "a kept report is told whoever came since",
+        "api/reports/kept.py",
+        "        at.service.directory.last_learnt(at.cursor, point.position),\n",
+        "        0,\n",
+        _KEPT_UNTIL,
+    ),
+    Fault(
+        "each position has a report of its own",
+        "api/asking.py",
+        'update={"as_of": None, "known_at": None, "position": None}',
+        'update={"as_of": None, "known_at": None}',
+        _KEPT_UNTIL,
+    ),
+    Fault(
+        "what was learnt of the day itself is of a later one",
+        "projections/reports/postings.py",
+        "        is_learnt = self._days[last::-1] <= day\n",
+        "        is_learnt = self._days[last::-1] < day\n",
+        _LEARNT_LAST,
+    ),
+    Fault(
+        "people came where the next ones did",
+        "projections/directory.py",
+        "next((place for place in places if place <= position), 0)",
+        "next((place for place in places), 0)",
+        _LEARNT_LAST,
     ),
     Fault(
         "moves: a team is told what all are",

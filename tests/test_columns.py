@@ -1,6 +1,7 @@
 """The ledger in columns: what is held is what the database has, however it came to be known."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from threading import Event, Semaphore
 from typing import Any
 
@@ -24,14 +25,16 @@ from api.reports.stalled import StalledAnswer
 from api.schema import migrate
 from api.service import Remembered, Service
 from api.settings import Settings
+from domain.events import Recorded, is_about_a_deal
+from domain.history import on
 from projections.rebuild import rebuild
 from projections.reports import columns as columns_module
-from projections.reports.columns import Column, Columns, NotHeld, Table
+from projections.reports.columns import Column, Columns, NotHeld, Table, number_of
 from projections.reports.overviews import Overviews
 from projections.reports.postings import DEALS, EVENTS, MANAGERS, POSTINGS, Cells, Groups
 from projections.reports.standings import STATES
 from tests.conftest import new_database
-from tests.histories import examples
+from tests.histories import examples, read_log
 from tests.over_http import AUTUMN, Company, company, serving
 
 TABLES = {
@@ -220,6 +223,70 @@ def test_without_memory_the_database_gives_the_same_answer(
     assert told.status_code == 200, told.text
     assert told.content == here.director.http.get(path).content
     assert not service.columns._held
+
+
+@pytest.mark.parametrize("report", [*REPORTS, "forecast/record?", "calibration?"])
+def test_whatever_was_asked_before_the_answer_is_that_of_the_point(
+    here: Company, database: str, report: str
+) -> None:
+    """At positions between which something was learnt of the day, or of a later one only."""
+    service = Service(database, Settings(), here.clock)
+    service.columns.most_events = 0
+    day, points = "2026-04-15", range(here.position, 8, -7)
+    asked = [f"/v1/reports/{report}&as_of={day}&position={one}" for one in points]
+    with serving(service) as address:
+        expected = [here.director.http.get(f"{address}{path}").content for path in asked]
+    assert [here.director.http.get(path).content for path in asked] == expected
+
+
+@pytest.fixture
+def log(here: Company) -> list[Recorded[Any]]:
+    with here.service.asking() as cursor:
+        return read_log(cursor)
+
+
+def test_where_something_was_learnt_last_is_told_of_every_point(
+    here: Company, log: list[Recorded[Any]]
+) -> None:
+    about_deals = [one for one in log if is_about_a_deal(one)]
+    places = [one.position for one in log if not is_about_a_deal(one)]
+    with here.service.asking() as cursor:
+        events = Columns().at(cursor, here.position).of(EVENTS)
+        for position in range(here.position + 3):
+            known = [one for one in about_deals if one.position <= position]
+            for day in {on(one) + timedelta(days=some) for one in about_deals for some in (-1, 0)}:
+                learnt = (one.position for one in known if on(one) <= day)
+                told = events.last_learnt(number_of(day), position)
+                assert told == max(learnt, default=0)
+            told = here.service.directory.last_learnt(cursor, position)
+            assert told == max((one for one in places if one <= position), default=0)
+
+
+def test_a_report_is_kept_until_something_is_learnt_that_holds_by_its_day(
+    server: str, template: str
+) -> None:
+    with new_database(server, template) as database, company(database) as begun:
+        anna = begun.manager("Anna")
+        begun.kind("2.00", code="call")
+        deal = begun.deal(anna, "100000000.00")
+        begun.act(deal, anna, "call", "2026-03-02")
+        made = list[int]()
+
+        def asked() -> str:
+            point = {"as_of": "2026-03-31", "position": begun.position}
+            told = begun.director.ask("/v1/reports/concentration", **point)
+            made.append(len(begun.service._remembered.answers._told))
+            return str(told["total"]["largest"][0]["amount"])
+
+        first = asked()
+        begun.act(deal, anna, "call", "2026-04-01")
+        assert asked() == first
+        assert made == [1, 1]
+        begun.act(deal, anna, "call", "2026-03-31")
+        assert asked() != first
+        begun.kind("5.00", code="visit")
+        asked()
+        assert made == [1, 1, 2, 3]
 
 
 MODELS: dict[str, type[Asked]] = {

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
+from functools import partial
 from statistics import median_low
 from typing import Annotated
 
@@ -131,11 +132,8 @@ def activity(question: Annotated[ActivityQuestion, Query()], asking: AskingDep) 
         span = _span(question, point.as_of)
         who = counted(at, point, None, question.team_id, span.eve, span.last)
         called = at.names()
-        asked_for = (
-            "activity", span, at.currency(question.currency), question.team_id,
-            frozenset(called.items()),
-        )  # fmt: skip
-        return kept(at, point, asked_for, lambda: _answer(at, point, question, span, who, called))
+        told = partial(_answer, at, point, question, span, who, called)
+        return kept(at, point, question, called, told)
 
 
 def _activities(

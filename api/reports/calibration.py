@@ -199,7 +199,7 @@ def calibration(question: Annotated[CalibrationQuestion, Query()], asking: Askin
             found = calibration_of(outcomes_at(at, point, question), kinds, who)
             return _answer(question, found, called)
 
-        return kept(at, point, ("calibration", question, frozenset(called.items())), told)
+        return kept(at, point, question, called, told)
 
 
 @router.get(

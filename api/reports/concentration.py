@@ -93,7 +93,7 @@ def concentration(
         who = counted(at, point, question.manager_id, question.team_id)
         called = at.names()
         told = partial(_answer, at, point, question, who, called)
-        return kept(at, point, ("concentration", question, frozenset(called.items())), told)
+        return kept(at, point, question, called, told)
 
 
 def _answer(

@@ -175,7 +175,7 @@ def digest(question: Annotated[DigestQuestion, Query()], asking: AskingDep) -> R
                 )
             )
 
-        return kept(at, point, ("digest", question, frozenset(teller.called.items())), told)
+        return kept(at, point, question, teller.called, told)
 
 
 def digest_for(at: Desk, week: Week, position: int) -> Fields:

@@ -198,7 +198,7 @@ def forecast(question: Annotated[ForecastQuestion, Query()], asking: AskingDep) 
     with asking.desk_at(question.as_of, question.knowledge) as (at, point):
         who = counted(at, point, question.manager_id, question.team_id)
         told = partial(_foreseen, at, point, question, who)
-        return kept(at, point, ("forecast", question), told)
+        return kept(at, point, question, {}, told)
 
 
 def _sources(at: Desk, point: Point, currency: str) -> "Sources":
@@ -265,7 +265,7 @@ def record(question: Annotated[WhoseQuestion, Query()], asking: AskingDep) -> Re
         eves = {day_before(first) for first, _ in whose}
         then = {eve: at.point(eve, Knowledge(known_at=eve)).position for eve in eves}
         told = partial(_scored, at, point, at.currency(question.currency), whose, then)
-        return kept(at, point, ("record", question), told)
+        return kept(at, point, question, {}, told)
 
 
 Whose = Mapping[Span, Collection[ManagerId] | None]

@@ -1,39 +1,65 @@
-"""A report of the whole company takes long to add up, and at an exact point is the same for ever:
-so it is kept.
+"""A report of the whole company takes long to add up, and is the same for ever where nothing was
+learnt between two positions that holds by its day: so it is kept.
 
 Reports are told as plain members and lists, in the order of the model that the documentation has of
 them, and written down at once: a hundred thousand figures, made here, need not be checked one by
 one. A test holds every report to its model.
 """
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastapi import Response
 from pydantic_core import to_json
 
 from api.answers import asked
-from api.asking import Desk
+from api.asking import Desk, PointQuestion
 from domain.access import Reach
+from domain.values import ManagerId
 from projections.point import Point
 
 Fields = Mapping[str, Any]
 """Those of an answer, without its point, or of a part of it."""
 
 
-def kept(at: Desk, point: Point, question: Hashable, make: Callable[[], Fields]) -> Response:
-    """What `make` tells, from memory where it was made before. `question` is everything that the
-    answer depends on beside the day and the position: names too. Whoever does not see everybody
-    is told of those whom they may see today, and so anew each time.
+def kept(
+    at: Desk,
+    point: Point,
+    question: PointQuestion,
+    called: Mapping[ManagerId, str],
+    make: Callable[[], Fields],
+) -> Response:
+    """What `make` tells, from memory where it was made before: it depends on the point, on what
+    else is asked, and on what managers are `called`. Whoever does not see everybody is told of
+    those whom they may see today, and so anew each time.
     """
     if at.reach is not Reach.ALL:
         return _told(point, to_json(make()))
-    answers, whole = at.remembered.answers, (point.as_of, point.position, question)
+    answers = at.remembered.answers
+    day, learnt, names = point.as_of, _last_learnt(at, point), frozenset(called.items())
+    whole = day, learnt, question.beside_the_point, names
     rest = answers.find(whole)
     if rest is None:
         rest = to_json(make())
         answers.keep(whole, rest)
     return _told(point, rest)
+
+
+def _last_learnt(at: Desk, point: Point) -> int:
+    """The last position, up to the point's, from which on nothing more was learnt that holds by its
+    day, nor of people, catalogue and targets; the point's own, as long as that takes long to tell.
+    """
+    from projections.reports.columns import NotHeld, number_of  # noqa: PLC0415 - with numpy
+    from projections.reports.postings import EVENTS  # noqa: PLC0415 - likewise
+
+    try:
+        events = at.service.columns.at(at.cursor, point.position).of(EVENTS)
+    except NotHeld:
+        return point.position
+    return max(
+        events.last_learnt(number_of(point.as_of), point.position),
+        at.service.directory.last_learnt(at.cursor, point.position),
+    )
 
 
 def _told(point: Point, rest: bytes) -> Response:

@@ -101,7 +101,7 @@ def months(question: Annotated[MonthsQuestion, Query()], asking: AskingDep) -> R
         who = dict(_who(at, point, question, *days))
         called = at.names()
         told = partial(_answer, at, point, question, days, who, called)
-        return kept(at, point, ("months", question, frozenset(called.items())), told)
+        return kept(at, point, question, called, told)
 
 
 def _answer(

@@ -149,7 +149,7 @@ def stalled(question: Annotated[StalledQuestion, Query()], asking: AskingDep) ->
         who = counted(at, point, question.manager_id, question.team_id)
         called = at.names()
         told = partial(_answer, at, point, question, who, called)
-        return kept(at, point, ("stalled", question, frozenset(called.items())), told)
+        return kept(at, point, question, called, told)
 
 
 def _answer(

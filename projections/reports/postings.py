@@ -139,6 +139,22 @@ class Events(Dated):
     weight: Column
     claimed: Column
 
+    def last_learnt(self, day: int, position: int) -> int:
+        """Where, up to `position`, something was learnt last that holds by the end of the day; 0:
+        nothing was.
+        """
+        last = min(position, len(self._days) - 1)
+        is_learnt = self._days[last::-1] <= day
+        back = int(is_learnt.argmax())  # of none, too, it is 0
+        return last - back if is_learnt[back] else 0
+
+    @cached_property
+    def _days(self) -> Column:
+        """By position; where the event is of no deal, a day behind all."""
+        days = np.full(int(self.position.max(initial=0)) + 1, DAYS - 1, self.day.dtype)
+        days[self.position] = self.day
+        return days
+
 
 EVENTS = Table(
     rows=Events,
