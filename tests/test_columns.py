@@ -232,8 +232,11 @@ def test_whatever_was_asked_before_the_answer_is_that_of_the_point(
     """At positions between which something was learnt of the day, or of a later one only."""
     service = Service(database, Settings(), here.clock)
     service.columns.most_events = 0
-    day, points = "2026-04-15", range(here.position, 8, -7)
-    asked = [f"/v1/reports/{report}&as_of={day}&position={one}" for one in points]
+    asked = [
+        f"/v1/reports/{report}&as_of={day}&position={position}"
+        for day in ("2026-04-15", "2026-06-30")
+        for position in range(here.position, 8, -7)
+    ]
     with serving(service) as address:
         expected = [here.director.http.get(f"{address}{path}").content for path in asked]
     assert [here.director.http.get(path).content for path in asked] == expected
