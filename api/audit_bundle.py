@@ -27,13 +27,13 @@ from api.service import Service
 from domain.errors import NotFound
 from domain.values import ManagerId
 from projections.evidence.bundle import Wanted, of_everybody, of_manager
-from projections.evidence.checkpoints import newest_signed
+from projections.evidence.checkpoints import Signed, newest_signed
 from projections.ledger import NOBODY
-from projections.point import EVERYTHING, Knowledge, Point, point_at
+from projections.point import Point, end_of, look, settled_from
 from projections.portfolio import (
     DealRow,
+    asked_of_ledger,
     line_of,
-    manager_portfolio_from_ledger,
     portfolios_from_ledger,
 )
 
@@ -76,11 +76,14 @@ def audit_bundle(
     """A portfolio with all that proves it, for a check at home: signed root, events, proofs, the
     result that is claimed. Of one manager, or of everybody, with the whole log.
     """
-    who = question.manager_id
-    knowledge = question.knowledge
-    with asking.desk_at(question.as_of, knowledge) as (at, point):
+    who, knowledge = question.manager_id, question.knowledge
+    service, clock = asking.service, asking.service.clock
+    with service.asking() as cursor:
+        seen = look(cursor, clock, knowledge)
+        at = asking.at(cursor, service.directory.now(cursor, end_of(seen)))
+        point = settled_from(seen, clock, question.as_of, knowledge)
         manager = None if who is None else at.require_manager(who)
-        lines = bundle_lines(at.service, at.cursor, point, knowledge, manager, question.kept)
+        lines = bundle_lines(service, cursor, point, manager, question.kept)
         if manager is not None:
             lines = [b"".join(lines)]
     headers = {"Content-Disposition": f'attachment; filename="{file_name(point, who)}"'}
@@ -112,30 +115,34 @@ def bundle_lines(
     service: Service,
     cursor: Cursor[Any],
     point: Point,
-    knowledge: Knowledge,
     manager: ManagerId | None,
     kept: int | None,
 ) -> Iterable[bytes]:
     """Proven to the newest checkpoint, or to one that is signed now. Raises NotFound when none can
     be signed.
     """
-    if knowledge == EVERYTHING:  # known at the event, so that it stays true
-        point = point_at(cursor, service.clock, point.as_of, Knowledge(position=point.position))
+    currency = service.settings.currency
+    if manager is None:
+        claimed, signed = _everybody(service, cursor, point), _signed(service, cursor, point)
+        wanted = Wanted(None, point, currency, lambda: claimed, signed, kept)
+        return of_everybody(service.asking, wanted)
+    with cursor.connection.pipeline():
+        other = cursor.connection.cursor()
+        rows = asked_of_ledger(other, manager, point.as_of, point.position)
+        signed = _signed(service, cursor, point)
+    result = partial(_portfolio, rows(), point, manager, currency)
+    wanted = Wanted(manager, point, currency, result, signed, kept)
+    return of_manager(cursor, service.evidence, wanted)
+
+
+def _signed(service: Service, cursor: Cursor[Any], point: Point) -> Signed:
     signed = newest_signed(cursor)
     if signed is None or signed.size < point.position:
         service.proving.catch_up()
         signed = newest_signed(cursor)
     if signed is None or signed.size < point.position:
         raise NotFound("checkpoint", point.position)
-    currency = service.settings.currency
-    if manager is None:
-        claimed = _everybody(service, cursor, point)
-        wanted = Wanted(None, point, currency, lambda: claimed, signed, kept)
-        return of_everybody(service.asking, wanted)
-    rows = manager_portfolio_from_ledger(cursor, manager, point.as_of, point.position)
-    result = partial(_portfolio, rows, point, manager, currency)
-    wanted = Wanted(manager, point, currency, result, signed, kept)
-    return of_manager(cursor, service.evidence, wanted)
+    return signed
 
 
 def file_name(point: Point, manager: str | None) -> str:

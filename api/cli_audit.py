@@ -20,7 +20,7 @@ from domain.errors import NotFound
 from domain.values import ManagerId
 from projections.evidence.checkpoints import rotate
 from projections.journal import Format, Journal
-from projections.point import BEYOND, Knowledge, point_at
+from projections.point import BEYOND, Knowledge, point_at, settled_at
 
 app = typer.Typer(help="What auditors take home, and what proves it.", no_args_is_help=True)
 
@@ -41,9 +41,9 @@ def bundle(
     with database(settings) as conninfo, service_on(conninfo, settings) as service:
         day, knowledge = point_of(as_of, known_at)
         with service.asking() as cursor:
-            point = point_at(cursor, service.clock, day, knowledge)
+            point = settled_at(cursor, service.clock, day, knowledge)
             who = _known(service, cursor, manager, point.position)
-            lines = bundle_lines(service, cursor, point, knowledge, who, kept)
+            lines = bundle_lines(service, cursor, point, who, kept)
             with _whole(output) as file:
                 file.writelines(lines)
 

@@ -1,7 +1,7 @@
 """The point that a question is asked at: a business date, and how much of the log is known."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, LiteralString, NamedTuple
 from zoneinfo import ZoneInfo
@@ -116,6 +116,13 @@ def point_at(
     return point_from(look(cursor, clock, knowledge), clock, as_of, knowledge)
 
 
+def settled_at(
+    cursor: Cursor[Any], clock: Clock, as_of: date | None, knowledge: Knowledge = EVERYTHING
+) -> Point:
+    """The same, for what is taken home: everything recorded is known at the last event."""
+    return settled_from(look(cursor, clock, knowledge), clock, as_of, knowledge)
+
+
 def look(cursor: Cursor[Any], clock: Clock, knowledge: Knowledge) -> Sequence[Any]:
     """The row of LOOK. Raises InTheFuture, Invalid."""
     row: Sequence[Any] | None = cursor.execute(LOOK, asked_for(clock, knowledge)).fetchone()
@@ -153,6 +160,14 @@ def point_from(
         return Point(day, now.astimezone(clock.zone), last or 0)
     known_at = _instant(knowledge.known_at, clock, now)
     return Point(day, known_at.astimezone(clock.zone), known or 0)
+
+
+def settled_from(
+    seen: Sequence[Any], clock: Clock, as_of: date | None, knowledge: Knowledge
+) -> Point:
+    """As `settled_at`, likewise."""
+    point, recorded_at = point_from(seen, clock, as_of, knowledge), seen[1]
+    return point if knowledge != EVERYTHING else replace(point, known_at=recorded_at or _BEGINNING)
 
 
 def _instant(known_at: date | datetime, clock: Clock, now: datetime) -> datetime:

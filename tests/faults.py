@@ -3313,8 +3313,15 @@ FAULTS = (
     Fault(
         "what was learnt of the day itself is of a later one",
         "projections/reports/postings.py",
-        "        is_learnt = self._days[last::-1] <= day\n",
-        "        is_learnt = self._days[last::-1] < day\n",
+        "np.flatnonzero(self._days[first:behind] <= day)",
+        "np.flatnonzero(self._days[first:behind] < day)",
+        _LEARNT_LAST,
+    ),
+    Fault(
+        "what was learnt before the last ones was learnt later",
+        "projections/reports/postings.py",
+        "                return first + int(learnt[-1])\n",
+        "                return int(learnt[-1])\n",
         _LEARNT_LAST,
     ),
     Fault(

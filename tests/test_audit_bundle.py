@@ -52,7 +52,7 @@ from projections.evidence.notes import (
     signed,
     verifier_key,
 )
-from projections.point import EVERYTHING, Knowledge, point_at
+from projections.point import EVERYTHING, Knowledge, point_at, settled_at
 from projections.verify import verify as verify_books
 from tests.browser import page_of
 from tests.conftest import new_database, reachable_directory
@@ -972,9 +972,9 @@ class Copy(NamedTuple):
     ) -> bytes:
         with self.serving() as service, service.asking() as cursor:
             knowledge = EVERYTHING if position is None else Knowledge(position=position)
-            point = point_at(cursor, service.clock, as_of, knowledge)
+            point = settled_at(cursor, service.clock, as_of, knowledge)
             who = None if manager is None else ManagerId(manager)
-            return b"".join(bundle_lines(service, cursor, point, knowledge, who, kept))
+            return b"".join(bundle_lines(service, cursor, point, who, kept))
 
     @contextmanager
     def serving(self) -> Iterator[Service]:
@@ -1175,7 +1175,7 @@ def test_so_it_is_in_the_bundle_of_one_manager(
         )
 
         def bundle() -> bytes:
-            lines_ = bundle_lines(service, cursor, point, EVERYTHING, ManagerId("m-1"), None)
+            lines_ = bundle_lines(service, cursor, point, ManagerId("m-1"), None)
             return b"".join(lines_)
 
         if warm:
@@ -1196,7 +1196,7 @@ def test_rows_that_are_not_those_of_the_closing_are_not_remembered(
         point = point_at(cursor, service.clock, date(2026, 8, 31), known)
         for more, told_ in ((10_000, ["rows-changed"]), (-10_000, [])):
             copy.superuser.execute("UPDATE ledger.postings SET amount = amount + %s", [more])
-            lines_ = bundle_lines(service, cursor, point, known, ManagerId("m-1"), None)
+            lines_ = bundle_lines(service, cursor, point, ManagerId("m-1"), None)
             found_ = found(checked(b"".join(lines_), books.key))
             assert [one for one in found_ if one != "figure-differs"] == told_
 

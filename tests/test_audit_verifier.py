@@ -304,7 +304,7 @@ def made(service: Service, at: Point, position: int, manager: ManagerId | None) 
     with service.asking() as cursor:
         knowledge = Knowledge(position=position)
         point = point_at(cursor, service.clock, at.as_of, knowledge)
-        return b"".join(bundle_lines(service, cursor, point, knowledge, manager, None))
+        return b"".join(bundle_lines(service, cursor, point, manager, None))
 
 
 # ---------------------------------------------------------------------------- it stands alone

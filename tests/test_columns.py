@@ -29,6 +29,7 @@ from domain.events import Recorded, is_about_a_deal
 from domain.history import on
 from projections.rebuild import rebuild
 from projections.reports import columns as columns_module
+from projections.reports import postings
 from projections.reports.columns import Column, Columns, NotHeld, Table, number_of
 from projections.reports.overviews import Overviews
 from projections.reports.postings import DEALS, EVENTS, MANAGERS, POSTINGS, Cells, Groups
@@ -249,8 +250,9 @@ def log(here: Company) -> list[Recorded[Any]]:
 
 
 def test_where_something_was_learnt_last_is_told_of_every_point(
-    here: Company, log: list[Recorded[Any]]
+    here: Company, log: list[Recorded[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(postings, "LAST", 3)
     about_deals = [one for one in log if is_about_a_deal(one)]
     places = [one.position for one in log if not is_about_a_deal(one)]
     with here.service.asking() as cursor:

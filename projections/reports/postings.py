@@ -19,6 +19,8 @@ from projections.reports.columns import DAYS, Column, Dated, Ints, Rows, Table
 Bools = NDArray[np.bool_]
 MANAGER = 2**31 - 1
 """A manager's number is no larger; above it in a key stands the deal's."""
+LAST = 2**14
+"""So many positions are looked at in one go, from the last one on."""
 HALF = 32
 LOW = 2**HALF - 1
 """The lower half of 64 bits; the upper one keeps the sign."""
@@ -141,12 +143,14 @@ class Events(Dated):
 
     def last_learnt(self, day: int, position: int) -> int:
         """Where, up to `position`, something was learnt last that holds by the end of the day; 0:
-        nothing was.
+        nowhere. Mostly it is found among the last ones.
         """
-        last = min(position, len(self._days) - 1)
-        is_learnt = self._days[last::-1] <= day
-        back = int(is_learnt.argmax())  # of none, too, it is 0
-        return last - back if is_learnt[back] else 0
+        for behind in range(min(position + 1, len(self._days)), 0, -LAST):
+            first = max(behind - LAST, 0)
+            learnt = np.flatnonzero(self._days[first:behind] <= day)
+            if len(learnt):
+                return first + int(learnt[-1])
+        return 0
 
     @cached_property
     def _days(self) -> Column:
