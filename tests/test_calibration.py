@@ -1,5 +1,6 @@
 """Whether progress told what came: scores and intervals against libraries of others, cases against
-the fold, and a company whose chances are known.
+the fold, and a company whose chances are known. The libraries take seconds to come, and come with
+the tests that need them.
 """
 
 import csv
@@ -18,9 +19,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import brier_score_loss, log_loss
-from statsmodels.stats.meta_analysis import combine_effects
-from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from api.service import Service
 from api.settings import Settings
@@ -82,6 +80,8 @@ _chapters = count()
 
 @pytest.mark.parametrize("seed", range(20))
 def test_scores_are_those_of_scikit_learn(seed: int) -> None:
+    from sklearn.metrics import brier_score_loss, log_loss
+
     chance = Random(seed)
     told = [
         Forecast(chance.choice((0.0, 1.0, chance.random())), chance.random() < 0.4)
@@ -98,6 +98,8 @@ def test_scores_are_those_of_scikit_learn(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_intervals_are_those_of_statsmodels(seed: int) -> None:
+    from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
+
     chance = Random(seed)
     one, other = (
         Share(n, chance.randrange(n + 1)) for n in (chance.randrange(1, 300) for _ in "ab")
@@ -112,6 +114,8 @@ def test_intervals_are_those_of_statsmodels(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(10))
 def test_what_differs_between_groups_is_told_from_chance_as_statsmodels_does(seed: int) -> None:
+    from statsmodels.stats.meta_analysis import combine_effects
+
     chance = Random(seed)
     own = [
         [chance.gauss(place * 0.3, 1) for _ in range(chance.randrange(2, 40))] for place in range(6)
@@ -244,6 +248,7 @@ def test_on_the_published_set_of_b2b_deals_others_come_to_the_same() -> None:
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import cross_val_predict
     from sklearn.preprocessing import OneHotEncoder
+    from statsmodels.stats.proportion import proportion_confint
 
     with Path(str(SALVIRT)).open(encoding="utf-8-sig", newline="") as file:
         rows = [*csv.DictReader(file)]
