@@ -216,8 +216,7 @@ def _attainments(at: Desk, point: Point, wanted: Sequence[Wanted], last: date) -
 
     asked, facts = (point.as_of, point.position), at.remembered.facts
     return added_up(
-        at.service,
-        at.cursor,
+        at,
         point.position,
         lambda tables: attainments(wanted, last, figures_from_columns(tables, *asked)),
         lambda cursor: attainments(wanted, last, figures_from_ledger(cursor, *asked, facts)),

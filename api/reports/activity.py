@@ -149,8 +149,7 @@ def _activities(
         for one in (span, span.before)
     ]
     return added_up(
-        at.service,
-        at.cursor,
+        at,
         point.position,
         lambda tables: [activities_from_columns(tables, *one) for one in asked],
         lambda cursor: [activities_from_ledger(cursor, *one) for one in asked],

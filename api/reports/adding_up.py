@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from psycopg import Cursor
 
-from api.service import Service
+from api.asking import Desk
 
 if TYPE_CHECKING:  # numpy comes with the first report, and not with the service
     from projections.reports.columns import Tables
@@ -14,16 +14,15 @@ T = TypeVar("T")
 
 
 def added_up(
-    service: Service,
-    cursor: Cursor[Any],
+    at: Desk,
     position: int,
     from_columns: Callable[["Tables"], T],
     from_database: Callable[[Cursor[Any]], T],
 ) -> T:
-    """The same from either. `cursor` is the primary's; a standby may add up."""
+    """The same from either, at a position that the primary has named; a standby may add up."""
     from projections.reports.columns import NotHeld  # noqa: PLC0415 - with numpy
 
     try:
-        return from_columns(service.columns.at(cursor, position))
+        return from_columns(at.service.columns.at(at.cursor, position))
     except NotHeld:
-        return service.standbys.read(cursor, position, from_database)
+        return at.read(position, from_database)

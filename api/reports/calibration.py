@@ -249,8 +249,7 @@ def outcomes_at(at: Desk, point: Point, question: CalibrationQuestion) -> list[O
     horizon = Horizon(question.horizon_months, question.as_known, at.service.settings.zone)
     asked = point, horizon, at.remembered.day_ends
     return added_up(
-        at.service,
-        at.cursor,
+        at,
         point.position,
         lambda tables: outcomes_from_columns(tables, *asked),
         lambda cursor: outcomes_from_ledger(cursor, *asked),

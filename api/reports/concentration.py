@@ -128,8 +128,7 @@ def _concentrations(
 
     asked = point.as_of, point.position, currency, who
     return added_up(
-        at.service,
-        at.cursor,
+        at,
         point.position,
         lambda tables: concentrations_from_columns(tables, *asked, at.service.overviews),
         lambda cursor: Concentrations.of(active_from_ledger(cursor, *asked)),

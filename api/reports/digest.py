@@ -165,7 +165,7 @@ def digest(question: Annotated[DigestQuestion, Query()], asking: AskingDep) -> R
         teller = _teller(at.service, at.cursor, point, week, currency, question.limit)
 
         def told() -> Fields:
-            still = standstill(at.service, at.cursor, point, currency, PACE, who, question.limit)
+            still = standstill(at, point, currency, PACE, who, question.limit)
             return teller.answer(
                 at.read(
                     point.position,
@@ -186,7 +186,7 @@ def digest_for(at: Desk, week: Week, position: int) -> Fields:
     point = at.point(week.last, Knowledge(position=position))
     who = counted(at, point, None, None, week.eve)
     recorded = _recorded_in(cursor, service.settings.zone, week, point)
-    still = standstill(service, cursor, point, currency, PACE, who, MOST)
+    still = standstill(at, point, currency, PACE, who, MOST)
     found = digest_from_ledger(cursor, point, week, recorded, currency, who, still, MOST)
     told = _teller(service, cursor, point, week, currency, MOST).answer(found)
     return {**asked(point), **told}

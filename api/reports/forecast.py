@@ -205,8 +205,7 @@ def _sources(at: Desk, point: Point, currency: str) -> "Sources":
     from projections.reports.chances import Sources  # noqa: PLC0415 - with numpy
 
     return added_up(
-        at.service,
-        at.cursor,
+        at,
         point.position,
         lambda tables: Sources.from_columns(tables, currency),
         lambda cursor: Sources.from_ledger(cursor, point.position, currency),

@@ -1,5 +1,5 @@
-"""A report of the whole company takes long to add up, and is the same for ever where nothing was
-learnt between two positions that holds by its day: so it is kept.
+"""A report of the whole company takes long to add up, and says the same at all positions between
+which nothing was learnt that holds by its day: so it is kept.
 
 Reports are told as plain members and lists, in the order of the model that the documentation has of
 them, and written down at once: a hundred thousand figures, made here, need not be checked one by

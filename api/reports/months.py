@@ -196,8 +196,7 @@ def _months(
 
     asked = *days, point.as_of, point.position, currency, who
     return added_up(
-        at.service,
-        at.cursor,
+        at,
         point.position,
         lambda tables: months_from_columns(tables, *asked),
         lambda cursor: months_from_ledger(cursor, *asked),

@@ -4,10 +4,9 @@ from collections.abc import Collection, Mapping
 from datetime import date
 from enum import StrEnum
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Query, Response
-from psycopg import Cursor
 from pydantic import Field
 
 from api.answers import QUESTION_REFUSALS, Asked, CheckOut, Figure, Out, Uuid
@@ -18,7 +17,6 @@ from api.reports.adding_up import added_up
 from api.reports.kept import Fields, kept
 from api.reports.texts import amount_text, percent_text
 from api.routes import v1_router
-from api.service import Service
 from domain.catalogue import Catalogue
 from domain.events import ActionPerformed, Recorded
 from domain.values import ManagerId, decimal_text
@@ -162,7 +160,7 @@ def _answer(
     """A StalledAnswer."""
     pace, currency = Pace(question.minimum_days, question.factor), at.currency(question.currency)
     most = question.limit
-    found = standstill(at.service, at.cursor, point, currency, pace, who, most)
+    found = standstill(at, point, currency, pace, who, most)
     told, catalogue = about(at.cursor, found.deals), at.directory(point).catalogue
     return {
         "minimum_days": pace.minimum_days,
@@ -180,8 +178,7 @@ def _answer(
 
 
 def standstill(
-    service: Service,
-    cursor: Cursor[Any],
+    at: Desk,
     point: Point,
     currency: str,
     pace: Pace,
@@ -195,10 +192,9 @@ def standstill(
 
     asked = point.as_of, point.position, currency, pace, who
     return added_up(
-        service,
-        cursor,
+        at,
         point.position,
-        lambda tables: standstill_from_columns(tables, *asked, most, service.overviews),
+        lambda tables: standstill_from_columns(tables, *asked, most, at.service.overviews),
         lambda cursor: Standstill.of(stalled_from_log(cursor, *asked), most),
     )
 
