@@ -27,13 +27,13 @@ from api.service import Service
 from domain.errors import NotFound
 from domain.values import ManagerId
 from projections.evidence.bundle import Wanted, of_everybody, of_manager
-from projections.evidence.checkpoints import Signed, newest_signed
+from projections.evidence.checkpoints import newest_signed
 from projections.ledger import NOBODY
 from projections.point import Point, end_of, look, settled_from
 from projections.portfolio import (
     DealRow,
-    asked_of_ledger,
     line_of,
+    manager_portfolio_from_ledger,
     portfolios_from_ledger,
 )
 
@@ -121,28 +121,21 @@ def bundle_lines(
     """Proven to the newest checkpoint, or to one that is signed now. Raises NotFound when none can
     be signed.
     """
-    currency = service.settings.currency
-    if manager is None:
-        claimed, signed = _everybody(service, cursor, point), _signed(service, cursor, point)
-        wanted = Wanted(None, point, currency, lambda: claimed, signed, kept)
-        return of_everybody(service.asking, wanted)
-    with cursor.connection.pipeline():
-        other = cursor.connection.cursor()
-        rows = asked_of_ledger(other, manager, point.as_of, point.position)
-        signed = _signed(service, cursor, point)
-    result = partial(_portfolio, rows(), point, manager, currency)
-    wanted = Wanted(manager, point, currency, result, signed, kept)
-    return of_manager(cursor, service.evidence, wanted)
-
-
-def _signed(service: Service, cursor: Cursor[Any], point: Point) -> Signed:
     signed = newest_signed(cursor)
     if signed is None or signed.size < point.position:
         service.proving.catch_up()
         signed = newest_signed(cursor)
     if signed is None or signed.size < point.position:
         raise NotFound("checkpoint", point.position)
-    return signed
+    currency = service.settings.currency
+    if manager is None:
+        claimed = _everybody(service, cursor, point)
+        wanted = Wanted(None, point, currency, lambda: claimed, signed, kept)
+        return of_everybody(service.asking, wanted)
+    rows = manager_portfolio_from_ledger(cursor, manager, point.as_of, point.position)
+    result = partial(_portfolio, rows, point, manager, currency)
+    wanted = Wanted(manager, point, currency, result, signed, kept)
+    return of_manager(cursor, service.evidence, wanted)
 
 
 def file_name(point: Point, manager: str | None) -> str:

@@ -187,25 +187,13 @@ def manager_portfolio_from_ledger(
     cursor: Cursor[Any], manager: ManagerId, as_of: date, position: int
 ) -> list[DealRow]:
     """The same from the ledger."""
-    return asked_of_ledger(cursor, manager, as_of, position)()
-
-
-def asked_of_ledger(
-    cursor: Cursor[Any], manager: ManagerId, as_of: date, position: int
-) -> Callable[[], list[DealRow]]:
-    """The same on its way, in a pipeline together with other questions; call it for the rows."""
     asked = {"manager": manager, "as_of": as_of, "position": position}
-    answer = cursor.execute(_MANAGER, asked)
-
-    def rows() -> list[DealRow]:
-        told = (
-            DealRow(
-                deal_id, title, client, currency, Status(status), check, progress, standing(columns)
-            )
-            for deal_id, title, client, currency, status, check, progress, _, *columns in (
-                answer.fetchall()
-            )
+    rows = (
+        DealRow(
+            deal_id, title, client, currency, Status(status), check, progress, standing(columns)
         )
-        return [row for row in told if row.standing != NOBODY]
-
-    return rows
+        for deal_id, title, client, currency, status, check, progress, _, *columns in (
+            cursor.execute(_MANAGER, asked).fetchall()
+        )
+    )
+    return [row for row in rows if row.standing != NOBODY]

@@ -96,8 +96,10 @@ class KnownTiles:
         self._most = most
         self._all: dict[bytes, Rows] = {}
 
-    def among(self, indexes: Iterable[int], above: Mapping[Place, bytes]) -> dict[Place, Rows]:
-        """Those that are known of the tiles at these indexes; by the tiles above them."""
+    def among(self, cursor: Cursor[Any], places: Iterable[Place]) -> dict[Place, Rows]:
+        """Those that are known of these, with one look at the tiles above."""
+        indexes = [index for level, index in places if not level]
+        above = dict(_tiles(cursor, [*{(1, index // WIDTH) for index in indexes}]))
         known = {}
         for index in indexes:
             first = index % WIDTH * HASH
@@ -126,28 +128,18 @@ def hashes_at(
     known: KnownTiles | None = None,
 ) -> tuple[list[bytes], list[bytes]]:
     """Of all nodes and leaves that are asked for, each tile looked at once, and those that are
-    `known` not at all: mostly in one statement. Raises LookupError for one that is not there:
-    whoever asks knows how many leaves there are.
+    `known` not at all. Raises LookupError for one that is not there: whoever asks knows how many
+    leaves there are.
     """
     wanted: dict[Place, list[tuple[int, int, int]]] = {(0, at // WIDTH): [] for at in leaves}
     for number, (level, at) in enumerate(nodes):
         height = level % HEIGHT
         place = level // HEIGHT, at >> (HEIGHT - height)
         wanted.setdefault(place, []).append((number, height, at))
-    read: dict[Place, bytes] = {}
-    tiles: dict[Place, Rows] = {}
-    if known is not None:
-        indexes = [index for level, index in wanted if not level]
-        last = max(indexes, default=0)  # at the end of the tree it is not full, and never known
-        above = ((1, index // WIDTH) for index in indexes)
-        higher = (place for place in wanted if place[0])
-        read = dict(_tiles(cursor, [*{*above, *higher, (0, last)}]))
-        tiles = known.among(indexes, read)
-    missing = [place for place in wanted if place not in tiles]
-    read |= _tiles(cursor, [place for place in missing if place not in read])
-    for place in missing:
-        is_higher = any(height for _, height, _ in wanted[place])
-        tiles[place] = rows = _rows(read[place]) if is_higher else [read[place]]
+    tiles = {} if known is None else known.among(cursor, wanted)
+    for place, hashes in _tiles(cursor, [place for place in wanted if place not in tiles]):
+        higher = any(height for _, height, _ in wanted[place])
+        tiles[place] = rows = _rows(hashes) if higher else [hashes]
         if known is not None and not place[0]:
             known.keep(rows)
     found = [b""] * len(nodes)
