@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date
+from operator import itemgetter
 from typing import Any, Generic, LiteralString, NamedTuple, TypeVar
 
 from psycopg import Cursor
@@ -159,6 +160,7 @@ def _row(deal_id: DealId, deal: Deal, held: Standing) -> DealRow:
     )
 
 
+_OPENED = itemgetter(7)
 _MANAGER: LiteralString = f"""
 SELECT deals.deal_id, deals.title, deals.client, deals.currency,
        state.status, state.potential_check, state.progress, held.*
@@ -179,8 +181,8 @@ CROSS JOIN LATERAL (
       AND effective_on <= %(as_of)s AND position <= %(position)s
     ORDER BY effective_on DESC, position DESC LIMIT 1
 ) AS state
-ORDER BY held.deal
 """
+"""In no order: for one the database would put all postings in it, and not only the deals."""
 
 
 def manager_portfolio_from_ledger(
@@ -192,8 +194,8 @@ def manager_portfolio_from_ledger(
         DealRow(
             deal_id, title, client, currency, Status(status), check, progress, standing(columns)
         )
-        for deal_id, title, client, currency, status, check, progress, _, *columns in (
-            cursor.execute(_MANAGER, asked).fetchall()
+        for deal_id, title, client, currency, status, check, progress, _, *columns in sorted(
+            cursor.execute(_MANAGER, asked).fetchall(), key=_OPENED
         )
     )
     return [row for row in rows if row.standing != NOBODY]

@@ -547,6 +547,13 @@ FAULTS = (
         _SNAPSHOTS,
     ),
     Fault(
+        "a manager's deals are in the order of their ids",
+        "projections/portfolio.py",
+        "_OPENED = itemgetter(7)\n",
+        "_OPENED = itemgetter(0)\n",
+        _LEDGER,
+    ),
+    Fault(
         "who has a first posting is not asked about",
         "application/log.py",
         "SELECT DISTINCT manager, currency FROM posted WHERE NOT EXISTS (\n",
