@@ -417,7 +417,7 @@ REPORTS: tuple[tuple[str, str], ...] = (
     ("months of a year", "/v1/reports/months?from=2024-07-01&to=2025-06-30&as_of=2025-06-30"),
     ("stalled deals", "/v1/reports/stalled?as_of=2025-06-30"),
     ("concentration", "/v1/reports/concentration?as_of=2025-06-30"),
-    ("a week", "/v1/reports/digest?week=2025-06-18&as_of=2025-06-30"),
+    ("a week", "/v1/reports/digest?week=2025-06-25&as_of=2025-06-29"),
     ("forecast", "/v1/reports/forecast?as_of=2025-06-30"),
     ("calibration", "/v1/reports/calibration?as_of=2025-06-30"),
 )
@@ -426,26 +426,33 @@ REPORTS: tuple[tuple[str, str], ...] = (
 
 def reports(conninfo: str, rounds: int) -> None:
     """Each of the whole company, of an endpoint that does nothing but know its caller: at points
-    that nobody has asked about, and at one point again and again. The first question to each, by
-    which the process reads what it keeps in memory of the ledger, is not measured.
+    that all differ in what is known of the day, and at one point again and again. The first
+    question to each, by which the process reads what it keeps in memory of the ledger, is not
+    measured.
     """
-    with psycopg.connect(conninfo) as database:
-        row = database.execute("SELECT max(notification_id) FROM books.events").fetchone()
-    assert row is not None
-    points = iter(range(int(row[0]), 0, -7))
+    points = [learnt_by(conninfo, path[-10:], rounds * 10 + 1) for _, path in REPORTS]
     with serving(conninfo) as (port, _):
-        for _, path in REPORTS:
-            apply(port, [request("GET", f"{path}&position={next(points)}", TOKEN)], 1)
-        for what, path in REPORTS:
+        for (_, path), known in zip(REPORTS, points, strict=True):
+            apply(port, [request("GET", f"{path}&position={next(known)}", TOKEN)], 1)
+        for (what, path), known in zip(REPORTS, points, strict=True):
             new, again = list[Ratio](), list[Ratio]()
             for _ in range(rounds):
-                asked = [
-                    request("GET", f"{path}&position={next(points)}", TOKEN) for _ in range(10)
-                ]
+                asked = [request("GET", f"{path}&position={next(known)}", TOKEN) for _ in range(10)]
                 new.append(ratio(port, asked, what))
                 again.append(ratio(port, asked[-1:] * 100, what))
-            compare(f"{what}, never asked before", new)
+            compare(f"{what}, never told before", new)
             compare(f"{what}, asked again", again, "<= 20")
+
+
+def learnt_by(conninfo: str, day: str, number: int) -> Iterator[int]:
+    """The last positions at which something was learnt that holds by the day, from the last on."""
+    with psycopg.connect(conninfo) as database:
+        rows = database.execute(
+            "SELECT DISTINCT position FROM ledger.postings WHERE effective_on <= %s"
+            " ORDER BY position DESC LIMIT %s",
+            [day, number],
+        ).fetchall()
+    return (position for (position,) in rows)
 
 
 def pages(conninfo: str, rounds: int) -> None:
