@@ -1,10 +1,10 @@
 """Questions: the point at which they are asked, and whom they are about."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Any, Protocol, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, Self, TypeVar, cast
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -20,6 +20,10 @@ from domain.directory import Directory
 from domain.errors import Forbidden, Invalid, NotFound, Restriction
 from domain.values import ManagerId, TeamId
 from projections.point import BEYOND, Knowledge, Point, end_of, look, point_at, point_from
+from projections.reports.kept import ledger_of
+
+if TYPE_CHECKING:  # numpy comes with the first report, and not with the service
+    from projections.reports.columns import Tables
 
 T = TypeVar("T")
 
@@ -85,7 +89,8 @@ class Asking:
         clock = self.service.clock
         with self.service.asking() as cursor:
             seen = look(cursor, clock, knowledge)
-            at = self.at(cursor, self.service.directory.now(cursor, end_of(seen)))
+            end = end_of(seen)
+            at = self.at(cursor, self.service.directory.now(cursor, end), end.ledger)
             yield at, point_from(seen, clock, as_of, knowledge)
 
     def admitted(self) -> Caller:
@@ -93,10 +98,12 @@ class Asking:
         with self.desk():
             return self.caller
 
-    def at(self, cursor: Cursor[Any], now: Directory) -> "Desk":
-        """The same with everything known, `now`, at hand."""
+    def at(self, cursor: Cursor[Any], now: Directory, ledger: Hashable = None) -> "Desk":
+        """The same with everything known, `now`, at hand; and which ledger there is, if that was
+        looked at.
+        """
         viewer = self.viewer(now)
-        return Desk(self.service, now, viewer.grant, viewer.reach, cursor)
+        return Desk(self.service, now, viewer.grant, viewer.reach, cursor, ledger)
 
     def viewer(self, now: Directory) -> "Viewer":
         """The same where nothing more is to be read."""
@@ -142,6 +149,13 @@ class Desk(Viewer):
     """Where one question is answered: what the viewer may see, and a cursor to read it by."""
 
     cursor: Cursor[Any]
+    looked_at: Hashable = None
+    """Which ledger there was when the point was looked up."""
+
+    @property
+    def ledger(self) -> Hashable:
+        """The primary's."""
+        return ledger_of(self.cursor) if self.looked_at is None else self.looked_at
 
     def read(self, position: int, question: Callable[[Cursor[Any]], T]) -> T:
         """What is to be added up, at a position that the primary has named: maybe by a standby."""
@@ -149,7 +163,11 @@ class Desk(Viewer):
 
     @property
     def remembered(self) -> Remembered:
-        return self.service.remembered(self.cursor)
+        return self.service.remembered(self.ledger)
+
+    def tables(self, position: int) -> "Tables":
+        """All that is known by the position, in columns. Raises NotHeld."""
+        return self.service.columns.at(self.cursor, position, self.ledger)
 
     def point(self, as_of: date | None, knowledge: Knowledge) -> Point:
         """Raises InTheFuture, Invalid."""

@@ -37,7 +37,7 @@ from projections.portfolio import totals_at
 from projections.reports.activity import MOST_FACTS, Facts
 from projections.reports.calibration import DayEnds
 from projections.reports.called import MOST_CALLED, Called
-from projections.reports.kept import Kept, ledger_of
+from projections.reports.kept import Kept
 from projections.reports.refolding import Laboratory
 from projections.snapshots import close_next_cut
 
@@ -128,9 +128,9 @@ class Service:
     def columns(self) -> "Columns":
         return self.overviews.columns
 
-    def remembered(self, cursor: Cursor[Any]) -> Remembered:
-        """Of the ledger that the primary has; ask before you read what is to be remembered."""
-        ledger, remembered = ledger_of(cursor), self._remembered
+    def remembered(self, ledger: Hashable) -> Remembered:
+        """Of the ledger that the primary had before what is to be remembered was read."""
+        remembered = self._remembered
         if remembered.ledger != ledger:
             remembered = self._remembered = Remembered(ledger)
         return remembered

@@ -2118,8 +2118,8 @@ FAULTS = (
     Fault(
         "who may ask for all portfolios is what was known at the last question",
         "api/asking.py",
-        "self.service.directory.now(cursor, end_of(seen)))",
-        "self.service.directory.now(cursor, end_of(seen)._replace(position=1)))",
+        "            end = end_of(seen)\n",
+        "            end = end_of(seen)._replace(position=1)\n",
         _TAKEN_AWAY,
     ),
     Fault(
@@ -3372,6 +3372,13 @@ FAULTS = (
         "if remembered.ledger != ledger:",
         "if remembered.ledger is None:",
         _DAMAGED,
+    ),
+    Fault(
+        "columns: a team is everybody",
+        "projections/reports/postings.py",
+        "        own = frozenset(some)\n",
+        "        own = frozenset(self.ids)\n",
+        "test_activity.py::test_the_ledger_and_the_log_say_what_the_folded_deals_do",
     ),
     Fault(
         "laboratory: what it told of another ledger is told again",

@@ -37,6 +37,7 @@ router = v1_router(tags=["reports"], responses=QUESTION_REFUSALS)
 MOST_DAYS = 366
 """Of a span: a year."""
 _GAINS = (*(gain.value for gain in Gain), "total")
+_NO_GAINS: Fields = dict.fromkeys(_GAINS, ZERO_TEXT)
 
 
 class ActivityQuestion(PointQuestion):
@@ -248,6 +249,8 @@ def _activity(one: Activity) -> Fields:
 
 def _gains(own: Mapping[Gain, int], text: Callable[[int], str]) -> Fields:
     """Gains, most of which are none."""
+    if not own:
+        return _NO_GAINS
     told = dict.fromkeys(_GAINS, ZERO_TEXT)
     for gain, amount in own.items():
         told[gain] = text(amount)

@@ -23,6 +23,6 @@ def added_up(
     from projections.reports.columns import NotHeld  # noqa: PLC0415 - with numpy
 
     try:
-        return from_columns(at.service.columns.at(at.cursor, position))
+        return from_columns(at.tables(position))
     except NotHeld:
         return at.read(position, from_database)

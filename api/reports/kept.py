@@ -53,7 +53,7 @@ def _last_learnt(at: Desk, point: Point) -> int:
     from projections.reports.postings import EVENTS  # noqa: PLC0415 - likewise
 
     try:
-        events = at.service.columns.at(at.cursor, point.position).of(EVENTS)
+        events = at.tables(point.position).of(EVENTS)
     except NotHeld:
         return point.position
     return max(

@@ -198,11 +198,14 @@ class Columns:
         self._reading = defaultdict[object, Lock](Lock)
         self._held: dict[object, Held[Any]] = {}
 
-    def at(self, cursor: Cursor[Any], position: int) -> "Tables":
-        """All that is known by `position`. `cursor` is the primary's. Raises NotHeld."""
+    def at(self, cursor: Cursor[Any], position: int, ledger: Hashable = None) -> "Tables":
+        """All that is known by `position`. `cursor` is the primary's, `ledger` the one that it was
+        seen to have. Raises NotHeld.
+        """
         if position > self.most_events:
             raise NotHeld
-        return Tables(self, cursor, ledger_of(cursor), position)
+        known = ledger_of(cursor) if ledger is None else ledger
+        return Tables(self, cursor, known, position)
 
     def read(self, at: "Tables", go_on: Callable[[], bool], *tables: Table[Any]) -> None:
         """However many events are new. Raises NotHeld, also where it is not to go on."""

@@ -246,7 +246,8 @@ class Managers(Dated):
 
     def are(self, some: Collection[ManagerId]) -> Bools:
         """By their places, who is among `some`."""
-        return np.fromiter((one in some for one in self.ids), np.bool_, len(self.ids))
+        own = frozenset(some)
+        return np.fromiter((one in own for one in self.ids), np.bool_, len(self.ids))
 
 
 MANAGERS = Table(
