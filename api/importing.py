@@ -80,7 +80,7 @@ def _silent(_done: int, _total: int) -> None:
 @contextmanager
 def _without_collecting() -> Iterator[None]:
     """An import makes millions of objects, and no cycles worth the time that it takes to look for
-    them.
+    them; nor afterwards.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -88,6 +88,7 @@ def _without_collecting() -> Iterator[None]:
         yield
     finally:
         if was_enabled:
+            gc.freeze()
             gc.enable()
 
 
