@@ -3,18 +3,19 @@
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from threading import Event, Semaphore
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 import psycopg
 import pytest
+from fastapi.routing import APIRoute
 from hypothesis import given
 from hypothesis import strategies as st
 from psycopg import Cursor
 
 from api.answers import Asked
 from api.background import Behind
-from api.reports import concentration
+from api.reports import ROUTERS, concentration
 from api.reports.activity import ActivityAnswer
 from api.reports.calibration import CalibrationAnswer
 from api.reports.concentration import ConcentrationAnswer
@@ -292,6 +293,15 @@ def test_a_report_is_kept_until_something_is_learnt_that_holds_by_its_day(
         begun.kind("5.00", code="visit")
         asked()
         assert made == [1, 1, 2, 3]
+
+
+def test_each_report_has_questions_of_its_own_type() -> None:
+    """By which what one told is not taken for another's."""
+    routes = [route for module in ROUTERS for route in module.router.routes]
+    types = [
+        get_type_hints(one.endpoint)["question"] for one in routes if isinstance(one, APIRoute)
+    ]
+    assert len({*types}) == len(types) == len(routes)
 
 
 MODELS: dict[str, type[Asked]] = {

@@ -30,8 +30,8 @@ def kept(
     make: Callable[[], Fields],
 ) -> Response:
     """What `make` tells, from memory where it was made before: it depends on the point, on what
-    else is asked, and on what managers are `called`. Whoever does not see everybody is told of
-    those whom they may see today, and so anew each time.
+    else is asked by a `question` of the report's own type, and on what managers are `called`.
+    Whoever does not see everybody is told of those whom they may see today, and so anew each time.
     """
     if at.reach is not Reach.ALL:
         return _told(point, to_json(make()))
