@@ -3290,6 +3290,20 @@ FAULTS = (
         "test_activity.py::test_whoever_was_forgotten_has_no_name_in_a_report_that_is_kept",
     ),
     Fault(
+        "what was chosen before the script came is not foreseen",
+        "api/static/own/record.js",
+        "  if ([...form.elements].some(isTyped)) preview();\n",
+        "  if (false) preview();\n",
+        "test_pages_journeys.py::test_what_was_chosen_before_the_script_came_is_foreseen",
+    ),
+    Fault(
+        "what the server had no time for is not asked again",
+        "api/static/own/record.js",
+        '    if (document.querySelector("#preview[data-again]")) preview(2000);\n',
+        "    if (false) preview(2000);\n",
+        "test_pages_journeys.py::test_what_the_server_had_no_time_for_is_foreseen_later",
+    ),
+    Fault(
         "a kept report is told whatever was learnt since",
         "api/reports/kept.py",
         "        events.last_learnt(number_of(point.as_of), point.position),\n",

@@ -19,9 +19,10 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, Route
 
-from domain.values import Role
+from application.orders import Order, Unavailable
+from domain.values import DealId, Role
 from tests.chromium import DESK, PASSWORD, PHONE, Scheme, Seen, violations, window
 from tests.histories import PROFILE
 from tests.over_http import Company, Person, company
@@ -306,6 +307,49 @@ def claimed(here: Company) -> Names:
     """Anna's deal, and a new claim of hers in it."""
     deal = here.director.ask("/v1/deals")["deals"][0]["deal_id"]
     return {"deal": deal, "claim": here.act(deal, "m-1", "claim", "2026-10-19")}
+
+
+def test_what_was_chosen_before_the_script_came_is_foreseen(
+    browser: Browser, here: Company, people: dict[Role, Person]
+) -> None:
+    """On a slow line whoever is quick has chosen by then."""
+    with window(browser, here, people[MANAGER], PHONE) as seen:
+        held = list[Route]()
+
+        def hold(route: Route) -> None:
+            held.append(route)
+
+        seen.page.route("**/record.js", hold)
+        with seen.page.expect_request("**/record.js"):
+            path = f"/record?deal_id={claimed(here)['deal']}&lang=en"
+            seen.page.goto(here.address + path, wait_until="commit")
+        seen.page.locator(".opt:has([value=call])").click()
+        assert seen.page.locator("#preview .big").count() == 0
+        held[0].continue_()
+        seen.page.wait_for_selector("#preview .big", state="attached")
+
+
+def test_what_the_server_had_no_time_for_is_foreseen_later(
+    browser: Browser,
+    here: Company,
+    people: dict[Role, Person],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    transactor, busy = here.service.dealfolio.transactor, iter((True, True))
+    foresee = transactor.foresee
+
+    def foreseen(order: Order, deal_id: DealId) -> object:
+        if next(busy, False):
+            raise Unavailable("too many orders are waiting")
+        return foresee(order, deal_id)
+
+    monkeypatch.setattr(transactor, "foresee", foreseen)
+    names = claimed(here)
+    with window(browser, here, people[MANAGER]) as seen:
+        path = f"/deals/{names['deal']}/commands/withdrawal?action_id={names['claim']}&lang=en"
+        seen.open(path)
+        assert "cannot be recorded" not in seen.page.inner_text("#preview[data-again]")
+        seen.page.wait_for_selector("#preview .after", state="attached")
 
 
 class Hands:

@@ -278,14 +278,14 @@ def _at_first(visit: Visit, field: Field, deal: Answer, action: Answer | None) -
 
 async def _preview(
     visit: Visit, deal_id: str, name: str, typed: Typed, those: Holders
-) -> tuple[Preview | None, str]:
+) -> tuple[Preview | None, Told | None]:
     """Or what is to be said instead; nothing while something is still to be chosen."""
     made = FORMS[name]
     wanted = [field.name for field in made.fields if field.kind != "lines"]
     if made.of:
         wanted.append("action_id")
     if not all(typed.get(one, "").strip() for one in wanted):
-        return None, ""
+        return None, None
     unsaid = {
         field.name: _UNSAID
         for field in made.fields
@@ -294,9 +294,9 @@ async def _preview(
     try:
         body = _body(made, {**typed, **unsaid})
         path = _path(deal_id, name, made, typed)
-        return await foresee(visit, path, body, DealId(UUID(deal_id)), those), ""
+        return await foresee(visit, path, body, DealId(UUID(deal_id)), those), None
     except Exception as error:  # noqa: BLE001 - `told` raises again what is no refusal
-        return None, str(told(visit, error, [field.name for field in made.fields]))
+        return None, told(visit, error, [field.name for field in made.fields])
 
 
 @dataclass(frozen=True, slots=True)

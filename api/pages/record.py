@@ -254,13 +254,15 @@ def _days(today: date) -> Sequence[tuple[str, date]]:
     return [("today", today), ("yesterday", yesterday), ("Friday", friday)]
 
 
-async def _preview(visit: Visit, typed: Typed, those: Holders) -> tuple[Preview | None, str]:
+async def _preview(
+    visit: Visit, typed: Typed, those: Holders
+) -> tuple[Preview | None, Told | None]:
     """Or what is to be said instead; nothing while something is still to be chosen."""
     if not (typed["deal_id"] and typed["action_type"] and typed["manager_id"]):
-        return None, ""
+        return None, None
     unsaid = {"evidence": _UNSAID} if not typed["evidence"].strip() else {}
     try:
         path, body = await _command(visit, {**typed, **unsaid})
-        return await foresee(visit, path, body, DealId(UUID(typed["deal_id"])), those), ""
+        return await foresee(visit, path, body, DealId(UUID(typed["deal_id"])), those), None
     except Exception as error:  # noqa: BLE001 - `told` raises again what is no refusal
-        return None, str(told(visit, error, FIELDS))
+        return None, told(visit, error, FIELDS)

@@ -5,10 +5,11 @@
   const form = document.querySelector("form[data-preview]");
   if (!form) return;
 
-  // What depends on what was typed, asked again a moment after the last change.
+  // What depends on what was typed, asked again a moment after the last change; and by and by where
+  // the server had no time for it.
   let waiting = 0;
   let asked = 0;
-  const preview = () => {
+  const preview = (moment = 250) => {
     clearTimeout(waiting);
     waiting = setTimeout(async () => {
       const number = ++asked;
@@ -25,7 +26,10 @@
       } catch { /* the button that records tells what is wrong */ } finally {
         document.getElementById("preview")?.removeAttribute("aria-busy");
       }
-    }, 250);
+    }, moment);
+  };
+  const again = () => {
+    if (document.querySelector("#preview[data-again]")) preview(2000);
   };
   const show = (found) => {
     const focused = document.activeElement;
@@ -35,6 +39,7 @@
     if (chosen) form.querySelector(`[name=action_type][value="${CSS.escape(chosen)}"]`)?.focus();
     find();
     evidence();
+    again();
     const likely = document.getElementById("deal-hint")?.dataset.doer;
     if (likely && !form.elements.manager_id.value) form.elements.manager_id.value = likely;
   };
@@ -75,6 +80,18 @@
     if (mark) mark.hidden = needed;
   };
   evidence();
+
+  // Whoever is quick has typed before this came; and a browser may have put back what was typed.
+  const isTyped = (one) => {
+    if (one.options) {
+      const first = [...one.options].findIndex((option) => option.defaultSelected);
+      return one.selectedIndex !== Math.max(first, 0);
+    }
+    if (one.defaultValue === undefined) return false;
+    return one.value !== one.defaultValue || one.checked !== one.defaultChecked;
+  };
+  if ([...form.elements].some(isTyped)) preview();
+  else again();
 
   for (const button of form.querySelectorAll("button[name=day]"))
     button.addEventListener("click", (event) => {
