@@ -19,7 +19,16 @@ from domain.access import MATRIX, Grant, Reach, Sight, Task, may_see, sight
 from domain.directory import Directory
 from domain.errors import Forbidden, Invalid, NotFound, Restriction
 from domain.values import ManagerId, TeamId
-from projections.point import BEYOND, Knowledge, Point, end_of, look, point_at, point_from
+from projections.point import (
+    BEYOND,
+    Knowledge,
+    Point,
+    end_of,
+    look,
+    point_at,
+    point_from,
+    settled_from,
+)
 from projections.reports.kept import ledger_of
 
 if TYPE_CHECKING:  # numpy comes with the first report, and not with the service
@@ -82,16 +91,19 @@ class Asking:
             yield self.at(cursor, self.service.directory.at(cursor, BEYOND))
 
     @contextmanager
-    def desk_at(self, as_of: date | None, knowledge: Knowledge) -> Iterator[tuple["Desk", Point]]:
-        """The same, and the point of the question: one look tells it, and where the log ends.
-        Raises InTheFuture, Invalid, too.
+    def desk_at(
+        self, as_of: date | None, knowledge: Knowledge, *, settled: bool = False
+    ) -> Iterator[tuple["Desk", Point]]:
+        """The same, and the point of the question, `settled` for what is taken home: one look tells
+        it, and where the log ends. Raises InTheFuture, Invalid, too.
         """
         clock = self.service.clock
         with self.service.asking() as cursor:
             seen = look(cursor, clock, knowledge)
             end = end_of(seen)
             at = self.at(cursor, self.service.directory.now(cursor, end), end.ledger)
-            yield at, point_from(seen, clock, as_of, knowledge)
+            point = settled_from if settled else point_from
+            yield at, point(seen, clock, as_of, knowledge)
 
     def admitted(self) -> Caller:
         """Whoever asks, if their role has a part in the task. Raises SignedOut, Forbidden."""

@@ -29,7 +29,7 @@ from domain.values import ManagerId
 from projections.evidence.bundle import Wanted, of_everybody, of_manager
 from projections.evidence.checkpoints import newest_signed
 from projections.ledger import NOBODY
-from projections.point import Point, end_of, look, settled_from
+from projections.point import Point
 from projections.portfolio import (
     DealRow,
     line_of,
@@ -76,14 +76,10 @@ def audit_bundle(
     """A portfolio with all that proves it, for a check at home: signed root, events, proofs, the
     result that is claimed. Of one manager, or of everybody, with the whole log.
     """
-    who, knowledge = question.manager_id, question.knowledge
-    service, clock = asking.service, asking.service.clock
-    with service.asking() as cursor:
-        seen = look(cursor, clock, knowledge)
-        at = asking.at(cursor, service.directory.now(cursor, end_of(seen)))
-        point = settled_from(seen, clock, question.as_of, knowledge)
+    who = question.manager_id
+    with asking.desk_at(question.as_of, question.knowledge, settled=True) as (at, point):
         manager = None if who is None else at.require_manager(who)
-        lines = bundle_lines(service, cursor, point, manager, question.kept)
+        lines = bundle_lines(at.service, at.cursor, point, manager, question.kept)
         if manager is not None:
             lines = [b"".join(lines)]
     headers = {"Content-Disposition": f'attachment; filename="{file_name(point, who)}"'}

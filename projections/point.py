@@ -119,7 +119,9 @@ def point_at(
 def settled_at(
     cursor: Cursor[Any], clock: Clock, as_of: date | None, knowledge: Knowledge = EVERYTHING
 ) -> Point:
-    """The same, for what is taken home: everything recorded is known at the last event."""
+    """As `point_at`, for what is taken home and must stay true: everything recorded is known at the
+    last event.
+    """
     return settled_from(look(cursor, clock, knowledge), clock, as_of, knowledge)
 
 
@@ -165,7 +167,7 @@ def point_from(
 def settled_from(
     seen: Sequence[Any], clock: Clock, as_of: date | None, knowledge: Knowledge
 ) -> Point:
-    """As `settled_at`, likewise."""
+    """As `point_from`, but everything recorded is known at the last event. Raises InTheFuture."""
     point, recorded_at = point_from(seen, clock, as_of, knowledge), seen[1]
     return point if knowledge != EVERYTHING else replace(point, known_at=recorded_at or _BEGINNING)
 

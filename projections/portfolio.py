@@ -161,6 +161,7 @@ def _row(deal_id: DealId, deal: Deal, held: Standing) -> DealRow:
 
 
 _OPENED = itemgetter(7)
+"""Of a row: where its deal was opened."""
 _MANAGER: LiteralString = f"""
 SELECT deals.deal_id, deals.title, deals.client, deals.currency,
        state.status, state.potential_check, state.progress, held.*

@@ -3304,6 +3304,20 @@ FAULTS = (
         "test_pages_journeys.py::test_what_the_server_had_no_time_for_is_foreseen_later",
     ),
     Fault(
+        "what the server had no time for is read out again and again",
+        "api/static/own/record.js",
+        "      if (here && !isSaid(here, part)) here.replaceWith(part);\n",
+        "      if (here) here.replaceWith(part);\n",
+        "test_pages_journeys.py::test_what_the_server_had_no_time_for_is_foreseen_later",
+    ),
+    Fault(
+        "a server without time says that a command cannot be recorded",
+        "api/pages/foreseen.py",
+        "        return self.status in {429, 503}\n",
+        "        return self.status == 429\n",
+        "test_pages_journeys.py::test_what_the_server_had_no_time_for_is_foreseen_later",
+    ),
+    Fault(
         "a kept report is told whatever was learnt since",
         "api/reports/kept.py",
         "        events.last_learnt(number_of(point.as_of), point.position),\n",

@@ -329,6 +329,15 @@ def test_what_was_chosen_before_the_script_came_is_foreseen(
         seen.page.wait_for_selector("#preview .big", state="attached")
 
 
+COUNT_REPLACED = """
+window.replaced = 0;
+new MutationObserver((seen) => {
+  const added = seen.flatMap((one) => [...one.addedNodes]);
+  replaced += added.filter((one) => one.id === "preview").length;
+}).observe(document.getElementById("preview").parentNode, { childList: true });
+"""
+
+
 def test_what_the_server_had_no_time_for_is_foreseen_later(
     browser: Browser,
     here: Company,
@@ -349,7 +358,9 @@ def test_what_the_server_had_no_time_for_is_foreseen_later(
         path = f"/deals/{names['deal']}/commands/withdrawal?action_id={names['claim']}&lang=en"
         seen.open(path)
         assert "cannot be recorded" not in seen.page.inner_text("#preview[data-again]")
+        seen.page.evaluate(COUNT_REPLACED)
         seen.page.wait_for_selector("#preview .after", state="attached")
+        assert seen.page.evaluate("replaced") == 1, "the same is not read out twice"
 
 
 class Hands:

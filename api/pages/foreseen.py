@@ -306,6 +306,11 @@ class Told:
     def __str__(self) -> str:
         return " ".join(dict.fromkeys(self.faults.values()))
 
+    @property
+    def is_passing(self) -> bool:
+        """Whether it says nothing against the form: asked again in a while, it may be gone."""
+        return self.status in {429, 503}
+
 
 FIELD_OF: Mapping[str, str] = {
     "evidence-required": "evidence",

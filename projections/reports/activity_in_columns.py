@@ -88,7 +88,6 @@ def figures_from_columns(tables: Tables, as_of: date, position: int) -> FiguresO
 
 
 _GAINS = tuple(Gain)
-_NOTHING: Mapping[Gain, int] = {}
 _GAIN_OF = np.array(
     [_GAINS.index(GAINS[cause]) if cause in GAINS else len(_GAINS) for cause in CAUSES]
 )
@@ -162,7 +161,7 @@ def _gains(by_gain: Sequence[int]) -> Mapping[Gain, int]:
     *told, nothing = by_gain
     assert not nothing, "the other events change none"
     if not any(told):
-        return _NOTHING
+        return IDLE.gained
     return {gain: one for gain, one in zip(_GAINS, told, strict=True) if one}
 
 

@@ -33,6 +33,7 @@ Called = Kept[int, About]
 
 
 def called_at(cursor: Cursor[Any], called: Called, deals: Collection[int]) -> Mapping[int, About]:
+    """What is kept of each of the deals; read where it was not asked for before."""
     return called.all(deals, partial(_read_called, cursor))
 
 

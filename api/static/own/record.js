@@ -31,11 +31,15 @@
   const again = () => {
     if (document.querySelector("#preview[data-again]")) preview(2000);
   };
+  // What stands there already is not read out a second time.
+  const isSaid = (here, part) => part.id === "preview" && part.innerHTML === here.innerHTML;
   const show = (found) => {
     const focused = document.activeElement;
     const chosen = focused?.name === "action_type" ? focused.value : null;
-    for (const part of [...found.children].filter((one) => one.id))
-      document.getElementById(part.id)?.replaceWith(part);
+    for (const part of [...found.children].filter((one) => one.id)) {
+      const here = document.getElementById(part.id);
+      if (here && !isSaid(here, part)) here.replaceWith(part);
+    }
     if (chosen) form.querySelector(`[name=action_type][value="${CSS.escape(chosen)}"]`)?.focus();
     find();
     evidence();
