@@ -1,24 +1,18 @@
 """A question across deals: which actions were done, by whom, and what has become of them."""
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from fastapi import Query, Request, Response
 from pydantic import Field
 
-from api.answers import (
-    PAGED,
-    QUESTION_REFUSALS,
-    ActionLineOut,
-    ActionsAnswer,
-    NamedEntryOut,
-    answer,
-    asked,
-)
+from api.answers import AMOUNT, Asked, Figure, Moment, Out, Uuid, answer, asked
 from api.asking import AskingDep, Desk, PageQuestion, page_of
-from api.deals import action_out
+from api.deals import EntryOut, action_out
 from api.inputs import Day, Id
+from api.refusals import PAGED, QUESTION_REFUSALS
 from api.routes import v1_router
 from domain.deal import Status
 from domain.errors import Invalid, NotFound
@@ -43,6 +37,42 @@ class ActionsQuestion(PageQuestion):
     to: Day | None = None
     """Done on this day or earlier."""
     deal_status: Status | None = None
+
+
+class NamedEntryOut(EntryOut):
+    """`name` null: the person was forgotten."""
+
+    name: str | None = Field(examples=["Анна Соколова"])
+
+
+class ActionLineOut(Out):
+    """An action, its deal as it is at the point, and `position`, at which it was recorded. `amount`
+    is what it stands for at the deal's potential check: its credit or, of a claim, all its weight.
+    """
+
+    deal_id: Uuid = Field(examples=["0f8c3a52-55a4-4b0c-9c0e-0b7e0a4b6f11"])
+    title: str = Field(examples=["Холодильные витрины для сети «Ромашка»"])
+    client: str = Field(examples=["Ромашка"])
+    status: str = Field(examples=["open"])
+    owner: str = Field(examples=["anna-sokolova"])
+    action_id: Uuid = Field(examples=["c9a1cf2e-0f3c-4c8e-8b43-6f3b8a7f2d10"])
+    action_type: str = Field(examples=["proposal-presented"])
+    effective_on: date = Field(examples=["2026-02-03"])
+    recorded_at: Moment = Field(examples=["2026-02-05T09:15:02.123456Z"])
+    late_days: int = Field(examples=[2])
+    position: int = Field(examples=[1204])
+    state: str = Field(examples=["claimed"])
+    weight: Figure = Field(examples=["5.00"])
+    credit: Figure = Field(examples=["0.00"])
+    credits: list[NamedEntryOut]
+    amount: Figure = Field(examples=[AMOUNT])
+    currency: str = Field(examples=["RUB"])
+    evidence: str | None = None
+    comment: str | None = None
+
+
+class ActionsAnswer(Asked):
+    actions: list[ActionLineOut]
 
 
 @router.get("/actions", operation_id="listActions", response_model=ActionsAnswer, responses=PAGED)

@@ -5,25 +5,14 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Depends, Path, Query, Request, Response
-from pydantic import JsonValue, model_validator
+from pydantic import Field, JsonValue, model_validator
 from pydantic_core import PydanticCustomError
 
 from api.accounts import Account, Accounts, Key
-from api.answers import (
-    PAGED,
-    QUESTION_REFUSALS,
-    REFUSALS,
-    REMOVAL_REFUSALS,
-    AccountOut,
-    AccountsAnswer,
-    KeyOut,
-    KeysAnswer,
-    NewAccount,
-    NewKey,
-    answer,
-)
+from api.answers import Out, Uuid, answer
 from api.asking import AskingDep, Question
 from api.inputs import Body, Email, Id, Instant, Limit, Line, Slug, example
+from api.refusals import PAGED, QUESTION_REFUSALS, REFUSALS, REMOVAL_REFUSALS
 from api.routes import v1_router
 from domain.access import Grant
 from domain.values import AccountId, KeyId, ManagerId, Role, TeamId
@@ -108,6 +97,48 @@ class AccountBody(RoleBody):
 class AccountsQuestion(Question):
     limit: Limit = 100
     cursor: Id | None = None
+
+
+class AccountOut(Out):
+    """`name` null: the person was forgotten. `language` of letters null: that of the company."""
+
+    account_id: Uuid = Field(examples=["7d1f4e7c-33d5-4a55-9a39-55dbd3a5a2b1"])
+    name: str | None = Field(examples=["Анна Соколова"])
+    email: str | None = Field(examples=["anna@romashka.ru"])
+    language: Literal["ru", "en"] | None = Field(examples=["ru"])
+    role: str = Field(examples=["manager"])
+    manager_id: str | None = Field(examples=["anna-sokolova"])
+    team_id: Uuid | None = None
+
+
+class NewAccount(AccountOut):
+    """`token` is shown here once and kept nowhere."""
+
+    token: str = Field(examples=["df_..."])
+
+
+class KeyOut(Out):
+    """`prefix` is how the key begins, `expires_at` null: never, `last_used_at` to ten minutes."""
+
+    key_id: Uuid = Field(examples=["0d7c5c0e-4a3e-4a0b-8c51-9a0d4f6f2b77"])
+    prefix: str = Field(examples=["df_Xk2q"])
+    issued_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+
+
+class NewKey(KeyOut):
+    """`token` is shown here once and kept nowhere."""
+
+    token: str = Field(examples=["df_..."])
+
+
+class KeysAnswer(Out):
+    keys: list[KeyOut]
+
+
+class AccountsAnswer(Out):
+    accounts: list[AccountOut]
 
 
 @router.post(

@@ -36,7 +36,6 @@ from api import (
     targets,
 )
 from api.accounts import Accounts
-from api.answers import EDGE_REFUSALS
 from api.background import Regularly
 from api.compressing import Compressing
 from api.digests import delivering
@@ -67,6 +66,7 @@ from api.pages import integrity as integrity_page
 from api.pages import reports as reports_pages
 from api.pages.frame import show_problem, wants_page
 from api.problems import Problem, language_of, problem_of, respond
+from api.refusals import EDGE_REFUSALS
 from api.service import Service
 from api.serving import BOUNDS, Bounds
 from api.sessions import Sessions

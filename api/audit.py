@@ -2,20 +2,22 @@
 against what is known now.
 """
 
+from datetime import date
 from typing import Annotated
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from fastapi import Query, Request, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
+from pydantic import Field
 
 from api.answers import (
-    PAGED,
-    QUESTION_REFUSALS,
-    CertifiedAnswer,
-    CertifiedLineOut,
-    CertifiedOut,
-    CertifiedRowOut,
+    AMOUNT,
+    Asked,
+    Figure,
+    Moment,
+    Out,
+    RestatementLineOut,
     answer,
     asked,
     restatement_line,
@@ -23,6 +25,7 @@ from api.answers import (
 from api.asking import AskingDep, KnowledgeQuestion, PointQuestion
 from api.inputs import Limit, MonthName, Position
 from api.problems import language_of
+from api.refusals import PAGED, QUESTION_REFUSALS
 from api.routes import v1_router
 from api.words import NOT_WHAT_WAS_CERTIFIED, Language
 from domain.events import instant_text
@@ -36,6 +39,52 @@ router = v1_router(tags=["audit"], responses=QUESTION_REFUSALS)
 class JournalQuestion(PointQuestion):
     format: Format
     manager_id: str | None = None
+
+
+class CertifiedRowOut(Out):
+    """`certified` is what the closing's event keeps, `replayed` the ledger at that point, `now` the
+    month's last day as known at the point of the question; `difference` is now less certified. Both
+    are null where what the event keeps is no amount, which is an alarm.
+    """
+
+    manager_id: str = Field(examples=["anna-sokolova"])
+    currency: str = Field(examples=["RUB"])
+    account: str = Field(examples=["active"])
+    certified: Figure | None = Field(examples=[AMOUNT])
+    replayed: Figure = Field(examples=[AMOUNT])
+    now: Figure = Field(examples=["50000000.00"])
+    difference: Figure | None = Field(examples=["30000000.00"])
+
+
+class CertifiedLineOut(RestatementLineOut):
+    """What an event that was recorded behind the closing has changed, and who recorded it."""
+
+    actor: str = Field(examples=["7d1f4e7c-33d5-4a55-9a39-55dbd3a5a2b1"])
+    currency: str = Field(examples=["RUB"])
+
+
+class CertifiedOut(Out):
+    """One closing. `status`: `closed`, `reopened` (the month is open), `replaced` (by a later
+    closing of it). `knew` is the last position that its totals know. `alarm`, where something is
+    certified that does not follow from the log any more: what that means, and what to do.
+    """
+
+    period: str = Field(examples=["2026-06"])
+    last_day: date = Field(examples=["2026-06-30"])
+    status: str = Field(examples=["reopened"])
+    position: int = Field(examples=[1181])
+    recorded_at: Moment = Field(examples=["2026-07-05T09:15:02.123456Z"])
+    actor: str = Field(examples=["7d1f4e7c-33d5-4a55-9a39-55dbd3a5a2b1"])
+    knew: int = Field(examples=[1180])
+    alarm: str | None
+    rows: list[CertifiedRowOut]
+    lines: list[CertifiedLineOut]
+
+
+class CertifiedAnswer(Asked):
+    """The latest month first, and of one month the latest closing."""
+
+    closings: list[CertifiedOut]
 
 
 @router.get("/audit/journal", operation_id="getJournal", response_class=PlainTextResponse)

@@ -12,16 +12,16 @@ from psycopg import Cursor
 from pydantic_core import to_json
 
 from api import audit_verifier
-from api.answers import (
-    QUESTION_REFUSALS,
-    asked,
+from api.answers import asked
+from api.asking import AskingDep, PointQuestion
+from api.inputs import Position, Slug
+from api.portfolio_answers import (
     currency_portfolios,
     portfolio_deal,
     portfolio_figures,
     portfolios_answer,
 )
-from api.asking import AskingDep, PointQuestion
-from api.inputs import Position, Slug
+from api.refusals import QUESTION_REFUSALS
 from api.routes import v1_router
 from api.service import Service
 from domain.errors import NotFound

@@ -7,9 +7,10 @@ from typing import Annotated, Any
 from fastapi.exceptions import RequestValidationError
 from pydantic import Field
 
-from api.answers import BATCH
+from api.answers import Out, Recorded
 from api.inputs import Body, Line, example
 from api.problems import Problem, invalid, to_problem
+from api.refusals import BATCH_REFUSALS, problems
 from api.routes import Batch, v1_router
 from application.orders import Answer, Caller, Order
 from application.transactor import Outcome
@@ -78,7 +79,23 @@ class BatchBody(Body):
     commands: Annotated[list[BatchedCommand], Field(min_length=1, max_length=MOST_COMMANDS)]
 
 
-@router.post("/batches", operation_id="recordBatch", **BATCH)
+class RecordedBatch(Out):
+    """In the order of the commands."""
+
+    results: list[Recorded]
+
+
+@router.post(
+    "/batches",
+    operation_id="recordBatch",
+    status_code=201,
+    response_model=RecordedBatch,
+    response_model_exclude_none=True,
+    responses={
+        200: {"model": RecordedBatch, "description": "Recorded, and nothing new was made."},
+        **problems([*BATCH_REFUSALS, "idempotency-key-reused"]),
+    },
+)
 def record_batch(body: BatchBody) -> Batch:
     """Record many commands, decided one after the other, each on what those before it left.
 

@@ -9,12 +9,13 @@ from fastapi import Depends, Request, Response
 from pydantic import Field
 
 from api.accounts import Accounts
-from api.admin import AccountPath, account_shown
-from api.answers import REFUSALS, AccountOut, Out, answer
+from api.admin import AccountOut, AccountPath, account_shown
+from api.answers import Out, answer
 from api.asking import Asking, asking_of
 from api.identities import Identities
 from api.inputs import Body, Email, Line, example
 from api.passwords import Passwords
+from api.refusals import REFUSALS
 from api.routes import v1_router
 from api.signin import Login
 from api.signing_in import signing_in

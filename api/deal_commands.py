@@ -6,7 +6,6 @@ from fastapi import Path
 from pydantic import Field, StrictBool, model_validator
 from pydantic_core import PydanticCustomError
 
-from api.answers import COMMAND, CREATED
 from api.inputs import (
     Amount,
     Body,
@@ -21,6 +20,7 @@ from api.inputs import (
     example,
 )
 from api.new_id import new_id
+from api.refusals import COMMAND, CREATED
 from api.routes import v1_router
 from domain.deal_commands import (
     ChangeWeight,

@@ -1,31 +1,30 @@
 """Questions about deals: a list, one whole, and its history."""
 
-from datetime import datetime
-from typing import Annotated, cast
+from datetime import date, datetime
+from typing import Annotated, Any, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from fastapi import Query, Request, Response
+from pydantic import Field
 from pydantic_core import to_jsonable_python
 
 from api.answers import (
-    PAGED,
-    QUESTION_REFUSALS,
-    VERSIONED,
-    ActionOut,
-    Change,
-    DealAnswer,
-    DealEventOut,
-    DealEventsAnswer,
-    DealsAnswer,
+    AMOUNT,
+    Asked,
+    CheckOut,
     DealSummary,
-    EntryOut,
+    Figure,
+    Moment,
+    Out,
+    Uuid,
     answer,
     asked,
     check,
 )
 from api.asking import AskingDep, Desk, PageQuestion, PointQuestion, page_of
 from api.deal_commands import Deal
+from api.refusals import PAGED, QUESTION_REFUSALS, VERSIONED
 from api.routes import v1_router
 from domain.access import Reach
 from domain.authority import sees_deal
@@ -44,6 +43,64 @@ class DealsQuestion(PageQuestion):
     status: Status | None = None
     manager_id: str | None = None
     """Only the deals that this manager owns at the point."""
+
+
+class DealsAnswer(Asked):
+    deals: list[DealSummary]
+
+
+class EntryOut(Out):
+    manager_id: str = Field(examples=["anna-sokolova"])
+    weight: Figure = Field(examples=["5.00"])
+    credit: Figure = Field(examples=["5.00"])
+
+
+class ActionOut(Out):
+    """`state` is claimed, counted, withdrawn or rejected; `credit` is what counts of `weight`."""
+
+    action_id: Uuid = Field(examples=["c9a1cf2e-0f3c-4c8e-8b43-6f3b8a7f2d10"])
+    action_type: str = Field(examples=["proposal-presented"])
+    effective_on: date = Field(examples=["2026-02-03"])
+    recorded_at: Moment = Field(examples=["2026-02-05T09:15:02.123456Z"])
+    late_days: int = Field(examples=[2])
+    state: str = Field(examples=["counted"])
+    weight: Figure = Field(examples=["5.00"])
+    credit: Figure = Field(examples=["5.00"])
+    credits: list[EntryOut]
+    evidence: str | None = None
+    comment: str | None = None
+
+
+class DealAnswer(Asked, DealSummary):
+    version: int = Field(examples=[7])
+    contract: CheckOut | None = None
+    actions: list[ActionOut]
+
+
+class Change(Out):
+    manager_id: str = Field(examples=["anna-sokolova"])
+    account: str = Field(examples=["active"])
+    amount: Figure = Field(examples=[AMOUNT])
+    credit: Figure = Field(examples=["5.00"])
+
+
+class DealEventOut(Out):
+    position: int = Field(examples=[1204])
+    version: int = Field(examples=[7])
+    recorded_at: Moment = Field(examples=["2026-07-11T09:15:02.123456Z"])
+    effective_on: date = Field(examples=["2026-06-12"])
+    late_days: int = Field(examples=[29])
+    type: str = Field(examples=["ActionPerformed"])
+    actor: str = Field(examples=["7d1f4e7c-33d5-4a55-9a39-55dbd3a5a2b1"])
+    data: dict[str, Any]
+    added: list[Change]
+
+
+class DealEventsAnswer(Asked):
+    """In book order; `added` is what the step of each event changed, and for whom."""
+
+    deal_id: Uuid = Field(examples=["0f8c3a52-55a4-4b0c-9c0e-0b7e0a4b6f11"])
+    events: list[DealEventOut]
 
 
 @router.get("/deals", operation_id="listDeals", response_model=DealsAnswer, responses=PAGED)

@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import Path
 from pydantic import Field, StrictBool, StrictInt
 
-from api.answers import COMMAND, CREATED
 from api.inputs import Body, BusinessDate, Day, Id, Line, MonthName, Slug, Text, Weight, example
 from api.new_id import new_id
+from api.refusals import COMMAND, CREATED
 from api.routes import v1_router
 from domain.access_commands import SetBackdatingLimit
 from domain.decisions import Command

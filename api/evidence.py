@@ -14,9 +14,10 @@ from fastapi.responses import PlainTextResponse
 from pydantic import Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from api.answers import PAGED, QUESTION_REFUSALS, Moment, Out, answer, problems
+from api.answers import Moment, Out, answer
 from api.asking import AskingDep, Desk, Question, next_link
 from api.inputs import Limit, Position
+from api.refusals import PAGED, QUESTION_REFUSALS, problems
 from api.routes import PlainText, v1_router
 from domain.errors import InTheFuture, Invalid, NotFound
 from domain.events import instant_text

@@ -9,24 +9,7 @@ from fastapi import Query, Response
 from psycopg import Cursor
 from pydantic import Field
 
-from api.answers import (
-    QUESTION_REFUSALS,
-    EvidenceUseOut,
-    IntegrityAnswer,
-    LateAuthorOut,
-    MeanwhileOut,
-    MonthEndOut,
-    MonthEndsOut,
-    PairOut,
-    RaiseOut,
-    ReopenedOut,
-    RepeatedOut,
-    UnconfirmedOut,
-    WithdrawalAuthorOut,
-    WithdrawalOut,
-    answer,
-    asked,
-)
+from api.answers import AMOUNT, Asked, Figure, Moment, Out, Uuid, answer, asked
 from api.asking import AskingDep, Desk, PointQuestion
 from api.inputs import (
     Currency,
@@ -38,6 +21,7 @@ from api.inputs import (
     Weight,
     WorkingDays,
 )
+from api.refusals import QUESTION_REFUSALS
 from api.routes import v1_router
 from application.dealfolio import RUSSIAN
 from domain.errors import Invalid
@@ -113,6 +97,181 @@ class Blocks(NamedTuple):
     reopened: list[Reopened]
     unconfirmed: list[Unconfirmed]
     called: Mapping[UUID, About]
+
+
+class LateAuthorOut(Out):
+    """`late` of all `entries` came later than asked about. `lags` counts all entries by working
+    days: none, 1 to 2, 3 to 5, 6 to 20, more. `median` and `most` are of the late ones; `position`
+    is the first of those that came latest.
+    """
+
+    actor: str = Field(examples=["7d1f4e7c-33d5-4a55-9a39-55dbd3a5a2b1"])
+    entries: int = Field(examples=[120])
+    late: int = Field(examples=[9])
+    share: Figure = Field(examples=["7.50"])
+    lags: list[int] = Field(examples=[[80, 31, 5, 3, 1]])
+    median: int = Field(examples=[4])
+    most: int = Field(examples=[23])
+    position: int = Field(examples=[1181])
+
+
+class MonthEndOut(Out):
+    """Positive actions of the manager, and the value that each added as it was recorded; and the
+    parts of both that are dated, and that were recorded, on the last days of a month.
+    """
+
+    manager_id: str = Field(examples=["anna-sokolova"])
+    actions: int = Field(examples=[20])
+    actions_dated: int = Field(examples=[9])
+    actions_recorded: int = Field(examples=[12])
+    value: Figure = Field(examples=[AMOUNT])
+    value_dated: Figure = Field(examples=[AMOUNT])
+    value_recorded: Figure = Field(examples=[AMOUNT])
+    dated_share: Figure = Field(examples=["45.00"])
+    recorded_share: Figure = Field(examples=["60.00"])
+
+
+class MonthEndsOut(Out):
+    """`even` is the percentage of the days asked about that are such last days."""
+
+    even: Figure = Field(examples=["9.78"])
+    managers: list[MonthEndOut]
+
+
+class RaiseOut(Out):
+    """A weight (percent) or a check (major units) that was raised, and the nearest action of high
+    weight: `days` after the raise was recorded, negative: before. `heavy` counts such actions.
+    """
+
+    position: int = Field(examples=[1181])
+    deal_id: Uuid = Field(examples=["0f8c3a52-55a4-4b0c-9c0e-0b7e0a4b6f11"])
+    title: str
+    event: str = Field(examples=["PotentialCheckRevised"])
+    actor: str
+    recorded_at: Moment
+    effective_on: date
+    before: Figure = Field(examples=["400000000.00"])
+    after: Figure = Field(examples=["450000000.00"])
+    currency: str = Field(examples=["RUB"])
+    action_id: Uuid
+    action_position: int = Field(examples=[1184])
+    action_type: str = Field(examples=["proposal-presented"])
+    weight: Figure = Field(examples=["5.00"])
+    days: int = Field(examples=[2])
+    heavy: int = Field(examples=[1])
+
+
+class PairOut(Out):
+    """`confirmed` claims of the manager by the author, who confirmed `of_author` in all, while
+    `of_manager` of this manager's were confirmed by anybody. `position` is the last of them.
+    """
+
+    actor: str
+    manager_id: str = Field(examples=["anna-sokolova"])
+    confirmed: int = Field(examples=[12])
+    of_author: int = Field(examples=[40])
+    of_manager: int = Field(examples=[13])
+    author_share: Figure = Field(examples=["30.00"])
+    manager_share: Figure = Field(examples=["92.30"])
+    position: int = Field(examples=[1181])
+
+
+class EvidenceUseOut(Out):
+    position: int = Field(examples=[1181])
+    deal_id: Uuid = Field(examples=["0f8c3a52-55a4-4b0c-9c0e-0b7e0a4b6f11"])
+    title: str
+    action_type: str = Field(examples=["proposal-presented"])
+    actor: str
+    recorded_at: Moment
+    effective_on: date
+    managers: list[str]
+
+
+class RepeatedOut(Out):
+    """`text` as it stands at the first of the `number` actions; `uses` are the first of them."""
+
+    text: str = Field(examples=["Протокол № 7"])
+    number: int = Field(examples=[2])
+    deals: int = Field(examples=[2])
+    uses: list[EvidenceUseOut]
+
+
+class WithdrawalAuthorOut(Out):
+    """`weight` is the sum; `median` and `most` are days from recording to withdrawal."""
+
+    actor: str
+    withdrawals: int = Field(examples=[3])
+    weight: Figure = Field(examples=["12.00"])
+    median: int = Field(examples=[1])
+    most: int = Field(examples=[40])
+
+
+class WithdrawalOut(Out):
+    """`weight` is what the action weighed then; `days` from its recording to the withdrawal's."""
+
+    position: int = Field(examples=[1181])
+    deal_id: Uuid = Field(examples=["0f8c3a52-55a4-4b0c-9c0e-0b7e0a4b6f11"])
+    title: str
+    actor: str
+    recorded_at: Moment
+    effective_on: date
+    reason: str
+    action_type: str = Field(examples=["proposal-presented"])
+    action_position: int = Field(examples=[1101])
+    weight: Figure = Field(examples=["5.00"])
+    days: int = Field(examples=[40])
+
+
+class MeanwhileOut(Out):
+    actor: str
+    entries: int = Field(examples=[4])
+
+
+class ReopenedOut(Out):
+    """`entries` were recorded of days of the month until it was `closed_again` (a position) or,
+    where that is null, until now; `first` is the first of them.
+    """
+
+    period: str = Field(examples=["2026-06"])
+    position: int = Field(examples=[1181])
+    recorded_at: Moment
+    actor: str
+    reason: str
+    closed_again: int | None = Field(examples=[1190])
+    entries: int = Field(examples=[4])
+    first: int | None = Field(examples=[1183])
+    authors: list[MeanwhileOut]
+
+
+class UnconfirmedOut(Out):
+    """`share` is what is claimed, of that and what is active."""
+
+    manager_id: str = Field(examples=["anna-sokolova"])
+    active: Figure = Field(examples=[AMOUNT])
+    claimed: Figure = Field(examples=["5000000.00"])
+    share: Figure = Field(examples=["20.00"])
+
+
+class IntegrityAnswer(Asked):
+    """What was recorded on the days from `first_day` to `last_day`. Lists of events are cut at the
+    `limit`; the numbers of all of them stand beside. Shares are percentages, rounded down.
+    """
+
+    first_day: date = Field(examples=["2026-04-01"])
+    last_day: date = Field(examples=["2026-06-30"])
+    currency: str = Field(examples=["RUB"])
+    late: list[LateAuthorOut]
+    month_ends: MonthEndsOut
+    raises: list[RaiseOut]
+    raises_number: int = Field(examples=[3])
+    pairs: list[PairOut]
+    repeated: list[RepeatedOut]
+    repeated_number: int = Field(examples=[1])
+    withdrawn_by: list[WithdrawalAuthorOut]
+    withdrawals: list[WithdrawalOut]
+    withdrawals_number: int = Field(examples=[3])
+    reopened: list[ReopenedOut]
+    unconfirmed: list[UnconfirmedOut]
 
 
 @router.get("/audit/integrity", operation_id="getIntegrity", response_model=IntegrityAnswer)

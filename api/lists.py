@@ -1,30 +1,15 @@
 """The lists: catalogue, managers, teams, periods, each as known at a point."""
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Query, Request, Response
+from pydantic import Field
 
-from api.answers import (
-    PAGED,
-    QUESTION_REFUSALS,
-    ActionTypeOut,
-    ActionTypesAnswer,
-    BackdatingOut,
-    DatedWeightOut,
-    ManagerOut,
-    ManagersAnswer,
-    PeriodOut,
-    PeriodsAnswer,
-    PeriodTotalOut,
-    RulesAnswer,
-    TeamOut,
-    TeamsAnswer,
-    TitleOut,
-    answer,
-    asked,
-)
+from api.answers import Asked, Figure, Moment, Out, Uuid, Values, answer, asked
 from api.asking import AskingDep, PageQuestion, PointQuestion, next_link
+from api.refusals import PAGED, QUESTION_REFUSALS
 from api.routes import v1_router
 from domain.access import Sight
 from domain.catalogue import ActionType
@@ -47,6 +32,84 @@ def _page(
     end = question.cursor + question.limit
     links = next_link(request, end, point) if end < len(things) else {}
     return things[question.cursor : end], links
+
+
+class DatedWeightOut(Out):
+    weight: Figure = Field(examples=["5.00"])
+    effective_from: date = Field(examples=["2026-01-01"])
+
+
+class TitleOut(Out):
+    ru: str = Field(examples=["ТКП представлено лицу, принимающему решение"])
+    en: str = Field(examples=["Proposal presented to the decision maker"])
+
+
+class ActionTypeOut(Out):
+    """`weight` is the one in force on `as_of`, null when none is."""
+
+    code: str = Field(examples=["proposal-presented"])
+    title: TitleOut
+    weight: Figure | None = Field(examples=["5.00"])
+    weights: list[DatedWeightOut]
+    max_per_deal: int | None = None
+    evidence_required: bool
+    needs_confirmation: bool
+    retired_from: date | None = None
+
+
+class ActionTypesAnswer(Asked):
+    action_types: list[ActionTypeOut]
+
+
+class ManagerOut(Out):
+    manager_id: str = Field(examples=["anna-sokolova"])
+    name: str | None = Field(examples=["Анна Соколова"])
+    team_id: Uuid | None = Field(examples=["7a7c2f9e-5f0e-4b3f-8a34-1f8f6b1f7c11"])
+
+
+class ManagersAnswer(Asked):
+    managers: list[ManagerOut]
+
+
+class TeamOut(Out):
+    team_id: Uuid = Field(examples=["7a7c2f9e-5f0e-4b3f-8a34-1f8f6b1f7c11"])
+    name: str = Field(examples=["Юг"])
+    members: list[str] = Field(examples=[["anna-sokolova"]])
+
+
+class TeamsAnswer(Asked):
+    teams: list[TeamOut]
+
+
+class PeriodTotalOut(Values):
+    manager_id: str = Field(examples=["anna-sokolova"])
+    currency: str = Field(examples=["RUB"])
+
+
+class PeriodOut(Out):
+    """`status` is closed or reopened; `totals` are those of the last closing."""
+
+    period: str = Field(examples=["2026-06"])
+    status: str = Field(examples=["closed"])
+    position: int = Field(examples=[1204])
+    recorded_at: Moment = Field(examples=["2026-07-05T09:15:02.123456Z"])
+    actor: str = Field(examples=["7d1f4e7c-33d5-4a55-9a39-55dbd3a5a2b1"])
+    reason: str | None = None
+    totals: list[PeriodTotalOut]
+
+
+class PeriodsAnswer(Asked):
+    periods: list[PeriodOut]
+
+
+class BackdatingOut(Out):
+    """`working_days` null: any number."""
+
+    working_days: int | None = Field(examples=[5])
+
+
+class RulesAnswer(Asked):
+    backdating: BackdatingOut
 
 
 @router.get(

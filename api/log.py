@@ -1,14 +1,16 @@
 """The whole log, in order, as it is stored; and who read what."""
 
-from typing import Annotated
+from datetime import date, datetime
+from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
 from pydantic import Field
 
-from api.answers import PAGED, QUESTION_REFUSALS, EventsAnswer, ReadOut, ReadsAnswer, answer
+from api.answers import Moment, Out, Uuid, answer
 from api.asking import AskingDep, Question, next_link
 from api.inputs import Id, Instant, Limit, Position, Slug
 from api.reads import ReadsWanted
+from api.refusals import PAGED, QUESTION_REFUSALS
 from api.routes import v1_router
 from projections.log import published_after
 
@@ -30,6 +32,37 @@ class ReadsQuestion(Question):
 class EventsQuestion(Question):
     after: Position = 0
     limit: Limit = 100
+
+
+class EventOut(Out):
+    position: int = Field(examples=[1204])
+    recorded_at: Moment = Field(examples=["2026-07-11T09:15:02.123456Z"])
+    type: str = Field(examples=["ActionPerformed"])
+    stream_id: Uuid = Field(examples=["0f8c3a52-55a4-4b0c-9c0e-0b7e0a4b6f11"])
+    deal_id: Uuid | None = None
+    effective_on: date | None = None
+    actor: str = Field(examples=["7d1f4e7c-33d5-4a55-9a39-55dbd3a5a2b1"])
+    data: dict[str, Any]
+
+
+class EventsAnswer(Out):
+    events: list[EventOut]
+
+
+class ReadOut(Out):
+    """`status` is the answer's; `asked` are the parameters as they were given."""
+
+    read_at: datetime = Field(examples=["2026-07-11T09:15:02.123456Z"])
+    account_id: Uuid = Field(examples=["7d1f4e7c-33d5-4a55-9a39-55dbd3a5a2b1"])
+    question: str = Field(examples=["getManagerPortfolio"])
+    status: int = Field(examples=[200])
+    manager_id: str | None = Field(examples=["anna-sokolova"])
+    deal_id: str | None = None
+    asked: dict[str, str] = Field(examples=[{"as_of": "2026-06-30"}])
+
+
+class ReadsAnswer(Out):
+    reads: list[ReadOut]
 
 
 @router.get("/events", operation_id="listEvents", response_model=EventsAnswer, responses=PAGED)

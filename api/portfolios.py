@@ -12,21 +12,15 @@ from starlette.background import BackgroundTask
 
 from api.answered import Ready
 from api.answers import (
-    QUESTION_REFUSALS,
-    ManagerPortfolioAnswer,
-    MovementAnswer,
-    MovementLine,
-    PortfoliosAnswer,
-    RestatementAnswer,
-    SeriesAnswer,
-    SeriesLine,
+    AMOUNT,
+    Asked,
+    Figure,
+    Moment,
+    Out,
+    RestatementLineOut,
     Values,
     answer,
     asked,
-    currency_portfolios,
-    portfolio_deal,
-    portfolio_figures,
-    portfolios_answer,
     restatement_line,
     values,
 )
@@ -40,6 +34,15 @@ from api.asking import (
     Question,
 )
 from api.inputs import BusinessDate, Currency, Id, KnownAt, Position
+from api.portfolio_answers import (
+    ManagerPortfolioAnswer,
+    PortfoliosAnswer,
+    currency_portfolios,
+    portfolio_deal,
+    portfolio_figures,
+    portfolios_answer,
+)
+from api.refusals import QUESTION_REFUSALS
 from api.routes import at_once, v1_router
 from domain.errors import Invalid
 from domain.values import ManagerId, TeamId, decimal_text, value_text
@@ -93,6 +96,40 @@ class RestatementQuestion(Question):
     team_id: Id | None = None
     """The members of the team on `as_of`, by the later knowledge."""
     currency: Currency | None = None
+
+
+class SeriesLine(Values):
+    as_of: date = Field(examples=["2026-06-30"])
+    progress: Figure = Field(examples=["5.00"])
+
+
+class SeriesAnswer(Asked):
+    currency: str = Field(examples=["RUB"])
+    points: list[SeriesLine]
+
+
+class MovementLine(Out):
+    cause: str = Field(examples=["ActionPerformed"])
+    account: str = Field(examples=["active"])
+    amount: Figure = Field(examples=[AMOUNT])
+
+
+class MovementAnswer(Asked):
+    currency: str = Field(examples=["RUB"])
+    opening: Values
+    lines: list[MovementLine]
+    closing: Values
+
+
+class RestatementAnswer(Asked):
+    """`known_at` and `position` are the later knowledge."""
+
+    currency: str = Field(examples=["RUB"])
+    from_known_at: Moment = Field(examples=["2026-07-01T23:59:59.999999+03:00"])
+    from_position: int = Field(examples=[1180])
+    earlier: Values
+    lines: list[RestatementLineOut]
+    later: Values
 
 
 @router.get("/portfolios", operation_id="getPortfolios", response_model=PortfoliosAnswer)

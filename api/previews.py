@@ -9,22 +9,13 @@ from concurrent.futures import TimeoutError as NotInTime
 from functools import reduce
 
 from fastapi import Request, Response
+from pydantic import ConfigDict, Field
 
-from api.answers import (
-    PREVIEW,
-    BatchPreview,
-    ForeseenCurrency,
-    ForeseenManager,
-    RefusedCommand,
-    TouchedDeal,
-    Values,
-    answer,
-    asked,
-    values,
-)
+from api.answers import Asked, Out, Uuid, Values, answer, asked, values
 from api.asking import Asking, AskingDep, Desk
 from api.batches import BatchBody, batch_of, orders_of, read_batch
 from api.problems import describe, language_of, to_problem
+from api.refusals import BATCH_REFUSALS, LANGUAGE, problems
 from api.routes import v1_router
 from api.words import Language
 from application.orders import LONG_PATIENCE_SECONDS, Answer, ForeseenBatch, Order, Unavailable
@@ -41,7 +32,56 @@ Changes = Mapping[str, Mapping[ManagerId, Balance]]
 """By currency and manager, of everybody whom a posting touches; also of nothing in all."""
 
 
-@router.post("/batches/preview", operation_id="previewBatch", **PREVIEW)
+class RefusedCommand(Out):
+    """The problem of one command, as `Problem`, by its number from 0."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    number: int = Field(examples=[0])
+    type: str = Field(examples=["/problems/period-closed"])
+    title: str
+    status: int = Field(examples=[409])
+    detail: str
+
+
+class TouchedDeal(Out):
+    """`version` is the one on which it was decided: what If-Match names."""
+
+    deal_id: Uuid = Field(examples=["0f8c3a52-55a4-4b0c-9c0e-0b7e0a4b6f11"])
+    version: int = Field(examples=[6])
+
+
+class ForeseenManager(Out):
+    manager_id: str = Field(examples=["anna-sokolova"])
+    name: str | None = Field(examples=["Анна Соколова"])
+    before: Values | None
+    change: Values
+    after: Values | None
+
+
+class ForeseenCurrency(Out):
+    """`change` is everybody's."""
+
+    currency: str = Field(examples=["RUB"])
+    managers: list[ForeseenManager]
+    change: Values
+
+
+class BatchPreview(Asked):
+    """`without_effect` are the numbers of commands by which no portfolio changes, on no date."""
+
+    refused: list[RefusedCommand]
+    without_effect: list[int]
+    deals: list[TouchedDeal]
+    currencies: list[ForeseenCurrency]
+
+
+@router.post(
+    "/batches/preview",
+    operation_id="previewBatch",
+    response_model=BatchPreview,
+    responses={200: {"headers": LANGUAGE}, **problems([*BATCH_REFUSALS, "forbidden"])},
+)
 def preview_batch(body: BatchBody, request: Request, asking: AskingDep) -> Response:
     """What the batch would come to, were it recorded now. Nothing is.
 

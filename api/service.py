@@ -11,7 +11,6 @@ import psycopg
 from psycopg import Cursor
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from api.answers import portfolio_deal, portfolio_deals, portfolio_figures
 from api.background import Behind, Regularly
 from api.connection import (
     CHECKOUT_SECONDS,
@@ -20,6 +19,7 @@ from api.connection import (
     ImpatientConnection,
     become_the_service,
 )
+from api.portfolio_answers import portfolio_deal, portfolio_deals, portfolio_figures
 from api.proving import Proving
 from api.pushing import Pushing
 from api.reads import ReadLog

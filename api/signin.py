@@ -12,12 +12,13 @@ from pydantic import Field, PlainValidator, TypeAdapter, WithJsonSchema
 from pydantic_core import PydanticCustomError
 from starlette.requests import ClientDisconnect
 
-from api.answers import EVERYWHERE, WITH_COOKIE, Out, answer, problems
+from api.answers import Out, answer
 from api.door import parsed_json, read_as, read_body, read_query
 from api.forgery import require_no_forgery, require_own_page
 from api.inputs import Body, example
 from api.passwords import LEAST, MOST, plain
 from api.problems import Problem
+from api.refusals import EVERYWHERE, WITH_COOKIE, problems
 from api.service import Service
 from api.sessions import Session, session_cookie_of, set_cookie
 from api.signing_in import headers_of, signing_in

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastapi import APIRouter, Request, Response
 
-from api.answers import EVERYWHERE, WITH_COOKIE, problems
 from api.door import read_query
 from api.problems import Problem
+from api.refusals import EVERYWHERE, WITH_COOKIE, problems
 from api.service import Service
 from api.sessions import cookie_of, set_cookie
 from api.signing_in import headers_of, signing_in

@@ -8,23 +8,12 @@ from fastapi import Path, Query, Request, Response
 from pydantic import Field, JsonValue, StrictInt, model_validator
 from pydantic_core import PydanticCustomError
 
-from api.answers import (
-    COMMAND,
-    CREATED,
-    PAGED,
-    QUESTION_REFUSALS,
-    Asked,
-    CheckOut,
-    Figure,
-    Out,
-    Uuid,
-    answer,
-    asked,
-)
+from api.answers import Asked, CheckOut, Figure, Out, Uuid, answer, asked
 from api.asking import AskingDep, Desk, PageQuestion, page_of
 from api.deal_commands import Check
 from api.inputs import Body, Day, Id, Slug, Text, example
 from api.new_id import new_id
+from api.refusals import COMMAND, CREATED, PAGED, QUESTION_REFUSALS
 from api.reports.adding_up import added_up
 from api.routes import v1_router
 from domain.access import Reach
@@ -92,7 +81,7 @@ class TargetBody(Body):
         return self
 
 
-class WithdrawalBody(Body):
+class TargetWithdrawalBody(Body):
     model_config = example(reason="Менеджер перешёл в другую команду")
 
     reason: Text
@@ -125,7 +114,7 @@ def set_target(body: TargetBody) -> Command:
 
 
 @router.post("/targets/{target_id}/withdrawal", operation_id="withdrawTarget", **COMMAND)
-def withdraw_target(target_id: Named, body: WithdrawalBody) -> Command:
+def withdraw_target(target_id: Named, body: TargetWithdrawalBody) -> Command:
     """Withdraw a target whose days are not over yet. The log keeps that it was set, and why not."""
     return WithdrawTarget(TargetId(target_id), body.reason)
 

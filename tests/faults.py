@@ -738,14 +738,14 @@ FAULTS = (
     # ------------------------------------------------------------------ what goes out
     Fault(
         "a name goes out as it is",
-        "api/answers.py",
+        "api/portfolio_answers.py",
         "f'\"name\":{_json(called.get(who))},'",
         'f\'"name":"{called.get(who)}",\'',
         _WRITTEN,
     ),
     Fault(
         "a claim goes out as nothing",
-        "api/answers.py",
+        "api/portfolio_answers.py",
         "        if claimed or suspended or lost or won:\n",
         "        if suspended or lost or won:\n",
         "test_api.py::test_the_rows_of_a_portfolio_sum_to_its_totals",
@@ -1754,7 +1754,7 @@ FAULTS = (
     # ------------------------------------------------------------------ what is documented
     Fault(
         "a status is not documented",
-        "api/answers.py",
+        "api/refusals.py",
         '        "unsupported-media-type",\n        "idem',
         '        "idem',
         _PROMISED,

@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from pydantic_core import to_json
 
-from api.answers import PortfoliosAnswer
+from api.portfolio_answers import PortfoliosAnswer
 from projections.directory import EARLIER
 from tests.conftest import new_database
 from tests.over_http import AUTUMN, JSON, PROBLEM, Company, Person, company, refused
@@ -1494,6 +1494,13 @@ def test_openapi_describes_every_operation(openapi: dict[str, Any]) -> None:
         if path.startswith("/v1"):
             assert operation["security"] == [{"token": []}]
     assert openapi["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+
+
+def test_openapi_names_its_shapes_by_what_they_are(openapi: dict[str, Any]) -> None:
+    """Where two shapes have one name, the framework tells them apart by the modules they are in."""
+    names = [*openapi["components"]["schemas"]]
+    assert len(names) > 100
+    assert [name for name in names if "__" in name] == []
 
 
 def test_openapi_has_every_command_and_question_of_the_contract(openapi: dict[str, Any]) -> None:

@@ -19,7 +19,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api import audit_verifier
-from api.answers import currency_portfolios, portfolio_deal, portfolio_figures
 from api.audit_bundle import bundle_lines
 from api.audit_verifier import (
     Checkpoint,
@@ -36,6 +35,7 @@ from api.audit_verifier import (
     root_of,
     verify,
 )
+from api.portfolio_answers import currency_portfolios, portfolio_deal, portfolio_figures
 from api.service import Service
 from api.settings import Settings
 from application.orders import Answer, Order

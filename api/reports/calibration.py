@@ -8,10 +8,11 @@ from fastapi import Query, Request, Response
 from pydantic import Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from api.answers import PAGED, QUESTION_REFUSALS, Asked, Figure, Out, Uuid, answer, asked
+from api.answers import Asked, Figure, Out, Uuid, answer, asked
 from api.asking import AskingDep, Desk, PageQuestion, PointQuestion, page_of
 from api.inputs import Id
 from api.portfolios import counted
+from api.refusals import PAGED, QUESTION_REFUSALS
 from api.reports.adding_up import added_up
 from api.reports.kept import Fields, kept
 from api.routes import v1_router
@@ -75,7 +76,7 @@ class IntervalOut(Out):
     high: Chance
 
 
-class ShareOut(Out):
+class WonShareOut(Out):
     """`rate` is `won` of `cases`, and its interval that of the true rate (Wilson)."""
 
     cases: int = Field(examples=[120])
@@ -109,7 +110,7 @@ class BinOut(Out):
     least: Figure = Field(examples=["40.00"])
     most: Figure = Field(examples=["55.00"])
     mean: Figure = Field(examples=["47.31"])
-    won: ShareOut
+    won: WonShareOut
     holds: bool
 
 
@@ -119,8 +120,8 @@ class KindOut(Out):
     """
 
     action_type: str = Field(examples=["proposal-presented"])
-    done: ShareOut
-    others: ShareOut
+    done: WonShareOut
+    others: WonShareOut
     difference: Chance | None
     interval: IntervalOut | None
 
@@ -133,7 +134,7 @@ class BiasOut(Out):
 
     manager_id: str = Field(examples=["anna-sokolova"])
     name: str | None = Field(examples=["Анна Соколова"])
-    won: ShareOut
+    won: WonShareOut
     mean: Figure = Field(examples=["47.31"])
     bias: Chance
     pooled: Chance | None
@@ -293,8 +294,8 @@ def _interval(one: Interval) -> IntervalOut:
     return IntervalOut(low=round(one.low, DIGITS), high=round(one.high, DIGITS))
 
 
-def _share(one: Share) -> ShareOut:
-    return ShareOut(
+def _share(one: Share) -> WonShareOut:
+    return WonShareOut(
         cases=one.cases,
         won=one.won,
         rate=round(one.rate, DIGITS),

@@ -7,10 +7,11 @@ from typing import Annotated, Any
 from fastapi import Query, Response
 from pydantic import Field
 
-from api.answers import QUESTION_REFUSALS, Asked, Figure, Out, Uuid
+from api.answers import Asked, Figure, Out, Uuid
 from api.asking import AskingDep, Desk, PointQuestion
 from api.inputs import Currency, Id, Limit
 from api.portfolios import counted
+from api.refusals import QUESTION_REFUSALS
 from api.reports.adding_up import added_up
 from api.reports.kept import Fields, kept
 from api.reports.texts import amount_text, percent_text
@@ -37,7 +38,7 @@ class ConcentrationQuestion(PointQuestion):
     """So many of the largest deals are told of each portfolio."""
 
 
-class ShareOut(Out):
+class DealShareOut(Out):
     """`share` in percent of the portfolio, floored to two decimals."""
 
     deal_id: Uuid = Field(examples=["0f8c3a52-55a4-4b0c-9c0e-0b7e0a4b6f11"])
@@ -60,7 +61,7 @@ class ConcentrationOut(Out):
     top_5: Figure = Field(examples=["100.00"])
     herfindahl: int = Field(examples=[3984])
     without_largest: Figure = Field(examples=["22000000.00"])
-    largest: list[ShareOut]
+    largest: list[DealShareOut]
 
 
 class ManagerConcentration(ConcentrationOut):
@@ -151,7 +152,7 @@ def _told(one: Concentration, about: Mapping[int, About], most: int) -> dict[str
 
 
 def _share(about: About, amount: int, of: Concentration) -> Fields:
-    """A ShareOut."""
+    """A DealShareOut."""
     return {
         "deal_id": about.deal_id,
         "title": about.title,

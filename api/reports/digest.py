@@ -10,10 +10,11 @@ from fastapi import Query, Response
 from psycopg import Cursor
 from pydantic import Field
 
-from api.answers import QUESTION_REFUSALS, Asked, Figure, Moment, Out, Uuid, asked
+from api.answers import Asked, Figure, Moment, Out, Uuid, asked
 from api.asking import AskingDep, Desk, PointQuestion
 from api.inputs import Currency, Day, Id, Limit
 from api.portfolios import counted
+from api.refusals import QUESTION_REFUSALS
 from api.reports.kept import Fields, kept
 from api.reports.stalled import FACTOR, MINIMUM_DAYS, StalledDeal, stalled_deal, standstill
 from api.routes import v1_router

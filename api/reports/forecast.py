@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import Query, Response
 from pydantic import Field
 
-from api.answers import QUESTION_REFUSALS, Asked, CheckOut, DealSummary, Figure, Out
+from api.answers import Asked, CheckOut, DealSummary, Figure, Out
 from api.asking import AskingDep, Desk, PointQuestion
 from api.inputs import Amount, Currency, Id, Limit, PeriodsAhead, Seed, SharedRisk
 from api.portfolios import counted
+from api.refusals import QUESTION_REFUSALS
 from api.reports.adding_up import added_up
 from api.reports.kept import Fields, kept
 from api.routes import v1_router
@@ -69,7 +70,7 @@ class OutlookOut(Out):
     target: float | None = Field(examples=[0.274])
 
 
-class PeriodOut(Out):
+class ForecastPeriodOut(Out):
     """`deals` may be won in it. `independent` is computed, `shared_risk` simulated. `rounded_to` is
     the unit to which each deal's value was rounded in `independent`; null: to none.
     """
@@ -144,8 +145,8 @@ class ForecastAnswer(Asked):
     seed: int = Field(examples=[1])
     runs: int = Field(examples=[10_000])
     portfolio: Figure = Field(examples=["1204000000.00"])
-    periods: list[PeriodOut]
-    total: PeriodOut
+    periods: list[ForecastPeriodOut]
+    total: ForecastPeriodOut
     history: HistoryOut
     deals: list[ForeseenDealOut]
     deals_number: int = Field(examples=[31])
@@ -330,8 +331,8 @@ def _outlook(one: "Outlook") -> OutlookOut:
     )
 
 
-def _period(one: "Period") -> PeriodOut:
-    return PeriodOut(
+def _period(one: "Period") -> ForecastPeriodOut:
+    return ForecastPeriodOut(
         first_day=one.first_day,
         last_day=one.last_day,
         deals=one.deals,

@@ -10,10 +10,11 @@ from psycopg import Cursor
 from pydantic import Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from api.answers import QUESTION_REFUSALS, Asked, Figure, Out, Values, answer, asked, values
+from api.answers import Asked, Figure, Out, Values, answer, asked, values
 from api.asking import AskingDep, Desk
 from api.inputs import Currency, Slug
 from api.portfolios import counted
+from api.refusals import QUESTION_REFUSALS
 from api.reports.calibration import (
     CalibrationOut,
     CalibrationQuestion,

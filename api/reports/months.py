@@ -8,10 +8,11 @@ from typing import Annotated, NamedTuple
 from fastapi import Query, Response
 from pydantic import Field
 
-from api.answers import QUESTION_REFUSALS, Asked, Figure, Out
+from api.answers import Asked, Figure, Out
 from api.asking import AskingDep, Desk, PointQuestion
 from api.inputs import Currency, Day, Id
 from api.portfolios import counted
+from api.refusals import QUESTION_REFUSALS
 from api.reports.adding_up import added_up
 from api.reports.kept import Fields, kept
 from api.reports.texts import amount_text, percent_text
