@@ -291,13 +291,6 @@ def _digits(given: object) -> int | None:
     return None
 
 
-def _limit(given: object) -> int:
-    number = _digits(given)
-    if number is None or not 1 <= number <= MOST_PER_PAGE:
-        raise PydanticCustomError("limit", "not a limit")
-    return number
-
-
 def _days(least: int, most: int) -> tuple[PlainValidator, WithJsonSchema]:
     return _whole("days", least, most)
 
@@ -386,11 +379,8 @@ Position = Annotated[
     WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 10**18 - 1}),
 ]
 """Of a query string."""
-Limit = Annotated[
-    int,
-    PlainValidator(_limit),
-    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MOST_PER_PAGE}),
-]
+Limit = Annotated[int, *_whole("whole", 1, MOST_PER_PAGE)]
+"""Of a query string: so many on a page."""
 QuarterOfDays = Annotated[int, *_days(0, 92)]
 """Of a query string: any number up to that of the longest quarter."""
 DaysOfMonth = Annotated[int, *_days(1, 28)]

@@ -29,7 +29,6 @@ from domain.events import instant_text
 from domain.values import ManagerId, decimal_text, value_text
 from projections.directory import Reopening
 from projections.integrity import (
-    About,
     LateAuthor,
     MonthEnd,
     Pair,
@@ -56,6 +55,7 @@ from projections.integrity import (
     withdrawals,
 )
 from projections.point import Point
+from projections.portfolio import About
 
 router = v1_router(tags=["audit"], responses=QUESTION_REFUSALS)
 

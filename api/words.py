@@ -540,7 +540,6 @@ FIELDS: Mapping[str, tuple[str, str]] = {
     ),
     "month": ("месяц — ГГГГ-ММ, с 2000 по 2100 год", "a month is YYYY-MM, from 2000 to 2100"),
     "position": ("позиция — целое число от 0", "a position is an integer from 0"),
-    "limit": ("целое число от 1 до 1000", "an integer from 1 to 1000"),
     "days": (
         "число дней — целое, от {least} до {most}",
         "a number of days is an integer from {least} to {most}",

@@ -38,7 +38,7 @@ from projections.actions import EFFECTIVE_ON
 from projections.directory import Reopening
 from projections.ledger import managers_asked
 from projections.point import Point, last_positions
-from projections.portfolio import portfolios_from_ledger
+from projections.portfolio import About, portfolios_from_ledger
 
 Fact = Recorded[DealEvent]
 WHOLE = 10_000
@@ -757,14 +757,6 @@ SELECT deal_id, title, client, currency FROM ledger.deals WHERE deal_id = ANY (%
 """
 
 
-class About(NamedTuple):
-    """What a deal is called, and its currency."""
-
-    title: str
-    client: str
-    currency: str
-
-
 def deals_called(cursor: Cursor[Any], deals: Collection[UUID]) -> Mapping[UUID, About]:
-    rows = cursor.execute(_DEALS, [list(deals)]).fetchall()
-    return {deal: About(*rest) for deal, *rest in rows}
+    rows = cursor.execute(_DEALS, [list(deals)])
+    return {about.deal_id: about for about in map(About._make, rows)}

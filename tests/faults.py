@@ -1769,15 +1769,15 @@ FAULTS = (
     Fault(
         "a page may be as long as one likes",
         "api/inputs.py",
-        "    if number is None or not 1 <= number <= MOST_PER_PAGE:\n",
-        "    if number is None or not 1 <= number:\n",
+        '*_whole("whole", 1, MOST_PER_PAGE)',
+        '*_whole("whole", 1, 10**18)',
         _PROMISED,
     ),
     Fault(
         "a word for a limit is told what a position is",
         "api/inputs.py",
-        "    number = _digits(given)\n    if number is None or not 1",
-        "    number = _position(given)\n    if not 1",
+        "        number = _digits(given)\n        if number is None or not least",
+        "        number = _position(given)\n        if not least",
         "test_bad_input.py::test_whoever_gives_a_word_for_a_limit_is_told_what_a_limit_is",
     ),
     Fault(
