@@ -14,36 +14,19 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
-from api import (
-    actions,
-    admin,
-    audit,
-    audit_bundle,
-    batches,
-    credentials,
-    deal_commands,
-    deals,
-    directory_commands,
-    evidence,
-    integrity,
-    lists,
-    log,
-    portfolios,
-    previews,
-    reports,
-    signin,
-    signin_oidc,
-    targets,
-)
+from api import reports
 from api.accounts import Accounts
+from api.audit import books, bundle, evidence, integrity
 from api.background import Regularly
-from api.compressing import Compressing
-from api.digests import delivering
+from api.digests.delivery import delivering
 from api.documentation import document
 from api.door import Door
-from api.garbage import SELDOM_SECONDS, collect_all, collect_young
-from api.guard import Guard
-from api.limits import RateLimit
+from api.http.compressing import Compressing
+from api.http.garbage import SELDOM_SECONDS, collect_all, collect_young
+from api.http.guard import Guard
+from api.http.limits import RateLimit
+from api.http.serving import BOUNDS, Bounds
+from api.http.unexpected import unexpected
 from api.pages import (
     accounts,
     catalogue,
@@ -68,12 +51,26 @@ from api.pages.frame import show_problem, wants_page
 from api.problems import Problem, language_of, problem_of, respond
 from api.refusals import EDGE_REFUSALS
 from api.service import Service
-from api.serving import BOUNDS, Bounds
-from api.sessions import Sessions
 from api.settings import Settings
-from api.signin_oidc import OpenId
-from api.signing_in import SigningIn
-from api.unexpected import unexpected
+from api.sign_in import endpoints as signing
+from api.sign_in import oidc
+from api.sign_in.oidc import OpenId
+from api.sign_in.sessions import Sessions
+from api.sign_in.signing_in import SigningIn
+from api.v1 import (
+    actions,
+    admin,
+    batches,
+    credentials,
+    deal_commands,
+    deals,
+    directory_commands,
+    lists,
+    log,
+    portfolios,
+    previews,
+    targets,
+)
 from api.words import Language
 from application.orders import Unavailable
 from domain.errors import Refusal
@@ -89,9 +86,9 @@ _ROUTERS = tuple(
         deals,
         actions,
         log,
-        audit,
+        books,
         evidence,
-        audit_bundle,
+        bundle,
         integrity,
         directory_commands,
         lists,
@@ -189,7 +186,7 @@ def create_app(service: Service | None = None, more: Iterable[APIRouter] = ()) -
 def _open_doors(app: App, settings: Settings, routers: Sequence[APIRouter]) -> None:
     """`routers` are behind the door; the rest is the framework's."""
     app.declared = []
-    for router in (*routers, signin.router, signin_oidc.router, _health):
+    for router in (*routers, signing.router, oidc.router, _health):
         app.include_router(router)
         app.declared += [one for one in router.routes if isinstance(one, APIRoute)]
     app.door = Door(Compressing(app.framework), routers, RateLimit(settings.rate, settings.burst))

@@ -11,18 +11,16 @@ import psycopg
 import typer
 import uvicorn
 
-from api import cli_audit, embedded
 from api.accounts import Accounts, new_token
-from api.demo import NotEmpty, grant_in_the_demo, load_demo
-from api.doctor import examine, examine_standbys
-from api.doctor_evidence import examine_evidence
-from api.importing import import_files
-from api.problems import explain
-from api.schema import SchemaError
-from api.service import Service
-from api.serving import UnsafeHost, require_safe, server_options
-from api.settings import Settings
-from api.shown import (
+from api.audit import command_line as audit_commands
+from api.demo.loading import NotEmpty, grant_in_the_demo, load_demo
+from api.http.serving import UnsafeHost, require_safe, server_options
+from api.imports.importing import import_files
+from api.operating import embedded
+from api.operating.doctor import examine, examine_standbys
+from api.operating.doctor_evidence import examine_evidence
+from api.operating.schema import SchemaError
+from api.operating.shown import (
     OUT,
     progress,
     show_findings,
@@ -30,7 +28,7 @@ from api.shown import (
     show_portfolios,
     show_the_way,
 )
-from api.terminal import (
+from api.operating.terminal import (
     Data,
     database,
     fail,
@@ -40,6 +38,9 @@ from api.terminal import (
     service_on,
     settings_of,
 )
+from api.problems import explain
+from api.service import Service
+from api.settings import Settings
 from application.orders import Unavailable
 from domain.errors import NotAllowedNow, Obstacle, Refusal
 from domain.values import Role
@@ -57,7 +58,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.add_typer(cli_audit.app, name="audit")
+app.add_typer(audit_commands.app, name="audit")
 WORKERS_START_SECONDS = 60
 """Within which a worker must answer: with uvicorn's own 5, a busy machine starts them for ever."""
 Host = Annotated[str | None, typer.Option(help="Address to listen on [DEALFOLIO_HOST].")]

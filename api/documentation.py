@@ -7,7 +7,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse
 
 from api.questions import QUESTIONS
-from api.sessions import COOKIE
+from api.sign_in.sessions import COOKIE
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -26,7 +26,7 @@ _PAGE = """<!doctype html>
 
 
 def document(app: FastAPI) -> None:
-    """The framework's own page is not used: its script stands in the page, which `api.guard`
+    """The framework's own page is not used: its script stands in the page, which `api.http.guard`
     forbids to run.
     """
 

@@ -23,8 +23,19 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.accounts import Accounts
-from api.answered import answered, answered_all
-from api.batches import (
+from api.http.answered import answered, answered_all
+from api.http.forgery import require_no_forgery
+from api.http.limits import RateLimit, too_often
+from api.http.replies import Replies, reply_to_all
+from api.http.unexpected import unexpected
+from api.inputs import MOST_BYTES, MalformedJson, read_json
+from api.problems import Problem, language_of, problem_of, respond, status_of
+from api.questions import QUESTIONS
+from api.reads import Read
+from api.routes import Batch, PlainText, sooner_than
+from api.service import READERS, Service
+from api.sign_in.sessions import Sessions, session_cookie_of
+from api.v1.batches import (
     MOST_BATCH_BYTES,
     BatchBody,
     answers_of,
@@ -32,17 +43,6 @@ from api.batches import (
     posted,
     read_batch,
 )
-from api.forgery import require_no_forgery
-from api.inputs import MOST_BYTES, MalformedJson, read_json
-from api.limits import RateLimit, too_often
-from api.problems import Problem, language_of, problem_of, respond, status_of
-from api.questions import QUESTIONS
-from api.reads import Read
-from api.replies import Replies, reply_to_all
-from api.routes import Batch, PlainText, sooner_than
-from api.service import READERS, Service
-from api.sessions import Sessions, session_cookie_of
-from api.unexpected import unexpected
 from api.words import Language
 from application.orders import (
     LONG_PATIENCE_SECONDS,

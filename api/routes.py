@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Response
 
-from api.answered import Ready
+from api.http.answered import Ready
 
 Batch = tuple[tuple[str, object], ...]
 """The address and the body of each command."""

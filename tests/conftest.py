@@ -16,9 +16,9 @@ from playwright.sync_api import Browser
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from api import passwords
-from api.embedded import postgres
-from api.schema import migrate
+from api.operating.embedded import postgres
+from api.operating.schema import migrate
+from api.sign_in import passwords
 from tests.chromium import chromium
 from tests.installed import installed
 

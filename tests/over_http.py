@@ -20,8 +20,8 @@ import uvicorn
 
 from api.accounts import Accounts
 from api.app import create_app
+from api.http.serving import server_options
 from api.service import Service
-from api.serving import server_options
 from api.settings import Settings
 from domain.values import ManagerId
 

@@ -14,8 +14,8 @@ from time import monotonic
 import psycopg
 import pytest
 
-from api import embedded
-from api.schema import migrate
+from api.operating import embedded
+from api.operating.schema import migrate
 from tests.conftest import reachable_directory
 
 WITHIN_S = 20.0

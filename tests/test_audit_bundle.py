@@ -30,13 +30,14 @@ from hypothesis import strategies as st
 from psycopg.conninfo import conninfo_to_dict
 from typer.testing import CliRunner
 
-from api import audit_verifier, cli
-from api.audit_bundle import bundle_lines
-from api.audit_verifier import Report, told, verify
-from api.schema import migrate
+from api import cli
+from api.audit import audit_verifier
+from api.audit.audit_verifier import Report, told, verify
+from api.audit.bundle import bundle_lines
+from api.operating.schema import migrate
+from api.operating.storage import TABLES
 from api.service import Service
 from api.settings import Settings
-from api.storage import TABLES
 from application.orders import Order
 from domain.directory_commands import RegisterManager
 from domain.errors import NotFound

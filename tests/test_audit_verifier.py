@@ -18,9 +18,8 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api import audit_verifier
-from api.audit_bundle import bundle_lines
-from api.audit_verifier import (
+from api.audit import audit_verifier
+from api.audit.audit_verifier import (
     Checkpoint,
     Event,
     Head,
@@ -35,6 +34,7 @@ from api.audit_verifier import (
     root_of,
     verify,
 )
+from api.audit.bundle import bundle_lines
 from api.portfolio_answers import currency_portfolios, portfolio_deal, portfolio_figures
 from api.service import Service
 from api.settings import Settings

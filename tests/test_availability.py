@@ -25,9 +25,9 @@ import httpx
 import psycopg
 import pytest
 
-from api import embedded
 from api.connection import ImpatientConnection
-from api.schema import migrate
+from api.operating import embedded
+from api.operating.schema import migrate
 from application.orders import Unavailable
 from tests.over_http import AUTUMN, PROBLEM, Company, company, refused
 

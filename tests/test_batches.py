@@ -8,8 +8,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from api.batches import MOST_COMMANDS
 from api.settings import Settings
+from api.v1.batches import MOST_COMMANDS
 from tests.over_http import AUTUMN, Company, Person, company, refused
 
 

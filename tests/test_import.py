@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from api import import_csv
-from api.import_managers import slug
-from api.import_rows import ActionRow, DealRow, Origin, digest
-from api.importing import ImportReport, RowError, import_files
+from api.imports import csv_records
+from api.imports.importing import ImportReport, RowError, import_files
+from api.imports.managers import slug
+from api.imports.rows import ActionRow, DealRow, Origin, digest
 from api.problems import explain
 from api.service import Service
 from api.settings import Settings
@@ -646,13 +646,13 @@ def test_a_byte_of_no_encoding_is_never_guessed(
 def test_what_is_too_big_is_refused_before_it_is_read(
     untouched: Books, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(import_csv, "MOST_ROWS", 3)
+    monkeypatch.setattr(csv_records, "MOST_ROWS", 3)
     more = DEALS + DEALS.splitlines()[3].replace("D-3", "D-4") + "\n"
     assert untouched.imported(DEALS, dry_run=True).deals == 3
     assert untouched.imported(more).errors == (
         RowError("deals.csv", 5, None, "the file has more than 3 rows"),
     )
-    monkeypatch.setattr(import_csv, "MOST_BYTES", len(DEALS.encode()))
+    monkeypatch.setattr(csv_records, "MOST_BYTES", len(DEALS.encode()))
     assert untouched.imported(DEALS, dry_run=True).deals == 3
     assert untouched.imported(DEALS + "\n").errors == (
         RowError("deals.csv", 0, None, "the file is larger than 0 MB"),
@@ -855,7 +855,7 @@ def test_the_maven_pipeline_comes_in_whole_and_only_once(books: Books):
         )
         for product in {row["product"] for row in rows}
     }
-    mapping = ROOT / "api/mappings/maven.toml"
+    mapping = ROOT / "api/imports/mappings/maven.toml"
     expected = ImportReport(
         (str(MAVEN),),
         deals=8300,

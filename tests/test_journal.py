@@ -21,7 +21,7 @@ from beancount.ops import summarize
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.cli_audit import write_journal
+from api.audit.command_line import write_journal
 from api.service import Service
 from api.settings import Settings
 from application.orders import Answer, Order

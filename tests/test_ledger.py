@@ -18,9 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg import Cursor
 
-from api.previews import changes_of
 from api.service import Service
 from api.settings import Settings
+from api.v1.previews import changes_of
 from application.orders import Answer, Order
 from domain.deal import Status
 from domain.directory_commands import RegisterManager

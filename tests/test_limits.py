@@ -13,8 +13,8 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from api.limits import MOST_ACCOUNTS, RateLimit
-from api.schema import migrate
+from api.http.limits import MOST_ACCOUNTS, RateLimit
+from api.operating.schema import migrate
 from api.service import Service
 from api.settings import Settings
 from application.orders import Unavailable

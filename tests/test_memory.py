@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from psycopg import Cursor
 
 from api.accounts import Accounts
-from api.schema import migrate
+from api.operating.schema import migrate
 from api.service import Service
 from api.settings import Settings
 from application.orders import Answer, Order, Unavailable

@@ -4,11 +4,11 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from api.new_id import DRAWN, new_id
+from api.v1.new_id import DRAWN, new_id
 
 _FORK = """
 import os
-from api.new_id import new_id
+from api.v1.new_id import new_id
 new_id()
 if child := os.fork():
     os.waitpid(child, 0)  # before a word is said: or the two talk into each other

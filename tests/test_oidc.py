@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from api.accounts import Accounts
 from api.settings import Settings
-from api.under_way import is_path_here
+from api.sign_in.under_way import is_path_here
 from domain.values import Role
 from tests.browser import COOKIE, Browser
 from tests.issuer import (
@@ -408,7 +408,7 @@ def test_nobody_is_sent_to_another_site(here: Company, issuer: Issuer, path: str
 
 @pytest.mark.parametrize("path", AWAY)
 def test_nor_by_a_cookie_that_was_tampered_with(here: Company, issuer: Issuer, path: str) -> None:
-    from api.under_way import Attempt
+    from api.sign_in.under_way import Attempt
 
     linked(here, issuer)
     browser = Browser(here, HERE)

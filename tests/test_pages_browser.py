@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Browser
 
-from api.audit_verifier import verify
+from api.audit.audit_verifier import verify
 from api.settings import Settings
 from domain.values import Role
 from tests.chromium import (

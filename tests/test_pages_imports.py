@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from api import imports
-from api.imports import SILENT_SECONDS, Imports
+from api.imports import followed
+from api.imports.followed import SILENT_SECONDS, Imports
 from application.orders import Unavailable
 from domain.values import Role
 from tests.browser import Browser, page_of
@@ -244,7 +244,7 @@ def broken_off(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     def away(*_: object, **__: object) -> None:
         raise Unavailable("away")
 
-    monkeypatch.setattr(imports, "import_files", away)
+    monkeypatch.setattr(followed, "import_files", away)
     return monkeypatch.undo
 
 

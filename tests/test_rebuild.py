@@ -18,7 +18,7 @@ import pytest
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from api.schema import migrate
+from api.operating.schema import migrate
 from api.service import Service
 from api.settings import Settings
 from application.orders import Order, Unavailable

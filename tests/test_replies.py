@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import pytest
 
-from api import replies
-from api.replies import Replies
+from api.http import replies
+from api.http.replies import Replies
 from application.orders import Answer, Order, Unavailable
 from application.transactor import Outcome, Reply, Transactor
 from domain.errors import VersionConflict

@@ -17,10 +17,10 @@ from pydantic import ValidationError
 from starlette.types import Message
 
 from api.app import App, create_app
-from api.embedded import postgres
-from api.guard import MOST_HOSTS, Guard
-from api.schema import migrate
-from api.serving import UnsafeHost, require_safe, server_options
+from api.http.guard import MOST_HOSTS, Guard
+from api.http.serving import UnsafeHost, require_safe, server_options
+from api.operating.embedded import postgres
+from api.operating.schema import migrate
 from api.settings import Settings
 from tests.chromium import OPTIONS
 from tests.conftest import reachable_directory

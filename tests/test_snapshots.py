@@ -14,7 +14,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from api import service as service_module
-from api.schema import migrate
+from api.operating.schema import migrate
 from api.service import Service
 from api.settings import Settings
 from application.orders import Order

@@ -16,7 +16,7 @@ from psycopg import Cursor
 
 from api import standbys
 from api.accounts import Accounts
-from api.doctor import examine_standbys
+from api.operating.doctor import examine_standbys
 from api.settings import Settings
 from application.orders import Unavailable
 from projections.point import BEYOND

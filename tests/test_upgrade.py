@@ -17,8 +17,8 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from api import schema, upgrade
 from api.accounts import Accounts
+from api.operating import schema, upgrade
 from api.service import Service
 from api.settings import Settings
 from application.orders import Order

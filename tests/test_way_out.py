@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from api.way_out import WayOut
+from api.http.way_out import WayOut
 from tests.over_http import AUTUMN, Company, company
 
 HEAD = b"x-ours: 1\r\n"
@@ -24,7 +24,7 @@ def test_it_carries_what_every_answer_carries(
     here: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = here.director.post("/v1/teams", {"name": "Север"})
-    monkeypatch.setattr("api.answered.way_out", lambda _: None)
+    monkeypatch.setattr("api.http.answered.way_out", lambda _: None)
     usual = here.director.post("/v1/teams", {"name": "Север"})
     assert made.status_code == usual.status_code == 201
     assert made.json().keys() == usual.json().keys()

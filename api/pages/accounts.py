@@ -13,15 +13,15 @@ from fastapi.responses import RedirectResponse
 from pydantic import TypeAdapter
 
 from api.accounts import Accounts
-from api.admin import AccountBody, KeyBody, RoleBody
-from api.credentials import EmailBody, InvitationBody
-from api.doctor import findings
 from api.door import read_as
+from api.operating.doctor import findings
 from api.pages.forms import Typed, read_own_form, typed
 from api.pages.frame import Page, show
 from api.pages.periods import local
 from api.pages.visit import Visit, VisitDep
-from api.signing_in import signing_in
+from api.sign_in.signing_in import signing_in
+from api.v1.admin import AccountBody, KeyBody, RoleBody
+from api.v1.credentials import EmailBody, InvitationBody
 from application.orders import Caller
 from domain.access import Task
 from domain.errors import NotFound

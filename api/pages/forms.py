@@ -13,12 +13,12 @@ from uuid import UUID, uuid4
 from fastapi import Request
 
 from api.door import read_body
-from api.forgery import require_no_forgery, require_own_page
-from api.import_csv import Sent
+from api.http.forgery import require_no_forgery, require_own_page
+from api.imports.csv_records import Sent
 from api.inputs import MOST_BYTES
 from api.pages.visit import Visit
 from api.problems import Problem, describe, problem_of
-from api.signing_in import headers_of, signing_in
+from api.sign_in.signing_in import headers_of, signing_in
 from domain.errors import SignedOut
 
 MOST_FIELDS = 200

@@ -18,6 +18,7 @@ from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from jinja2.ext import Extension
 
+from api.http.unexpected import unexpected
 from api.pages import figures
 from api.pages.visit import (
     KEPT,
@@ -27,7 +28,6 @@ from api.pages.visit import (
     language_of,
 )
 from api.problems import Problem, describe, problem_of
-from api.unexpected import unexpected
 from api.words import Language
 from domain.access import Task
 from domain.errors import SignedOut

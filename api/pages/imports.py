@@ -11,15 +11,15 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 from fastapi.responses import RedirectResponse
 
-from api.import_csv import Sent
-from api.imports import FOUND_OUT, MAPPINGS, MOST_BYTES, Imports
+from api.imports.csv_records import Sent
+from api.imports.followed import FOUND_OUT, MAPPINGS, MOST_BYTES, Imports
 from api.pages.forms import Typed, read_files_form, read_own_form, typed
 from api.pages.frame import Page, show
 from api.pages.people import called
 from api.pages.periods import local
 from api.pages.visit import Visit, VisitDep
 from api.problems import Problem
-from api.signing_in import signing_in
+from api.sign_in.signing_in import signing_in
 from domain.access import Task
 
 T = TypeVar("T")

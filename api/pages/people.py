@@ -9,7 +9,7 @@ from typing import Any
 from api.pages.charts import SLOTS
 from api.pages.visit import Visit
 from api.service import Service
-from api.signing_in import signing_in
+from api.sign_in.signing_in import signing_in
 from projections.directory import names_of
 
 

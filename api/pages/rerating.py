@@ -16,7 +16,6 @@ from typing import Any
 from fastapi import APIRouter, Response
 from fastapi.responses import RedirectResponse
 
-from api.batches import MOST_BATCH_BYTES, MOST_COMMANDS
 from api.pages.foreseen import (
     Told,
     is_id,
@@ -34,6 +33,7 @@ from api.pages.sheets import Column, Sheet, sheet
 from api.pages.visit import Visit, VisitDep
 from api.problems import Problem
 from api.routes import Batch
+from api.v1.batches import MOST_BATCH_BYTES, MOST_COMMANDS
 from domain.access import Task
 from domain.errors import NotFound
 from domain.values import Account, hundredths, value_text

@@ -10,17 +10,17 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from pydantic import TypeAdapter
 
-from api.demo import grant_in_the_demo
+from api.demo.loading import grant_in_the_demo
 from api.door import read_as
 from api.pages.forms import read_form, read_own_form
 from api.pages.frame import Page, show_stranger
 from api.pages.visit import VisitDep, language_of
-from api.passwords import LEAST
 from api.problems import Problem, describe, problem_of
 from api.service import Service
-from api.sessions import session_cookie_of, set_cookie
-from api.signin import SetUpBody
-from api.signing_in import headers_of, signing_in
+from api.sign_in.endpoints import SetUpBody
+from api.sign_in.passwords import LEAST
+from api.sign_in.sessions import session_cookie_of, set_cookie
+from api.sign_in.signing_in import headers_of, signing_in
 from api.words import Language
 from domain.errors import Refusal
 from domain.values import AccountId, Role

@@ -15,8 +15,8 @@ from api.asking import Asking, Desk
 from api.door import Door, Told, read_query
 from api.routes import Batch
 from api.service import Service
-from api.sessions import Session, session_cookie_of
-from api.signing_in import headers_of, signing_in
+from api.sign_in.sessions import Session, session_cookie_of
+from api.sign_in.signing_in import headers_of, signing_in
 from api.words import Language
 from application.orders import Answer, Caller, Foreseen
 from domain.access import MATRIX, Grant, Task

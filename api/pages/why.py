@@ -19,7 +19,7 @@ from api.pages.people import People
 from api.pages.sheets import Column, Sheet, sheet
 from api.pages.visit import Visit, VisitDep, end_of_month_before, parsed_day
 from api.pages.waterfall import Bar
-from api.portfolios import counted
+from api.v1.portfolios import counted
 from domain.access import MATRIX, Reach, Task
 from domain.errors import Invalid
 from domain.values import Account, ManagerId

@@ -12,13 +12,13 @@ from pydantic import Field
 from api.answers import Asked, Figure, Out
 from api.asking import AskingDep, Desk, PointQuestion
 from api.inputs import Currency, Day, Id
-from api.portfolios import counted
 from api.refusals import QUESTION_REFUSALS
 from api.reports.adding_up import added_up
 from api.reports.kept import Fields, kept
 from api.reports.texts import amount_text, percent_text
 from api.routes import v1_router
-from api.targets import AttainmentOut, attained
+from api.v1.portfolios import counted
+from api.v1.targets import AttainmentOut, attained
 from domain.errors import Invalid
 from domain.values import ZERO_TEXT, ManagerId, TeamId
 from projections.integrity import share

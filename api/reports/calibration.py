@@ -11,11 +11,11 @@ from pydantic_core import PydanticCustomError
 from api.answers import Asked, Figure, Out, Uuid, answer, asked
 from api.asking import AskingDep, Desk, PageQuestion, PointQuestion, page_of
 from api.inputs import Id
-from api.portfolios import counted
 from api.refusals import PAGED, QUESTION_REFUSALS
 from api.reports.adding_up import added_up
 from api.reports.kept import Fields, kept
 from api.routes import v1_router
+from api.v1.portfolios import counted
 from domain.values import ManagerId, decimal_text
 from projections.point import Point
 from projections.reports.calibration import (

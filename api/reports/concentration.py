@@ -10,12 +10,12 @@ from pydantic import Field
 from api.answers import Asked, Figure, Out, Uuid
 from api.asking import AskingDep, Desk, PointQuestion
 from api.inputs import Currency, Id, Limit
-from api.portfolios import counted
 from api.refusals import QUESTION_REFUSALS
 from api.reports.adding_up import added_up
 from api.reports.kept import Fields, kept
 from api.reports.texts import amount_text, percent_text
 from api.routes import v1_router
+from api.v1.portfolios import counted
 from domain.values import ManagerId
 from projections.point import Point
 from projections.reports.called import About, called_at

@@ -13,12 +13,12 @@ from pydantic import Field
 from api.answers import Asked, Figure, Moment, Out, Uuid, asked
 from api.asking import AskingDep, Desk, PointQuestion
 from api.inputs import Currency, Day, Id, Limit
-from api.portfolios import counted
 from api.refusals import QUESTION_REFUSALS
 from api.reports.kept import Fields, kept
 from api.reports.stalled import FACTOR, MINIMUM_DAYS, StalledDeal, stalled_deal, standstill
 from api.routes import v1_router
 from api.service import Service
+from api.v1.portfolios import counted
 from domain.catalogue import Catalogue
 from domain.deal import Status
 from domain.errors import Invalid

@@ -11,11 +11,11 @@ from pydantic import Field
 from api.answers import Asked, CheckOut, DealSummary, Figure, Out
 from api.asking import AskingDep, Desk, PointQuestion
 from api.inputs import Amount, Currency, Id, Limit, PeriodsAhead, Seed, SharedRisk
-from api.portfolios import counted
 from api.refusals import QUESTION_REFUSALS
 from api.reports.adding_up import added_up
 from api.reports.kept import Fields, kept
 from api.routes import v1_router
+from api.v1.portfolios import counted
 from domain.values import ManagerId, decimal_text, value_text
 from projections.point import Knowledge, Point
 from projections.reports.called import About, called_at

@@ -13,7 +13,6 @@ from pydantic_core import PydanticCustomError
 from api.answers import Asked, Figure, Out, Values, answer, asked, values
 from api.asking import AskingDep, Desk
 from api.inputs import Currency, Slug
-from api.portfolios import counted
 from api.refusals import QUESTION_REFUSALS
 from api.reports.calibration import (
     CalibrationOut,
@@ -22,6 +21,7 @@ from api.reports.calibration import (
     outcomes_at,
 )
 from api.routes import v1_router
+from api.v1.portfolios import counted
 from application.orders import Unavailable
 from domain.errors import NotFound
 from domain.values import WHOLE, ActionTypeCode, ManagerId, decimal_text, hundredths

@@ -12,12 +12,12 @@ from pydantic import Field
 from api.answers import Asked, CheckOut, Figure, Out, Uuid
 from api.asking import AskingDep, Desk, PointQuestion
 from api.inputs import Currency, DaysOfSilence, Id, Limit, TimesTheGap
-from api.portfolios import counted
 from api.refusals import QUESTION_REFUSALS
 from api.reports.adding_up import added_up
 from api.reports.kept import Fields, kept
 from api.reports.texts import amount_text, percent_text
 from api.routes import v1_router
+from api.v1.portfolios import counted
 from domain.catalogue import Catalogue
 from domain.events import ActionPerformed, Recorded
 from domain.values import ManagerId, decimal_text

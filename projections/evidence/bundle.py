@@ -4,7 +4,7 @@ JSON Lines, one object a line: a head, the events with what proves them, the res
 Of one manager these are the deals that the books have anything of theirs about, each as a whole
 stream whose last event is proven, and the rows of a month's closing, which prove that there are no
 other deals. Of everybody it is the log. `leaf` beside an event is the hash that the tree has of it,
-by which a reader tells which event was changed. `api/audit_verifier.py` reads it, without us.
+by which a reader tells which event was changed. `api/audit/audit_verifier.py` reads it, without us.
 """
 
 from base64 import b64encode

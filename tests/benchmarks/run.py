@@ -35,14 +35,14 @@ from eventsourcing.domain import Aggregate
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from api.accounts import Accounts
-from api.audit_verifier import verify
+from api.audit.audit_verifier import verify
 from api.connection import CONNECTING, ImpatientConnection, become_the_service
-from api.embedded import postgres
-from api.importing import import_files
-from api.schema import migrate
+from api.imports.importing import import_files
+from api.operating.embedded import postgres
+from api.operating.schema import migrate
 from api.service import Service
-from api.sessions import COOKIE, Sessions
 from api.settings import Settings
+from api.sign_in.sessions import COOKIE, Sessions
 from application.orders import Answer, Order
 from domain.deal_commands import OpenDeal, PerformAction
 from domain.decisions import Command

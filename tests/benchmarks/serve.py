@@ -9,12 +9,12 @@ import sys
 import uvicorn
 from fastapi import Response
 
-from api import proving
 from api.accounts import Accounts
 from api.app import create_app
+from api.audit import proving
+from api.http.serving import server_options
 from api.routes import v1_router
 from api.service import Service
-from api.serving import server_options
 from api.settings import Settings
 from domain.access import Grant
 from domain.values import Role

@@ -1,0 +1,1 @@
+"""A company of two years, to look at and to try."""

@@ -1,0 +1,1 @@
+"""The week's digest, sent to those who wait for it."""

@@ -1,0 +1,1 @@
+"""Who a person is, outside /v1: passwords, an issuer of identities, sessions."""

@@ -1,0 +1,1 @@
+"""Commands and questions on deals, people, the catalogue, portfolios, accounts, under /v1."""
