@@ -134,6 +134,8 @@ class App(FastAPI):
     language: Language
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET"}  # of the answer the server sends the head alone
         scope["app"] = self
         if scope["type"] == "http":
             send = self.guard.heading(scope, send)
@@ -265,7 +267,8 @@ def ready(request: Request) -> dict[str, Any]:
 def _allowed(app: App, path: str) -> str:
     """All methods of an address: the framework names those of its first route only."""
     here = (one for one in app.declared if one.path_regex.match(path))
-    return ", ".join(sorted({method for route in here for method in route.methods or ()}))
+    methods = {method for route in here for method in route.methods or ()}
+    return ", ".join(sorted({*methods, "HEAD"} if "GET" in methods else methods))
 
 
 def _install_refusals(app: App) -> None:

@@ -2345,9 +2345,23 @@ FAULTS = (
     Fault(
         "who does not read is written to without end",
         "api/http/way_out.py",
-        "        if cycle.flow.write_paused or cycle.access_log:\n",
-        "        if cycle.access_log:\n",
+        "        if cycle.flow.write_paused or cycle",
+        "        if cycle",
         "test_way_out.py::test_where_the_server_has_more_to_do_nothing_is_sent",
+    ),
+    Fault(
+        "who wants the head alone is sent the body, too",
+        "api/http/way_out.py",
+        ' or cycle.scope["method"] == "HEAD":',
+        ":",
+        "test_way_out.py::test_where_the_server_has_more_to_do_nothing_is_sent",
+    ),
+    Fault(
+        "the head alone cannot be asked for",
+        "api/app.py",
+        '            scope = {**scope, "method": "GET"}',
+        "            pass",
+        "test_way_out.py::test_who_wants_the_head_alone_gets_that_of_the_answer",
     ),
     Fault(
         "the loop is woken for each answer",

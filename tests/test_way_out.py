@@ -47,8 +47,33 @@ def test_two_commands_in_one_breath_are_answered_one_after_the_other(here: Compa
     assert positions == [here.position - 1, here.position]
 
 
-@pytest.mark.parametrize("more", [{"write_paused": True}, {"access_log": True}])
-def test_where_the_server_has_more_to_do_nothing_is_sent(more: dict[str, bool]) -> None:
+def test_who_wants_the_head_alone_gets_that_of_the_answer(here: Company) -> None:
+    here.director.do("/v1/managers", {"name": "Анна", "manager_id": "anna"})
+    for path in (
+        "/health/ready",
+        "/v1/portfolios",
+        "/v1/managers/anna/portfolio",
+        "/v1/managers/boris/portfolio",
+        "/v1/nothing",
+        "/sign-in",
+        "/static/own/docs.js",
+    ):
+        for _ in "12":  # from memory, the second time
+            said = _said(
+                here, _ask(here, "HEAD", path), _ask(here, "GET", path, "Connection: close")
+            )
+            alone, whole, body = said.split(b"\r\n\r\n", 2)
+            assert _told_in(alone) == _told_in(whole), path
+            assert b"content-length: %d" % len(body) in _told_in(alone)
+
+
+def _told_in(head: bytes) -> list[bytes]:
+    varying = b"date:", b"connection:"
+    return sorted(line for line in head.splitlines() if not line.startswith(varying))
+
+
+@pytest.mark.parametrize("more", [{"write_paused": True}, {"access_log": True}, {"method": "HEAD"}])
+def test_where_the_server_has_more_to_do_nothing_is_sent(more: dict[str, Any]) -> None:
     written, way = _way(**more)
     assert not way.send(200, HEAD, b"{}")
     assert written == []
@@ -61,12 +86,17 @@ def test_who_hung_up_is_sent_nothing() -> None:
 
 
 def _way(
-    *, write_paused: bool = False, access_log: bool = False, disconnected: bool = False
+    *,
+    write_paused: bool = False,
+    access_log: bool = False,
+    disconnected: bool = False,
+    method: str = "GET",
 ) -> tuple[list[bytes], WayOut]:
     written: list[bytes] = []
     cycle = SimpleNamespace(
         flow=SimpleNamespace(write_paused=write_paused),
         access_log=access_log,
+        scope={"method": method},
         disconnected=disconnected,
         default_headers=[],
         keep_alive=True,
@@ -77,17 +107,20 @@ def _way(
     return written, WayOut(cast("Any", cycle), b"")
 
 
-def _post(here: Company, name: str, *more: str) -> bytes:
-    body = json.dumps({"name": name}).encode()
+def _ask(here: Company, method: str, path: str, *more: str) -> bytes:
     lines = [
-        "POST /v1/teams HTTP/1.1",
+        f"{method} {path} HTTP/1.1",
         "Host: localhost",
         f"Authorization: {here.director.http.headers['authorization']}",
-        "Content-Type: application/json",
-        f"Content-Length: {len(body)}",
         *more,
     ]
-    return "\r\n".join([*lines, "", ""]).encode() + body
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def _post(here: Company, name: str, *more: str) -> bytes:
+    body = json.dumps({"name": name}).encode()
+    told = "Content-Type: application/json", f"Content-Length: {len(body)}"
+    return _ask(here, "POST", "/v1/teams", *told, *more) + body
 
 
 def _said(here: Company, *requests: bytes) -> bytes:

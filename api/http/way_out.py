@@ -25,7 +25,7 @@ class WayOut:
         to do for this one, so it goes the usual way.
         """
         cycle = self._cycle
-        if cycle.flow.write_paused or cycle.access_log:
+        if cycle.flow.write_paused or cycle.access_log or cycle.scope["method"] == "HEAD":
             return False
         if cycle.disconnected:
             return True
