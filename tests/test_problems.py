@@ -211,7 +211,7 @@ def test_whatever_may_not_be_found_has_its_name_in_both_languages() -> None:
     sources = "".join(
         file.read_text(encoding="utf-8")
         for folder in ("domain", "application", "projections", "api")
-        for file in (root / folder).glob("*.py")
+        for file in (root / folder).rglob("*.py")
     )
     named = r'(?:NotFound|require_known)\("([a-z ]+)"'
     assert set(re.findall(named, sources)) == set(THINGS)
