@@ -507,6 +507,7 @@ THINGS: Mapping[str, tuple[str, str]] = {
     "account": ("учётной записи", "account"),
     "key": ("ключа", "key"),
     "person": ("менеджера или учётной записи", "manager or account"),
+    "period": ("закрытия месяца", "closing of a month"),
     "import": ("загрузки", "import"),
     "issuer": ("службы входа", "issuer of identities"),
     "target": ("цели", "target"),
