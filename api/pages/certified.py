@@ -134,7 +134,7 @@ async def _found(visit: Visit, name: str) -> Found:
         visit.ask("/audit/certified", **asked), visit.ask("/managers", limit=1_000)
     )
     if not answer["closings"]:
-        raise NotFound("period", name)
+        raise NotFound("closing", name)
     authors = await called(
         visit,
         {one["actor"] for closing in answer["closings"] for one in (closing, *closing["lines"])},
