@@ -33,6 +33,7 @@ from domain.values import CURRENCIES, Role
 from projections.evidence.notes import COSIGNATURE, VerifierKey
 
 _PLAIN_URL = re.compile(r"https?://[a-z0-9.:\[\]_-]+(/[^\s?#]*)?", re.ASCII | re.IGNORECASE)
+_BEARER = re.compile(r"[!-~]+")
 _LOG = logging.getLogger("dealfolio")
 
 
@@ -124,8 +125,7 @@ class Settings(BaseSettings):
     @property
     def standbys(self) -> tuple[str, ...]:
         """Connection strings."""
-        given = self.read_database_url or ""
-        return tuple(given.split() if "://" in given else [given] if given.strip() else [])
+        return _standbys(self.read_database_url or "")
 
     @property
     def log_host(self) -> str:
@@ -148,11 +148,13 @@ class Settings(BaseSettings):
         """What stands in front wins."""
         return init_settings, env_settings, _Files(settings_cls)
 
-    @model_validator(mode="after")
-    def _standbys_are_readable(self) -> "Settings":
-        for conninfo in self.standbys:
-            self._readable(conninfo)
-        return self
+    @field_validator("database_url", "data", "signing_key_file", "checkpoints_to", mode="before")
+    @classmethod
+    def _named(cls, given: object) -> object:
+        """Of a variable that was left empty nobody knows whether another place was meant."""
+        if given == "":
+            raise ValueError("is empty: leave it out, or give a value")
+        return given
 
     @field_validator("database_url")
     @classmethod
@@ -164,6 +166,29 @@ class Settings(BaseSettings):
         except ProgrammingError:
             raise ValueError("is no connection string of PostgreSQL") from None
         return conninfo
+
+    @field_validator("read_database_url")
+    @classmethod
+    def _standbys_are_readable(cls, given: str | None) -> str | None:
+        for conninfo in _standbys(given or ""):
+            cls._readable(conninfo)
+        return given
+
+    @field_validator("data")
+    @classmethod
+    def _has_a_name(cls, data: Path | None) -> Path | None:
+        """By which what lies beside it is called; `.` has the one of that directory."""
+        if data is not None and not data.absolute().name:
+            raise ValueError("must be a directory in another one")
+        return data and data.absolute()
+
+    @field_validator("bootstrap_token")
+    @classmethod
+    def _can_be_sent(cls, token: str | None) -> str | None:
+        """Else the first account would be there, and nobody could come in as it."""
+        if token is not None and not _BEARER.fullmatch(token):
+            raise ValueError("must be ASCII without spaces, as in Authorization: Bearer …")
+        return token
 
     @field_validator("trusted_proxies", "allowed_hosts", "digest_to", mode="before")
     @classmethod
@@ -218,7 +243,7 @@ class Settings(BaseSettings):
     def _known_server(cls, url: str | None) -> str | None:
         if url is not None:
             parts = urlsplit(url)
-            if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+            if parts.scheme not in {"smtp", "smtps"} or not parts.hostname or parts.port == 0:
                 raise ValueError("must be smtp:// or smtps://, a host and, where needed, a port")
         return url
 
@@ -229,6 +254,14 @@ class Settings(BaseSettings):
             if not is_email(one):
                 raise ValueError(f"{one} is no e-mail address")
         return addresses
+
+    @field_validator("digest_from")
+    @classmethod
+    def _fits_a_head(cls, sender: str | None) -> str | None:
+        """An address, with or without a name in front."""
+        if sender is not None and not ("@" in sender and sender.isprintable()):
+            raise ValueError("is no e-mail address")
+        return sender
 
     @model_validator(mode="after")
     def _digest_is_whole(self) -> "Settings":
@@ -262,7 +295,10 @@ class Settings(BaseSettings):
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, name: str) -> str:
-        return ZoneInfo(name).key
+        try:
+            return ZoneInfo(name).key
+        except (KeyError, OSError, ValueError):  # unknown, a folder of zones, a path
+            raise ValueError(f"{name} is no time zone, as Europe/Moscow is") from None
 
     @field_validator("currency")
     @classmethod
@@ -297,6 +333,11 @@ def _secret(path: Path) -> str:
         return path.read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeError) as error:
         raise SettingsError(f"cannot read the secret: {error}") from None
+
+
+def _standbys(given: str) -> tuple[str, ...]:
+    """One connection string, or several URLs with spaces between."""
+    return tuple(given.split() if "://" in given else [given] if given.strip() else [])
 
 
 def webhook_key(secret: str) -> bytes:

@@ -514,3 +514,30 @@ def test_a_setting_that_is_wrong_is_named_and_its_value_is_not_shown(
     assert (variable in done.stderr) or ("nowhere" in done.stderr)
     assert "pass-word" not in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("DEALFOLIO_TIMEZONE", "Mars/Phobos"),
+        ("DEALFOLIO_TIMEZONE", "Europe"),
+        ("DATABASE_URL", ""),
+        ("DEALFOLIO_DATA", ""),
+        ("DEALFOLIO_DATA", "/"),
+        ("DEALFOLIO_SIGNING_KEY_FILE", ""),
+        ("DEALFOLIO_CHECKPOINTS_TO", ""),
+        ("DEALFOLIO_READ_DATABASE_URL", "postgresql//standby/books"),
+        ("DEALFOLIO_BOOTSTRAP_TOKEN", "пароль"),
+        ("DEALFOLIO_BOOTSTRAP_TOKEN", "two words"),
+        ("DEALFOLIO_DIGEST_SMTP", "smtp://mail.romashka.ru:99999"),
+        ("DEALFOLIO_DIGEST_FROM", "nobody"),
+        ("DEALFOLIO_DIGEST_FROM", "a@romashka.ru\nBcc: b@romashka.ru"),
+    ],
+)
+def test_a_setting_that_could_never_work_is_refused_at_start_by_its_name(
+    variable: str, value: str
+) -> None:
+    done = run("portfolio", **{variable: value})
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"{variable}: ")
+    assert "Traceback" not in done.stderr

@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -53,7 +53,13 @@ def settings_of(**given: Any) -> Settings:  # noqa: ANN401 - each as Settings ty
     except SettingsError as error:
         fail(str(error))
     except ValidationError as error:
-        fail("\n".join(f"{variable(one['loc'])}: {one['msg']}" for one in error.errors()))
+        fail("\n".join(_named(one["loc"], one["msg"]) for one in error.errors()))
+
+
+def _named(place: Sequence[object], said: str) -> str:
+    """What concerns several settings has no place, and names them."""
+    sentence = said.removeprefix("Value error, ")
+    return f"{variable(place)}: {sentence}" if place else sentence
 
 
 def _signing_key_file(settings: Settings) -> Path | None:
