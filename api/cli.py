@@ -32,6 +32,7 @@ from api.operating.terminal import (
     Data,
     database,
     fail,
+    known_manager,
     language_here,
     own_database,
     point_of,
@@ -46,6 +47,7 @@ from domain.errors import NotAllowedNow, Obstacle, Refusal
 from domain.values import Role
 from projections.evidence.checkpoints import Forked
 from projections.evidence.keys import CannotSign
+from projections.point import BEYOND
 from projections.rebuild import Busy, rebuild
 from projections.replaying import Failed
 from projections.verify import verify
@@ -131,7 +133,9 @@ def portfolio(
     """Portfolios at the end of a date, as known at a time."""
     settings = settings_of(data=data)
     with database(settings) as conninfo, service_on(conninfo, settings) as service:
-        show_portfolios(service, *point_of(as_of, known_at), manager)
+        with service.asking() as cursor:
+            who = known_manager(service, cursor, manager, BEYOND)
+        show_portfolios(service, *point_of(as_of, known_at), who)
 
 
 @app.command()
@@ -229,9 +233,13 @@ def main() -> None:
         fail(" — ".join(explain(refusal, language_here())))
     except (SchemaError, Busy, Failed, Forked) as error:
         fail(str(error))
+    except psycopg.errors.InsufficientPrivilege as error:
+        fail(f"The account of DATABASE_URL may not do that; see `Roles` in the README: {error}")
     except CannotSign as error:
         fail(f"{error}: {error.mend}")
     except (psycopg.OperationalError, Unavailable) as error:
+        if isinstance(error.__cause__ or error, psycopg.errors.LockNotAvailable):
+            fail("Nothing was recorded: somebody else is writing, perhaps an import. Run it again.")
         fail(f"The database does not answer; check DATABASE_URL, and that it runs: {error}")
 
 
@@ -259,7 +267,7 @@ def _demo_accounts(service: Service) -> dict[Role, str]:
 
 
 def _serve(conninfo: str, settings: Settings) -> None:
-    OUT.print(f"Serving on http://{settings.host}:{settings.port} — Ctrl-C ends it.")
+    OUT.print(f"Serving on {settings.address} — Ctrl-C ends it.")
     os.environ |= {"DATABASE_URL": conninfo, "DEALFOLIO_HOST": settings.host}  # for the workers
     os.environ["DEALFOLIO_DEMO"] = str(settings.demo)
     if settings.signing_key_file is not None:

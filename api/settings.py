@@ -128,6 +128,11 @@ class Settings(BaseSettings):
         return _standbys(self.read_database_url or "")
 
     @property
+    def address(self) -> str:
+        """Where it listens, for whoever is at this machine."""
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+    @property
     def log_host(self) -> str:
         """What the log's name begins with."""
         return (self.public_url and urlsplit(self.public_url).hostname) or "dealfolio"

@@ -213,6 +213,15 @@ def test_the_doctor_speaks_russian_to_whoever_does(database):
     assert "rights on the log" not in done.stdout
 
 
+def test_what_to_do_is_told_to_the_end_in_a_narrow_terminal(database, monkeypatch):
+    """Wider than a screen, it would be cut off where the name of the setting goes on."""
+    monkeypatch.setitem(QUIET, "COLUMNS", "60")
+    told = run("doctor", DATABASE_URL=database).stdout
+    assert "…" not in told
+    rows = [line.split("│") for line in told.splitlines() if "│" in line]
+    assert "DEALFOLIO_SIGNING_KEY_FILE" in "".join(row[4].strip() for row in rows)
+
+
 def test_a_closed_trigger_is_found_by_the_doctor(database):
     with psycopg.connect(database) as connection:
         connection.execute("ALTER TABLE books.events DISABLE TRIGGER append_only")
@@ -241,7 +250,10 @@ def test_a_signing_key_is_rotated_and_the_doctor_names_the_new_one(database, tmp
         (["portfolio", "--as-of", "2026-02-30"], "2026-02-30"),
         (["portfolio", "--known-at", "yesterday"], "yesterday"),
         (["portfolio", "--as-of", "2099-01-01"], "has not come yet"),
+        (["portfolio", "--manager", "nobody"], "There is no manager nobody here"),
         (["import", "nowhere.csv"], "nowhere.csv"),
+        (["audit", "journal", "--format", "hledger", "-o", "nowhere/books"], "nowhere/books"),
+        (["audit", "bundle", "-o", "/"], "is a directory"),
         (["nonsense"], "nonsense"),
     ],
 )
@@ -259,6 +271,23 @@ def test_no_database_gets_a_sentence(tmp_path):
         assert done.returncode == 1, command
         assert "Traceback" not in done.stderr, command
         assert "DATABASE_URL" in done.stdout + done.stderr
+
+
+def test_who_waits_for_another_writer_in_vain_is_told_so(database, tmp_path):
+    """A second import beside a first, say; the database is there, and nothing of it to check."""
+    deals = tmp_path / "deals.csv"
+    deals.write_text(
+        "deal;title;client;potential_check;manager;opened_on\n"
+        "1;Витрины;Ромашка;400000000,00;Анна Соколова;12.01.2026\n",
+        encoding="utf-8",
+    )
+    assert run("import", deals, "--dry-run", DATABASE_URL=database).returncode == 0
+    with psycopg.connect(database) as holder:
+        holder.execute("SELECT books.lock_for_writing()")
+        done = run("import", deals, DATABASE_URL=database)
+    assert done.returncode == 1
+    assert "Nothing was recorded: somebody else is writing" in done.stderr
+    assert "check DATABASE_URL" not in done.stderr
 
 
 def test_a_person_is_forgotten_by_id_once(database):

@@ -23,6 +23,7 @@ from api.settings import Settings
 from application.orders import Order
 from domain.directory_commands import RegisterManager
 from domain.values import ManagerId
+from tests.test_cli import run
 
 EVENT = """
 INSERT INTO books.events
@@ -351,6 +352,10 @@ def test_a_member_of_the_application_role_alone_can_serve_and_is_found_well(data
                 with pytest.raises(psycopg.errors.InsufficientPrivilege):
                     connection.execute(lifted)
                 connection.rollback()
+        for command in ("verify", "rebuild"):  # in which the owner's tables are made
+            done = run(command, DATABASE_URL=conninfo)
+            assert done.returncode == 1
+            assert "The account of DATABASE_URL may not do that" in done.stderr
 
 
 def test_a_restored_log_is_as_safe_as_it_was_and_has_all_its_rows(

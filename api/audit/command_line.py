@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, BinaryIO
 
 import typer
-from psycopg import Cursor
 
 from api.audit.audit_verifier import check_file
 from api.audit.bundle import bundle_lines
@@ -18,14 +17,13 @@ from api.operating.terminal import (
     Data,
     database,
     fail,
+    known_manager,
     language_here,
     point_of,
     service_on,
     settings_of,
 )
 from api.service import Service
-from domain.errors import NotFound
-from domain.values import ManagerId
 from projections.evidence.checkpoints import rotate
 from projections.journal import Format, Journal
 from projections.point import BEYOND, Knowledge, point_at, settled_at
@@ -35,7 +33,9 @@ app = typer.Typer(help="What auditors take home, and what proves it.", no_args_i
 
 @app.command(name="bundle")
 def bundle(
-    output: Annotated[Path, typer.Option("-o", "--output", help="The file to write.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="The file to write.", dir_okay=False)
+    ],
     manager: Annotated[str | None, typer.Option(help="Only this manager's deals.")] = None,
     as_of: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD")] = None,
     known_at: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD or instant")] = None,
@@ -50,7 +50,7 @@ def bundle(
         day, knowledge = point_of(as_of, known_at)
         with service.asking() as cursor:
             point = settled_at(cursor, service.clock, day, knowledge)
-            who = _known(service, cursor, manager, point.position)
+            who = known_manager(service, cursor, manager, point.position)
             lines = bundle_lines(service, cursor, point, who, kept)
             with _whole(output) as file:
                 file.writelines(lines)
@@ -103,7 +103,8 @@ def rotate_key(
 def journal(
     format_: Annotated[Format, typer.Option("--format", help="Which program reads it.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="A file; without it, standard output.")
+        Path | None,
+        typer.Option("--output", "-o", help="A file; without it, standard output.", dir_okay=False),
     ] = None,
     as_of: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD")] = None,
     known_at: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD or instant")] = None,
@@ -133,7 +134,7 @@ def write_journal(
     """Into a file, or to standard output. Raises NotFound, InTheFuture, Invalid."""
     with service.asking() as cursor:
         point = point_at(cursor, service.clock, as_of, knowledge)
-        who = _known(service, cursor, manager, BEYOND)
+        who = known_manager(service, cursor, manager, BEYOND)
     made = Journal(service.reading(point), point, None if who is None else {who})
     total = made.count()
     pieces = made.text(format_, service.settings.zone, lambda done: progress(done, total))
@@ -144,17 +145,6 @@ def write_journal(
         file.writelines(piece.encode() for piece in pieces)
 
 
-def _known(
-    service: Service, cursor: Cursor[Any], manager: str | None, position: int
-) -> ManagerId | None:
-    """Whose id it is at `position`, inclusive. Raises NotFound."""
-    if manager is None:
-        return None
-    if manager not in service.directory.at(cursor, position).people.managers:
-        raise NotFound("manager", manager)
-    return ManagerId(manager)
-
-
 @contextmanager
 def _whole(output: Path) -> Iterator[BinaryIO]:
     """A file that is there only when it is whole: half of it would look like all."""
@@ -163,5 +153,7 @@ def _whole(output: Path) -> Iterator[BinaryIO]:
         with unfinished.open("wb") as file:
             yield file
         unfinished.replace(output)
+    except OSError as error:
+        fail(f"{output}: {error.strerror}")
     finally:
         unfinished.unlink(missing_ok=True)

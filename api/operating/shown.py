@@ -25,7 +25,7 @@ ERRORS = Console(stderr=True)
 
 
 def show_the_way(settings: Settings, tokens: Mapping[Role, str], today: date) -> None:
-    url = f"http://{settings.host}:{settings.port}"
+    url = settings.address
     head = f"-H 'Authorization: Bearer {tokens[Role.DIRECTOR]}'"
     others = "\n".join(f"  {role}: {token}" for role, token in tokens.items())
     june = date(today.year if today.month > 6 else today.year - 1, 6, 30)
@@ -131,7 +131,9 @@ def show_import(report: ImportReport) -> None:
 
 def show_findings(findings: list[Finding], language: Language) -> None:
     headings = ("что", "как есть", "что делать") if language == "ru" else _FOUND
-    table = Table("", *headings)
+    table = Table("")
+    for heading in headings:
+        table.add_column(heading, overflow="fold")  # names to type in: none of it is left out
     for finding in findings:
         mark = "[green]ok[/]" if finding.ok else "[red]![/]"
         table.add_row(mark, finding.what, finding.found, finding.mend)

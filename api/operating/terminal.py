@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
+from psycopg import Cursor
 from pydantic import TypeAdapter, ValidationError
 from pydantic_settings import SettingsError
 
@@ -20,6 +21,8 @@ from api.operating.upgrade import prepare
 from api.service import Service
 from api.settings import Settings, variable
 from api.words import Language
+from domain.errors import NotFound
+from domain.values import ManagerId
 from projections.point import Knowledge
 
 T = TypeVar("T")
@@ -74,6 +77,17 @@ def language_here() -> Language:
     """Of this terminal: DEALFOLIO_LANGUAGE, else the locale's."""
     wanted = os.environ.get("DEALFOLIO_LANGUAGE") or os.environ.get("LC_ALL") or ""
     return "ru" if (wanted or os.environ.get("LANG", "")).startswith("ru") else "en"
+
+
+def known_manager(
+    service: Service, cursor: Cursor[Any], manager: str | None, position: int
+) -> ManagerId | None:
+    """Whose id it is at `position`, inclusive. Raises NotFound."""
+    if manager is None:
+        return None
+    if manager not in service.directory.at(cursor, position).people.managers:
+        raise NotFound("manager", manager)
+    return ManagerId(manager)
 
 
 @contextmanager
