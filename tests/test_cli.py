@@ -222,6 +222,16 @@ def test_what_to_do_is_told_to_the_end_in_a_narrow_terminal(database, monkeypatc
     assert "DEALFOLIO_SIGNING_KEY_FILE" in "".join(row[4].strip() for row in rows)
 
 
+def test_a_database_of_a_newer_version_is_named_by_the_doctor_too(database):
+    with psycopg.connect(database) as connection:
+        connection.execute("INSERT INTO books.migrations (name) VALUES ('beyond-us')")
+    told = run("doctor", DATABASE_URL=database)
+    assert told.returncode == 1
+    assert "a newer version of Dealfolio made beyond-us" in " ".join(
+        "".join(line.split("│")[4:5]).strip() for line in told.stdout.splitlines()
+    )
+
+
 def test_a_closed_trigger_is_found_by_the_doctor(database):
     with psycopg.connect(database) as connection:
         connection.execute("ALTER TABLE books.events DISABLE TRIGGER append_only")

@@ -6,6 +6,7 @@ What does not arrive is tried again with the next. A new target begins with the 
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, LiteralString
@@ -31,7 +32,8 @@ INSERT INTO evidence.pushes (target, size) VALUES (%s, %s)
 ON CONFLICT (target) DO UPDATE SET size = excluded.size
 """
 _BEHIND: LiteralString = """
-SELECT count(*) FILTER (WHERE size > arrived), arrived
+SELECT count(*) FILTER (WHERE size > arrived), arrived,
+       coalesce(min(signed_at) FILTER (WHERE size > arrived) < now() - %s, false)
 FROM (SELECT coalesce((SELECT size FROM evidence.pushes WHERE target = %s), 0)) AS one (arrived)
 LEFT JOIN evidence.checkpoints ON true GROUP BY arrived
 """
@@ -67,10 +69,13 @@ class Pushing:
         self._regularly.close()
 
 
-def pushed(cursor: Cursor[Any], to: str) -> tuple[int, int]:
-    """How many checkpoints have not arrived there, and the size of the last that has."""
-    behind, arrived = cursor.execute(_BEHIND, [_target(to)]).fetchone() or (0, 0)
-    return behind, arrived
+def pushed(cursor: Cursor[Any], to: str, patience: timedelta) -> tuple[int, int, bool]:
+    """How many checkpoints have not arrived there, the size of the last that has, and whether one
+    has been on the way for longer than `patience`.
+    """
+    row = cursor.execute(_BEHIND, [patience, _target(to)]).fetchone()
+    behind, arrived, late = row or (0, 0, False)
+    return behind, arrived, late
 
 
 def _target(to: str) -> bytes:

@@ -110,8 +110,11 @@ def _clock(cursor: Cursor[Any], say: Say) -> Finding:
 
 def _migrations(cursor: Cursor[Any], say: Say) -> Finding:
     done = [name for (name,) in cursor.execute("SELECT name FROM books.migrations")]
-    missing = [name for name, _ in MIGRATIONS if name not in done]
+    ours = [name for name, _ in MIGRATIONS]
+    missing = [name for name in ours if name not in done]
     mend = say("migrate", names=", ".join(missing)) if missing else ""
+    if newer := [name for name in done if name not in ours]:
+        mend = say("newer", names=", ".join(newer))
     return Finding(say("migrations"), ", ".join(done), mend)
 
 

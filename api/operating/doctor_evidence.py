@@ -1,6 +1,7 @@
 """Whether the log is proven, signed, and told to others."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from stat import S_IRWXG, S_IRWXO
 from typing import Any
 
@@ -20,6 +21,8 @@ MOST_UNPROVEN = 10_000
 """Events; a tree that follows the log is nearer, but for the first minute after an upgrade."""
 MOST_UNPUSHED = 10
 """Checkpoints; more are made in half a minute."""
+ON_THE_WAY = timedelta(minutes=10)
+"""For which one may be; where little is recorded there are never many."""
 
 
 def examine_evidence(
@@ -80,6 +83,6 @@ def _signing(cursor: Cursor[Any], settings: Settings, say: Say) -> Finding:
 
 
 def _pushed(cursor: Cursor[Any], to: str, say: Say) -> Finding:
-    behind, arrived = pushed(cursor, to)
-    mend = say("see-the-log") if behind > MOST_UNPUSHED else ""
+    behind, arrived, late = pushed(cursor, to, ON_THE_WAY)
+    mend = say("see-the-log") if late or behind > MOST_UNPUSHED else ""
     return Finding(say("elsewhere"), say("arrived", arrived=arrived, behind=behind), mend)

@@ -56,6 +56,10 @@ _WORDS: dict[str, tuple[str, str]] = {
         "start `dealfolio serve` once, for {names}",
         "запустите `dealfolio serve` один раз ради {names}",
     ),
+    "newer": (
+        "a newer version of Dealfolio made {names}: run that version",
+        "{names} — от более новой версии Dealfolio: запускайте её",
+    ),
     "account": ("account", "учётная запись"),
     "superuser": (
         "{name}, a superuser (acts as dealfolio_app)",
