@@ -1,7 +1,10 @@
 """The web application: routes, refusals and health around one service."""
 
+import signal
+from asyncio import get_running_loop
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +213,7 @@ def _lifespan(
 
     @asynccontextmanager
     async def lifespan(app: App) -> AsyncIterator[dict[str, Bounds]]:
+        _end_with_supervisor()
         given = service or _from_environment(settings)
         collect_young()
         collecting = Regularly("garbage", SELDOM_SECONDS, collect_all)
@@ -228,6 +232,20 @@ def _lifespan(
             given.close()
 
     return lifespan
+
+
+def _end_with_supervisor() -> None:
+    """A worker whose supervisor was killed would hold the port, and nobody would ever end it."""
+    supervisor, loop = parent_process(), get_running_loop()
+    if supervisor is None:
+        return
+    gone = supervisor.sentinel
+
+    def end() -> None:
+        loop.remove_reader(gone)
+        signal.raise_signal(signal.SIGTERM)
+
+    loop.add_reader(gone, end)
 
 
 def _put_at_hand(app: App, service: Service) -> None:

@@ -1403,6 +1403,13 @@ FAULTS = (
         "test_security.py::test_settings_do_not_show_their_secrets",
     ),
     Fault(
+        "workers outlive their supervisor",
+        "api/app.py",
+        "    loop.add_reader(gone, end)\n",
+        "",
+        "test_cli.py::test_workers_end_with_their_supervisor_however_it_does",
+    ),
+    Fault(
         "every account of this machine may use the database's socket",
         "api/operating/embedded.py",
         '"unix_socket_permissions": "0700"',

@@ -6,12 +6,13 @@ most commands do, so all others are given in this process.
 
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
+from contextlib import ExitStack, closing, contextmanager, redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
 
@@ -165,6 +166,20 @@ def test_two_workers_share_one_set_of_books_and_take_the_bootstrap_token_which_i
             answer = httpx.post(f"{address}/v1/managers", headers=headers, json=body, verify=TLS)
             positions.append(answer.json()["position"])
         assert positions == list(range(2, 15))
+
+
+def test_workers_end_with_their_supervisor_however_it_does(data):
+    """Else they hold the port, and the next start fails."""
+    with serving("serve", data, DEALFOLIO_WORKERS="2"), ExitStack() as watched:
+        pid = int(data.with_name("data.lock").read_text())
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        assert len(children) >= 3, "the database, and both workers"
+        ends = [os.pidfd_open(int(child)) for child in children]
+        for end in ends:
+            watched.callback(os.close, end)
+        os.kill(pid, signal.SIGKILL)
+        for end in ends:
+            assert select.select([end], [], [], 30)[0], "it goes on"
 
 
 def test_what_is_wrong_in_the_ledger_is_named(database):
