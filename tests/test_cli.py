@@ -315,6 +315,15 @@ def test_who_waits_for_another_writer_in_vain_is_told_so(database, tmp_path):
     assert "check DATABASE_URL" not in done.stderr
 
 
+@pytest.mark.parametrize("command", ["portfolio", "verify", "doctor"])
+def test_nobody_is_told_of_books_that_the_question_itself_has_made(data, command):
+    """By a slip in the path, or from another directory."""
+    done = run(command, "--data", data)
+    assert done.returncode == 1
+    assert f"There is no database in {data}" in done.stderr
+    assert not data.exists()
+
+
 def test_a_person_is_forgotten_by_id_once(database):
     with psycopg.connect(database) as connection:
         service = Service(database, Settings())

@@ -94,6 +94,13 @@ def running(data: Path) -> str | None:
         return None
 
 
+def require_kept(data: Path) -> None:
+    """Raises EmbeddedPostgresError where nothing was ever kept; the rest is for the start to say."""
+    with suppress(PermissionError, NotADirectoryError):
+        if not data.exists() or not any(data.iterdir()):
+            raise _nothing_kept(data)
+
+
 def default_data_directory() -> Path:
     """Where the data is kept when nobody said: found by asking, no directory is ever opened up.
 
@@ -491,6 +498,15 @@ def _not_a_data_directory(data: Path) -> EmbeddedPostgresError:
         "Give an empty or a new directory with --data.",
         f"В {data} есть файлы, но это не данные PostgreSQL; ничего не тронуто. "
         "Укажите в --data пустой или новый каталог.",
+    )
+
+
+def _nothing_kept(data: Path) -> EmbeddedPostgresError:
+    return EmbeddedPostgresError(
+        f"There is no database in {data}. Give the directory of the service with --data, or its "
+        "DATABASE_URL; a new one is made by `dealfolio serve`.",
+        f"В {data} нет базы. Укажите каталог сервиса в --data или его DATABASE_URL; новую создаёт "
+        "`dealfolio serve`.",
     )
 
 

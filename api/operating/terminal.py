@@ -106,10 +106,13 @@ def own_database(settings: Settings) -> Iterator[str]:
 
 @contextmanager
 def database(settings: Settings, *, prepared: bool = True) -> Iterator[str]:
-    """The database to work on: also the embedded one of a service that is running."""
+    """The database to work on: also the embedded one of a service that is running. None is made:
+    in another directory than was meant, a new one would be told of as if it were the books.
+    """
     data = settings.data or embedded.default_data_directory()
     conninfo = settings.database_url or embedded.running(data)
     if conninfo is None:
+        embedded.require_kept(data)
         with embedded.postgres(data) as started:
             prepare(started, settings)
             yield started
