@@ -46,7 +46,7 @@ SWITCHES = 60
 """Attempts at the switch. Each is given up after a second (lock_timeout): behind it everybody waits
 who asks or records.
 """
-REBUILDERS_LOCK = 7305815021847160067
+REBUILDERS_LOCK = 7305815021847160070
 OTHERS_LEAVE_WITHIN_S = 5
 """So long their lock is waited for: a server notices late that somebody was killed."""
 

@@ -53,7 +53,7 @@ from projections.evidence.notes import (
     signed,
 )
 from projections.portfolio import manager_portfolio_from_ledger
-from projections.rebuild import rebuild
+from projections.rebuild import owner, rebuild
 from tests.over_http import Company, Person, company, refused
 
 PROVEN_WITHIN_S = 20
@@ -294,6 +294,17 @@ def test_while_another_is_at_it_nobody_appends(here: Company, database: str) -> 
         other.rollback()
         patient.result()
     assert newest(here).size == here.position
+
+
+def test_while_the_ledger_is_made_anew_or_verified_the_log_is_proven(
+    here: Company, database: str
+) -> None:
+    """Of a long log that takes many minutes."""
+    with owner(database):
+        here.manager()
+        while here.service.proving.step():
+            pass
+        assert newest(here).size == here.position
 
 
 def test_in_the_background_it_rests_and_whoever_waits_for_it_waits_for_no_rest(
