@@ -65,6 +65,8 @@ class Key:
     last_used_at: datetime | None
 
 
+FIRST_LOCK = 7305815021847160071
+_ONE_BY_ONE: LiteralString = "SELECT pg_advisory_xact_lock(%s)"
 _ADD: LiteralString = "INSERT INTO books.accounts (account_id) VALUES (%s)"
 _FIRST: LiteralString = """
 INSERT INTO books.accounts (account_id) SELECT %s WHERE NOT EXISTS (SELECT FROM books.accounts)
@@ -173,7 +175,8 @@ class Accounts:
     def create_first(self, token: str) -> AccountId | None:
         """An administrator with the key `token`, if there has never been an account; else None."""
         account_id = AccountId(uuid4())
-        with self._service.asking() as cursor:
+        with self._service.asking() as cursor, cursor.connection.transaction():
+            cursor.execute(_ONE_BY_ONE, [FIRST_LOCK])
             if cursor.execute(_FIRST, [account_id]).fetchone() is None:
                 return None
             cursor.execute(_NAME, [str(account_id), "admin", None])

@@ -1403,6 +1403,13 @@ FAULTS = (
         "test_security.py::test_settings_do_not_show_their_secrets",
     ),
     Fault(
+        "two services that start at once each make a first account",
+        "api/accounts.py",
+        "            cursor.execute(_ONE_BY_ONE, [FIRST_LOCK])\n",
+        "",
+        "test_cli.py::test_of_services_that_start_at_once_one_makes_the_first_account",
+    ),
+    Fault(
         "workers outlive their supervisor",
         "api/app.py",
         "    loop.add_reader(gone, end)\n",

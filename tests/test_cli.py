@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -21,7 +22,7 @@ import psycopg
 import pytest
 
 from api import cli
-from api.accounts import Accounts
+from api.accounts import FIRST_LOCK, Accounts
 from api.operating import shown
 from api.operating.embedded import running
 from api.service import Service
@@ -143,6 +144,23 @@ def test_the_demo_is_served_and_its_curl_lines_work(data):
         again = answered(url, token).json()
         assert again["currencies"] == portfolios["currencies"]  # new keys, and nothing else
     assert running(data) is None
+
+
+def test_of_services_that_start_at_once_one_makes_the_first_account(database):
+    """On an empty database; the others find it made."""
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    with (
+        closing(Service(database, Settings())) as service,
+        psycopg.connect(database) as faster,
+        ThreadPoolExecutor(1) as threads,
+    ):
+        faster.execute("SELECT pg_advisory_xact_lock(%s)", [FIRST_LOCK])
+        faster.execute("INSERT INTO books.accounts (account_id) VALUES (gen_random_uuid())")
+        late = threads.submit(Accounts(service).create_first, "a-token")
+        while faster.execute(waiting).fetchone() == (0,):
+            assert not late.done(), "it waits"
+        faster.commit()
+        assert late.result() is None
 
 
 def test_the_first_token_is_shown_once(data):

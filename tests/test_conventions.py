@@ -40,6 +40,13 @@ def test_the_types_hold():
     run("mypy", *([] if PROFILE == "fast" else ["--no-incremental", "--cache-dir", "/dev/null"]))
 
 
+def test_each_lock_of_the_database_has_a_number_of_its_own():
+    files = [file for ending in ("py", "sql") for file in ROOT.glob(f"[ap]*/**/*.{ending}")]
+    found = re.findall(r"\b7305815021847160\d{3}\b", "".join(map(Path.read_text, files)))
+    assert len(found) > 5, "else this looks in the wrong place"
+    assert len(found) == len(set(found)), found
+
+
 @pytest.mark.parametrize("folder", ["domain", "application", "projections"])
 def test_no_binary_fractions_near_money(folder):
     for file in (ROOT / folder).glob("*.py"):
