@@ -95,7 +95,7 @@ def running(data: Path) -> str | None:
 
 
 def require_kept(data: Path) -> None:
-    """Raises EmbeddedPostgresError where nothing was ever kept; the rest is for the start to say."""
+    """Raises EmbeddedPostgresError where nothing was ever kept; all else the start tells."""
     with suppress(PermissionError, NotADirectoryError):
         if not data.exists() or not any(data.iterdir()):
             raise _nothing_kept(data)
