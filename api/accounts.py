@@ -68,10 +68,7 @@ class Key:
 FIRST_LOCK = 7305815021847160071
 _ONE_BY_ONE: LiteralString = "SELECT pg_advisory_xact_lock(%s)"
 _ADD: LiteralString = "INSERT INTO books.accounts (account_id) VALUES (%s)"
-_FIRST: LiteralString = """
-INSERT INTO books.accounts (account_id) SELECT %s WHERE NOT EXISTS (SELECT FROM books.accounts)
-RETURNING account_id
-"""
+_ANY_KEY: LiteralString = "SELECT 1 FROM books.keys LIMIT 1"
 _NAME: LiteralString = "INSERT INTO books.people (person_id, name, email) VALUES (%s, %s, %s)"
 _CALLED: LiteralString = "SELECT name, email, language FROM books.people WHERE person_id = %s"
 _EMAIL: LiteralString = "UPDATE books.people SET email = %s, language = %s WHERE person_id = %s"
@@ -173,15 +170,15 @@ class Accounts:
         return account_id
 
     def create_first(self, token: str) -> AccountId | None:
-        """An administrator with the key `token`, if there has never been an account; else None."""
-        account_id = AccountId(uuid4())
+        """An administrator with the key `token`, if there has never been a key; else None. Whoever
+        was interrupted here had none yet, and the next start goes on.
+        """
         with self._service.asking() as cursor, cursor.connection.transaction():
             cursor.execute(_ONE_BY_ONE, [FIRST_LOCK])
-            if cursor.execute(_FIRST, [account_id]).fetchone() is None:
+            if cursor.execute(_ANY_KEY).fetchone() is not None:
                 return None
-            cursor.execute(_NAME, [str(account_id), "admin", None])
-        self.grant(None, account_id, Grant(Role.ADMIN))
-        self.issue_key(None, account_id, token=token)
+            account_id = self.open(None, "admin", Grant(Role.ADMIN))
+            self.issue_key(None, account_id, token=token)
         return account_id
 
     def renew(self, name: str, grant: Grant, token: str) -> None:

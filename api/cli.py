@@ -14,7 +14,7 @@ import uvicorn
 from api.accounts import Accounts, new_token
 from api.audit import command_line as audit_commands
 from api.demo.loading import NotEmpty, grant_in_the_demo, load_demo
-from api.http.serving import UnsafeHost, require_safe, server_options
+from api.http.serving import CannotListen, UnsafeHost, require_free, require_safe, server_options
 from api.imports.importing import import_files
 from api.operating import embedded
 from api.operating.doctor import examine, examine_standbys
@@ -43,6 +43,7 @@ from api.problems import explain
 from api.service import Service
 from api.settings import Settings
 from application.orders import Unavailable
+from domain.access import Grant
 from domain.errors import NotAllowedNow, Obstacle, Refusal
 from domain.values import Role
 from projections.evidence.checkpoints import Forked
@@ -73,6 +74,7 @@ def serve(host: Host = None, port: Port = None, data: Data = None, workers: Work
     """Serve the API."""
     settings = settings_of(host=host, port=port, data=data, workers=workers)
     require_safe(settings)
+    require_free(settings)
     with own_database(settings) as conninfo:
         with service_on(conninfo, settings) as service:
             _make_first_account(service)
@@ -84,6 +86,7 @@ def demo(host: Host = None, port: Port = None, data: Data = None, workers: Worke
     """Load the demo company, once, and serve it."""
     settings = settings_of(host=host, port=port, data=data, workers=workers, demo=True)
     require_safe(settings)
+    require_free(settings)
     with own_database(settings) as conninfo:
         with service_on(conninfo, settings) as service:
             with progress("Two years of the demo company") as told:
@@ -136,6 +139,18 @@ def portfolio(
         with service.asking() as cursor:
             who = known_manager(service, cursor, manager, BEYOND)
         show_portfolios(service, *point_of(as_of, known_at), who)
+
+
+@app.command()
+def admin(
+    name: Annotated[str, typer.Argument(help="What the account is called.")] = "admin",
+    data: Data = None,
+) -> None:
+    """Make one more administrator, and show its token: for when nobody has one any more."""
+    settings = settings_of(data=data)
+    with database(settings) as conninfo, service_on(conninfo, settings) as service:
+        account, token = Accounts(service).create(None, name, Grant(Role.ADMIN))
+    OUT.print(f"Administrator {account.account_id}. Its token, shown only now: [bold]{token}[/]")
 
 
 @app.command()
@@ -227,7 +242,7 @@ def main() -> None:
     """Run a command; what goes wrong is said in a sentence."""
     try:
         app()
-    except (embedded.EmbeddedPostgresError, NotEmpty, UnsafeHost) as error:
+    except (embedded.EmbeddedPostgresError, NotEmpty, UnsafeHost, CannotListen) as error:
         fail(error.russian if language_here() == "ru" else str(error))
     except Refusal as refusal:
         fail(" — ".join(explain(refusal, language_here())))

@@ -2364,6 +2364,20 @@ FAULTS = (
         "test_way_out.py::test_where_the_server_has_more_to_do_nothing_is_sent",
     ),
     Fault(
+        "a line is read to its end, if it has one or not",
+        "api/audit/audit_verifier.py",
+        "lines.readline, MOST_LINE",
+        "lines.readline",
+        "test_audit_bundle.py::test_a_line_without_an_end_is_not_read_to_it",
+    ),
+    Fault(
+        "a first account without a key is the last",
+        "api/accounts.py",
+        '"SELECT 1 FROM books.keys LIMIT 1"',
+        '"SELECT 1 FROM books.accounts LIMIT 1"',
+        "test_cli.py::test_a_start_that_was_cut_short_before_the_first_key_is_gone_on_with",
+    ),
+    Fault(
         "who wants the head alone is sent the body, too",
         "api/http/way_out.py",
         ' or cycle.scope["method"] == "HEAD":',

@@ -32,7 +32,7 @@ from typer.testing import CliRunner
 
 from api import cli
 from api.audit import audit_verifier
-from api.audit.audit_verifier import Report, told, verify
+from api.audit.audit_verifier import Report, check_file, told, verify
 from api.audit.bundle import bundle_lines
 from api.operating.schema import migrate
 from api.operating.storage import TABLES
@@ -1371,6 +1371,18 @@ def test_a_clean_environment_with_cryptography_alone_checks_a_bundle(
     shutil.copy(audit_verifier.__file__, tmp_path / "audit_verifier.py")
     done = subprocess.run([python, "audit_verifier.py", "bundle.jsonl"], cwd=tmp_path, check=False)
     assert done.returncode == 0
+
+
+def test_a_line_without_an_end_is_not_read_to_it(
+    books: Books, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "bundle.jsonl"
+    file.write_bytes(books.anna)
+    assert check_file(file)[1]
+    monkeypatch.setattr(audit_verifier, "MOST_LINE", len(books.anna.partition(b"\n")[0]) - 1)
+    said, holds = check_file(file)
+    assert not holds
+    assert "Line 1 cannot be read" in said
 
 
 def test_the_command_line_writes_and_checks_bundles(

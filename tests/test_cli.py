@@ -155,7 +155,11 @@ def test_of_services_that_start_at_once_one_makes_the_first_account(database):
         ThreadPoolExecutor(1) as threads,
     ):
         faster.execute("SELECT pg_advisory_xact_lock(%s)", [FIRST_LOCK])
-        faster.execute("INSERT INTO books.accounts (account_id) VALUES (gen_random_uuid())")
+        faster.execute(
+            "WITH one AS (INSERT INTO books.accounts (account_id) VALUES (gen_random_uuid())"
+            " RETURNING account_id) INSERT INTO books.keys (key_id, account_id, prefix, hash)"
+            " SELECT gen_random_uuid(), account_id, '', '' FROM one"
+        )
         late = threads.submit(Accounts(service).create_first, "a-token")
         while faster.execute(waiting).fetchone() == (0,):
             assert not late.done(), "it waits"
@@ -198,6 +202,54 @@ def test_workers_end_with_their_supervisor_however_it_does(data):
         os.kill(pid, signal.SIGKILL)
         for end in ends:
             assert select.select([end], [], [], 30)[0], "it goes on"
+
+
+def test_a_start_that_was_cut_short_before_the_first_key_is_gone_on_with(database):
+    with closing(Service(database, Settings())) as service:
+        accounts = Accounts(service)
+        accounts.open(None, "admin", Grant(Role.ADMIN))
+        first = accounts.create_first("a-token")
+        known = accounts.look_up("a-token")
+        assert known is not None
+        assert known.account_id == first
+        assert accounts.create_first("another-token") is None
+        assert accounts.look_up("another-token") is None
+
+
+def test_whoever_has_lost_every_key_makes_an_administrator_at_the_machine(database):
+    with closing(Service(database, Settings())) as service:
+        Accounts(service).create_first("lost")
+    done = run("admin", "Ольга Крылова", DATABASE_URL=database)
+    assert done.returncode == 0, done.stderr
+    (token,) = re.findall(r"\bdf_\S+", done.stdout)
+    with closing(Service(database, Settings())) as service:
+        accounts = Accounts(service)
+        known = accounts.look_up(token)
+        assert known is not None
+        (own,) = [one for one in accounts.page(None, 10) if one.account_id == known.account_id]
+        assert (own.name, own.grant) == ("Ольга Крылова", Grant(Role.ADMIN))
+
+
+@pytest.mark.parametrize(
+    ("language", "said"), [("en", "Another program"), ("ru", "другая программа")]
+)
+def test_a_port_that_is_taken_is_named_before_anything_is_made(data, language, said):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        for command in ("serve", "demo"):
+            told = command, "--port", address.rpartition(":")[2], "--data", data
+            done = run(*told, DEALFOLIO_LANGUAGE=language)
+            assert done.returncode == 1
+            assert said in done.stderr
+            assert address in done.stderr
+            assert not done.stdout
+            assert not data.exists()
+
+
+def test_an_address_of_another_machine_is_named(data):
+    done = run("serve", "--host", "192.0.2.1", "--data", data, DEALFOLIO_INSECURE_HOST="yes")
+    assert done.returncode == 1
+    assert "Nobody can listen at http://192.0.2.1:8000" in done.stderr
 
 
 def test_what_is_wrong_in_the_ledger_is_named(database):

@@ -78,7 +78,7 @@ def test_every_command_is_documented():
         command.name or getattr(command.callback, "__name__", "")
         for command in command_line.registered_commands
     }
-    assert len(names) == 9
+    assert len(names) == 10
     for name in names:
         assert f"dealfolio {name}" in README
 

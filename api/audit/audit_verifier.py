@@ -31,6 +31,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,6 +40,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 FORMAT, RULES = "dealfolio-audit-bundle/1", "dealfolio-books/1"
+MOST_LINE = 2**28
+"""Bytes; what is longer was never a bundle's, and is not read to its end."""
 Json = dict[str, Any]
 
 
@@ -1676,7 +1679,7 @@ def lines_of(path: Path) -> Iterator[bytes]:
         packed = file.read(2) == b"\x1f\x8b"
     with gzip.open(path) if packed else path.open("rb") as lines:
         try:
-            yield from lines
+            yield from iter(partial(lines.readline, MOST_LINE), b"")
         except (EOFError, zlib.error) as error:
             raise OSError(f"{path}: {error}") from error
 

@@ -4,8 +4,10 @@ uvicorn waits for ever for the rest of a head or of a body, and takes a head of 
 here, where bytes come in; what was read is the application's business.
 """
 
+import socket
 from asyncio import TimerHandle
 from dataclasses import dataclass
+from errno import EADDRINUSE
 from typing import Any, cast
 
 import httptools
@@ -57,6 +59,32 @@ def require_safe(settings: Settings) -> None:
     """Raises UnsafeHost for an address that others reach, without TLS and without a word for it."""
     if not (is_loopback(settings.host) or settings.behind_tls or settings.insecure_host):
         raise UnsafeHost(settings.host or "0.0.0.0")  # noqa: S104 - named, not listened on
+
+
+class CannotListen(Exception):
+    """Another program does at that address, or it is none of this machine's; both languages too."""
+
+    def __init__(self, address: str, error: OSError) -> None:
+        if error.errno == EADDRINUSE:
+            super().__init__(
+                f"Another program listens at {address}. Choose another port with --port, or end it."
+            )
+            self.russian = (
+                f"По адресу {address} слушает другая программа. Выберите порт: --port, или"
+                " завершите её."
+            )
+        else:
+            super().__init__(f"Nobody can listen at {address}: {error.strerror}. See --host.")
+            self.russian = f"По адресу {address} слушать нельзя: {error.strerror}. См. --host."
+
+
+def require_free(settings: Settings) -> None:
+    """Raises CannotListen before anything is made for a service that could not be reached."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        socket.create_server((settings.host, settings.port), family=family).close()
+    except OSError as error:
+        raise CannotListen(settings.address, error) from None
 
 
 def server_options(settings: Settings) -> dict[str, Any]:
