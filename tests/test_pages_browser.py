@@ -305,3 +305,55 @@ def test_pages_work_without_script(
     page.locator("summary", has_text="Действие").first.click()
     assert page.locator("pre").first.is_visible()
     context.close()
+
+
+def test_long_names_break_before_the_page_grows_wider_than_its_window(
+    browser: Browser, here: Company, people: dict[Role, Person]
+) -> None:
+    """At a small desk and on a phone."""
+    kind = here.kind("2.00", needs_confirmation=True)
+    manager = here.manager(name=f"Анна {'Преображенская-' * 9}Крылова")
+    deal = here.deal(manager, title="Витрины" * 30, client=f"ООО «{'Торговый дом ' * 15}»")
+    here.deal(manager, title="Стеллажи" * 30, currency="USD")
+    here.act(deal, manager, kind, "2026-10-19")
+    paths = (
+        "/", "/deals", f"/deals/{deal}", f"/deals/{deal}/commands/win", f"/record?deal_id={deal}",
+        "/confirmations", f"/managers/{manager}", "/log", "/log/evidence", "/reports/stalled",
+        "/reports/laboratory",
+    )  # fmt: skip
+    with window(browser, here, people[Role.DIRECTOR]) as seen:
+        for path in paths:
+            seen.open(path)
+            for size in ((1280, 800), PHONE):
+                seen.look(size, "light")
+                assert not seen.sticks_out, (path, size)
+
+
+def test_what_is_done_about_a_claim_stands_in_sight_at_a_small_desk(
+    browser: Browser, here: Company, people: dict[Role, Person]
+) -> None:
+    vera = here.manager(name="Вера Орлова")
+    deal = here.deal(vera)
+    title = {"ru": "Техническая служба клиента согласовала решение", "en": "Approved"}
+    kind = here.kind("2.00", needs_confirmation=True, title=title)
+    here.act(deal, vera, kind, "2026-10-19", evidence="Протокол совещания")
+    with window(browser, here, people[Role.DIRECTOR], size=(1280, 800)) as seen:
+        seen.open(f"/deals/{deal}")
+        edge = seen.page.locator("#actions .scroll").bounding_box()
+        reject = seen.page.locator("#actions a:has-text('отклонить')").bounding_box()
+        assert edge
+        assert reject
+        assert reject["x"] + reject["width"] <= edge["x"] + edge["width"]
+
+
+def test_a_refused_choice_has_no_box_around_every_answer(
+    browser: Browser, here: Company, people: dict[Role, Person]
+) -> None:
+    with window(browser, here, people[Role.DIRECTOR], refusals=(422,)) as seen:
+        seen.open("/record")
+        seen.page.evaluate("document.querySelector('form[data-preview]').noValidate = true")
+        with seen.page.expect_navigation():
+            seen.page.locator("form[data-preview] button.primary:visible").first.click()
+        drawn = "one => getComputedStyle(one).boxShadow"
+        assert seen.page.locator(".err #tf").evaluate(drawn) != "none"
+        assert seen.page.locator(".err .opt input").first.evaluate(drawn) == "none"
