@@ -77,6 +77,28 @@ def test_a_manager_has_one_colour_whoever_looks_and_whatever_is_chosen(
     assert people["boris"] not in rows(pages[-1])
 
 
+@pytest.mark.parametrize(
+    ("page", "far"),
+    [
+        ("/?as_of={day}", "0001-01-01"),
+        ("/portfolio/months?as_of={day}", "0001-01-01"),
+        ("/portfolio.csv?as_of={day}", "0001-01-01"),
+        ("/managers/{boris}?as_of={day}", "0001-01-01"),
+        ("/movement?as_of={day}", "0001-01-01"),
+        ("/movement?to={day}", "0001-01-01"),
+        ("/restatement?as_of={day}", "9999-12-31"),
+        ("/reports/comparison?to={day}", "0001-01-01"),
+    ],
+)
+def test_there_is_a_page_for_the_first_day_of_all_and_a_refusal_beyond(
+    director: Browser, people: dict[str, str], page: str, far: str
+) -> None:
+    """A portfolio stands beside an earlier one and a chart shows a year: as much as there is."""
+    assert director.get(page.format(day="2000-01-01", **people)).status_code == 200
+    assert director.get(page.format(day="2000-03-01", **people)).status_code == 200
+    assert director.get(page.format(day=far, **people)).status_code in (409, 422)
+
+
 def test_a_manager_stands_in_the_team_of_the_day(here: Company, director: Browser) -> None:
     north = here.director.do("/v1/teams", {"name": "Север"})["team_id"]
     vera = here.manager("Вера Снег")

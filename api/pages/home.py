@@ -18,6 +18,7 @@ from api.pages.people import People
 from api.pages.sheets import Column, Sheet, sheet
 from api.pages.visit import Visit, VisitDep, parsed_day
 from domain.access import Task
+from domain.values import FIRST_DAY
 
 router = APIRouter(route_class=Page, include_in_schema=False)
 
@@ -267,4 +268,5 @@ async def _portfolio(visit: Visit) -> Portfolio:
 
 
 def year_before(day: date) -> date:
-    return (day.replace(day=1) - timedelta(days=360)).replace(day=1)
+    """The first of a month; not before the first day of all."""
+    return max(FIRST_DAY, (day.replace(day=1) - timedelta(days=360)).replace(day=1))

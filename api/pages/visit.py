@@ -20,7 +20,7 @@ from api.sign_in.signing_in import headers_of, signing_in
 from api.words import Language
 from application.orders import Answer, Caller, Foreseen
 from domain.access import MATRIX, Grant, Task
-from domain.values import DealId
+from domain.values import FIRST_DAY, LAST_DAY, DealId
 from projections.directory import names_of
 from projections.point import BEYOND
 
@@ -158,15 +158,17 @@ class Visit:
 
 
 def parsed_day(text: str | None, otherwise: date) -> date:
-    """Of an address. What is no date is the question's to refuse."""
+    """Of an address. What is no date that can be asked for is the question's to refuse."""
     try:
-        return date.fromisoformat(text) if text else otherwise
+        day = date.fromisoformat(text) if text else otherwise
     except ValueError:
         return otherwise
+    return day if FIRST_DAY <= day <= LAST_DAY else otherwise
 
 
 def end_of_month_before(day: date) -> date:
-    return day.replace(day=1) - timedelta(days=1)
+    """In the first month of all: its first day, for no question reaches further back."""
+    return max(FIRST_DAY, day.replace(day=1) - timedelta(days=1))
 
 
 _encoded = lru_cache(1_000)(urlencode)
