@@ -99,6 +99,10 @@ def test_there_is_a_page_for_the_first_day_of_all_and_a_refusal_beyond(
     assert director.get(page.format(day=far, **people)).status_code in (409, 422)
 
 
+def test_a_refusal_says_once_what_is_wrong(director: Browser) -> None:
+    assert director.get("/?as_of=yesterday").text.count("as_of:") == 1
+
+
 def test_a_manager_stands_in_the_team_of_the_day(here: Company, director: Browser) -> None:
     north = here.director.do("/v1/teams", {"name": "Север"})["team_id"]
     vera = here.manager("Вера Снег")
