@@ -357,3 +357,16 @@ def test_a_refused_choice_has_no_box_around_every_answer(
         drawn = "one => getComputedStyle(one).boxShadow"
         assert seen.page.locator(".err #tf").evaluate(drawn) != "none"
         assert seen.page.locator(".err .opt input").first.evaluate(drawn) == "none"
+
+
+def test_whoever_is_refused_goes_on_where_it_is_wrong(
+    browser: Browser, here: Company, people: dict[Role, Person]
+) -> None:
+    here.kind("2.00", code="focused")
+    with window(browser, here, people[Role.DIRECTOR], refusals=(422,)) as seen:
+        seen.open("/catalogue/types/focused")
+        seen.page.fill("#f-weight", "сто")
+        seen.page.fill("#f-reason", "Приказ 9")
+        with seen.page.expect_navigation():
+            seen.page.press("#f-reason", "Enter")
+        seen.page.wait_for_function("document.activeElement.id === 'f-weight'")

@@ -95,6 +95,10 @@
     addEventListener("DOMContentLoaded", () => one?.dispatchEvent(new Event("change")));
   }
 
+  // Whoever was refused goes on where it is wrong, once every script has its fields in place.
+  addEventListener("DOMContentLoaded", () =>
+    document.querySelector(".err :is(input, select, textarea):not([type=hidden], [hidden])")?.focus());
+
   const click = (key) => document.querySelector(`[data-key="${key}"]`)?.click();
   const help = document.querySelector("dialog.help");
   const keys = {
