@@ -475,6 +475,21 @@ def test_a_command_that_is_refused_says_why_in_its_place(cast: Cast) -> None:
 # ------------------------------------------------------------------------------------- claims
 
 
+def test_of_a_claim_that_is_decided_the_form_says_so_and_asks_for_another(cast: Cast) -> None:
+    """Back from its page, or from a tab that was left open."""
+    kind = cast.here.kind("8.00", needs_confirmation=True)
+    deal = cast.here.deal(cast.anna.manager)
+    action = cast.here.act(deal, cast.anna.manager, kind, "2026-10-01")
+    cast.here.act(deal, cast.anna.manager, kind, "2026-10-01")
+    path = f"/deals/{deal}/commands/confirmation"
+    assert "это уже невозможно" not in cast.head.page(f"{path}?action_id={action}")
+    cast.head.send(path, key=cast.key, action_id=action, effective_on="2026-10-01")
+    assert "это уже невозможно" in cast.head.page(f"{path}?action_id={action}")
+    refused = cast.head.send(path, key=cast.key, action_id="", effective_on="2026-10-01")
+    assert refused.status_code == 422
+    assert 'id="action_id-error"' in refused.text
+
+
 def test_a_head_confirms_what_the_team_claims_and_nobody_elses(cast: Cast) -> None:
     here, anna = cast.here, cast.anna.manager
     kind = here.kind("8.00", needs_confirmation=True)

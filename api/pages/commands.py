@@ -69,6 +69,11 @@ class Form:
     fields: Sequence[Field]
     of: Sequence[str] = ()
 
+    @property
+    def shown(self) -> Sequence[str]:
+        """Names of the fields beside which the page says what is wrong with them."""
+        return [*(field.name for field in self.fields), *(["action_id"] if self.of else [])]
+
 
 def _day_of_action(_: Answer, action: Answer | None) -> str:
     return str(action["effective_on"]) if action else ""
@@ -175,7 +180,7 @@ async def recorded(deal_id: str, name: str, visit: VisitDep) -> Response:
         path, body = _path(deal_id, name, made, typed), _body(made, typed)
         answer = await visit.command(path, body, key, version_of(typed))
     except Exception as error:  # noqa: BLE001 - `told` raises again what is no refusal
-        refused = told(visit, error, [field.name for field in made.fields])
+        refused = told(visit, error, made.shown)
         return await _page(visit, deal_id, name, typed, refused)
     point = {"as_of": None, "known_at": None, "recorded": f"{name}-{answer.position}"}
     back = "/confirmations" if typed.get("back") == "confirmations" else f"/deals/{deal_id}"
@@ -296,7 +301,7 @@ async def _preview(
         path = _path(deal_id, name, made, typed)
         return await foresee(visit, path, body, DealId(UUID(deal_id)), those), None
     except Exception as error:  # noqa: BLE001 - `told` raises again what is no refusal
-        return None, told(visit, error, [field.name for field in made.fields])
+        return None, told(visit, error, made.shown)
 
 
 @dataclass(frozen=True, slots=True)
