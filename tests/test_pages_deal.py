@@ -687,3 +687,17 @@ def test_pages_are_not_for_strangers(here: Company, year: SimpleNamespace) -> No
     answer: httpx.Response = Browser(here).get(f"/deals/{year.deal}?as_of=2026-02-28")
     assert answer.status_code == 303
     assert "next=" in answer.headers["location"]
+
+
+def test_a_reason_stands_apart_from_what_it_is_a_reason_of(year: SimpleNamespace) -> None:
+    text = page(year.director, f"/deals/{year.deal}")
+    reasons = re.findall(r'(.{7})<span class="dim">(Ещё семь магазинов|Не подтвердилось)<', text)
+    assert len(reasons) == 2
+    assert all(before.endswith(" ") for before, _ in reasons)
+
+
+def test_before_its_day_a_deal_says_when_it_was_opened_with_one_full_stop(
+    year: SimpleNamespace,
+) -> None:
+    text = read(page(year.director, f"/deals/{year.deal}?as_of=2026-01-11", status=404))
+    assert "Её открыли 12 января 2026 г. Сделка" in text
