@@ -65,7 +65,7 @@ async def created(visit: VisitDep) -> Response:
         make = partial(_accounts(visit).open, _caller(visit), body.name, body.grant)
         account_id = await _do(visit, partial(make, email=body.email))
     except Exception as error:  # noqa: BLE001 - what is no refusal is raised again
-        return await _list(visit, typed(visit, "new", form, error, _NEW))
+        return await _list(visit, typed(visit, "new", form, error, (*_NEW, "body")))
     return _to(visit, f"/accounts/{account_id}")
 
 
@@ -95,7 +95,7 @@ async def role_granted(account_id: UUID, visit: VisitDep) -> Response:
         change = _accounts(visit).change_role
         await _do(visit, partial(change, _caller(visit), AccountId(account_id), body.grant))
     except Exception as error:  # noqa: BLE001 - what is no refusal is raised again
-        return await _one(visit, account_id, typed(visit, "role", form, error, _ROLE))
+        return await _one(visit, account_id, typed(visit, "role", form, error, (*_ROLE, "body")))
     return _to(visit, f"/accounts/{account_id}")
 
 
