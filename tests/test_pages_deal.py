@@ -701,3 +701,13 @@ def test_before_its_day_a_deal_says_when_it_was_opened_with_one_full_stop(
 ) -> None:
     text = read(page(year.director, f"/deals/{year.deal}?as_of=2026-01-11", status=404))
     assert "Её открыли 12 января 2026 г. Сделка" in text
+
+
+def test_a_name_leads_nowhere_for_whoever_may_not_see_the_person(year: SimpleNamespace) -> None:
+    """Vera did a part of Anna's deal: a manager reads the name, and a head of both follows it."""
+    for path in ("/deals", f"/deals/{year.deal}"):
+        for browser in (year.annas, year.veras, year.head, year.director):
+            linked = set(re.findall(r'href="/managers/([^"?]+)', page(browser, path)))
+            assert linked or browser is year.veras, "somebody on it is theirs"
+            assert not {browser.get(f"/managers/{who}").status_code for who in linked} - {200}
+    assert "Вера Орлова" in read(page(year.annas, f"/deals/{year.deal}"))

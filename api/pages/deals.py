@@ -15,7 +15,6 @@ from api.pages.frame import Page, gettext, show
 from api.pages.people import People
 from api.pages.sheets import Column, Sheet, sheet
 from api.pages.visit import Visit, VisitDep, parsed_day
-from domain.access import MATRIX, Reach, Task
 from domain.deal import Status
 
 router = APIRouter(route_class=Page, include_in_schema=False)
@@ -184,12 +183,5 @@ def _folded(text: str) -> str:
 
 def _owners(visit: Visit, people: People) -> Sequence[tuple[str, str]]:
     """Whom the reader can choose: those whose deals they may see."""
-    mine, team = visit.grant.manager_id, visit.grant.team_id
-    match MATRIX[Task.SEE].get(visit.grant.role):
-        case Reach.ALL:
-            seen = list(people.names)
-        case Reach.TEAM:
-            seen = [who for who in people.names if people.teams[who] == str(team) or who == mine]
-        case _:
-            seen = [who for who in people.names if who == mine]
+    seen = [who for who in people.names if people.is_seen_by(visit.grant, who)]
     return sorted(((who, people.name(who)) for who in seen), key=lambda one: one[1])

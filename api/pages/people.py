@@ -10,6 +10,7 @@ from api.pages.charts import SLOTS
 from api.pages.visit import Visit
 from api.service import Service
 from api.sign_in.signing_in import signing_in
+from domain.access import MATRIX, Grant, Reach, Task
 from projections.directory import names_of
 
 
@@ -41,6 +42,19 @@ class People:
     def short(self, manager_id: str) -> str:
         """The surname, unless two have the same."""
         return self.shorts.get(manager_id, manager_id)
+
+    def is_seen_by(self, grant: Grant, manager_id: str) -> bool:
+        """Whether there is a page of that manager for whoever has this grant, by the teams of
+        today.
+        """
+        match MATRIX[Task.SEE].get(grant.role):
+            case Reach.ALL:
+                return True
+            case Reach.TEAM:
+                leads = self.teams.get(manager_id) == str(grant.team_id)
+                return leads or manager_id == grant.manager_id
+            case _:
+                return manager_id == grant.manager_id
 
     def slot(self, manager_id: str) -> int:
         return self.slots.get(manager_id, len(self.slots) + 1)
