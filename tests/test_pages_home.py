@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Iterator
 from decimal import Decimal
 from html import unescape
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -232,6 +233,25 @@ def test_who_is_not_signed_in_is_led_there_and_comes_back(here: Company) -> None
     answer = stranger.get("/deals?status=won")
     assert answer.status_code == 303
     assert answer.headers["location"].endswith("/sign-in?next=%2Fdeals%3Fstatus%3Dwon")
+
+
+def test_whoever_sent_a_form_too_late_is_told_so_and_comes_back_to_its_page(here: Company) -> None:
+    """Where a form is sent to there may be nothing to read."""
+    stranger = Browser(here)
+    for sent, page in (("/record", "/record"), ("/catalogue/types/a/weight", "/catalogue/types/a")):
+        location = stranger.send(sent).headers["location"]
+        assert parse_qs(urlsplit(location).query)["next"] == [page]
+        assert "ничего не записано" in stranger.get(location.removeprefix(here.address)).text
+    left = stranger.send("/sign-out").headers["location"]
+    assert "ничего не записано" not in stranger.get(left.removeprefix(here.address)).text
+    assert parse_qs(urlsplit(left).query)["next"] == ["/"]
+
+
+def test_before_the_first_deal_the_past_has_no_advice_for_beginners(director: Browser) -> None:
+    for asked in ("as_of=2001-01-01", "known_at=2001-01-01"):
+        page = director.get(f"/?{asked}").text
+        assert "Сделок ещё не было" in page
+        assert "Сделок пока нет" not in page
 
 
 @pytest.mark.parametrize(

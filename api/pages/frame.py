@@ -26,6 +26,7 @@ from api.pages.visit import (
     Visit,
     end_of_month_before,
     language_of,
+    page_of,
 )
 from api.problems import Problem, describe, problem_of
 from api.words import Language
@@ -267,9 +268,12 @@ class Page(APIRoute):
 
 
 def _sign_in(request: Request) -> str:
-    query = request.url.query
-    came_for = request.url.path + (f"?{query}" if query else "")
-    return str(request.url.replace(path="/sign-in", query="").include_query_params(next=came_for))
+    """Back to the page of a form, not to where the form was sent: of it nothing is left."""
+    query, page = request.url.query, page_of(request)
+    asked = {"next": (page or "/") + (f"?{query}" if query else "")}
+    if page and request.method == "POST":
+        asked["lost"] = "1"
+    return str(request.url.replace(path="/sign-in", query="").include_query_params(**asked))
 
 
 def wants_page(request: Request) -> bool:

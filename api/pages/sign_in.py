@@ -140,6 +140,7 @@ def _form(
         problem=problem,
         login=given.get("login", ""),
         came_for=given.get("next", "/"),
+        lost=given.get("lost") == "1",
         issuer=settings.oidc_issuer,
         other_language=_in_other(language, given.get("next", "/")),
         demo_roles=[role.value for role in Role] if settings.demo else [],

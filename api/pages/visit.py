@@ -143,18 +143,23 @@ class Visit:
 
     @property
     def page(self) -> str:
-        """The address at which this page is read: what a form is sent to may take nothing else, and
-        begins with the page's own.
-        """
-        path, declared = self.request.url.path, self.request.scope["route"].path
-        while declared and declared not in self.request.app.pages:
-            path, declared = path.rpartition("/")[0], declared.rpartition("/")[0]
-        return path
+        """The address at which this page is read."""
+        return page_of(self.request)
 
     def compared(self, as_of: date) -> date:
         """The earlier day that a portfolio stands beside: the chosen one while it is earlier."""
         chosen = parsed_day(self.asked.get("compare"), as_of)
         return chosen if chosen < as_of else end_of_month_before(as_of)
+
+
+def page_of(request: Request) -> str:
+    """The address at which it is read: what a form is sent to may take nothing else, and begins
+    with the page's own. Empty where there is none.
+    """
+    path, declared = request.url.path, request.scope["route"].path
+    while declared and declared not in request.app.pages:
+        path, declared = path.rpartition("/")[0], declared.rpartition("/")[0]
+    return path
 
 
 def parsed_day(text: str | None, otherwise: date) -> date:
