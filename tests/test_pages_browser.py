@@ -370,3 +370,14 @@ def test_whoever_is_refused_goes_on_where_it_is_wrong(
         with seen.page.expect_navigation():
             seen.page.press("#f-reason", "Enter")
         seen.page.wait_for_function("document.activeElement.id === 'f-weight'")
+
+
+@pytest.mark.parametrize("width", [700, 820, 1093, 1200, 1280])
+def test_between_a_desk_and_a_phone_nothing_sticks_out(
+    browser: Browser, here: Company, people: dict[Role, Person], width: int
+) -> None:
+    """A tablet, half a screen, a laptop that enlarges its text by a quarter."""
+    with window(browser, here, people[Role.DIRECTOR], size=(width, 800)) as seen:
+        for path in ("/", "/deals", "/log"):
+            seen.open(path)
+            assert not seen.sticks_out, path
