@@ -2500,6 +2500,35 @@ FAULTS = (
         "test_pages_home.py::test_pages_go_out_compressed_except_to_whom_another_site_has_sent",
     ),
     Fault(
+        "a day that no question reaches is reckoned with",
+        "api/pages/visit.py",
+        "return day if FIRST_DAY <= day <= LAST_DAY else otherwise",
+        "return day",
+        "test_pages_home.py::test_there_is_a_page_for_the_first_day_of_all_and_a_refusal_beyond",
+    ),
+    Fault(
+        "the month before the first is compared with",
+        "api/pages/visit.py",
+        "return max(FIRST_DAY, day.replace(day=1) - timedelta(days=1))",
+        "return day.replace(day=1) - timedelta(days=1)",
+        "test_pages_home.py::test_there_is_a_page_for_the_first_day_of_all_and_a_refusal_beyond",
+    ),
+    Fault(
+        "a colleague's name leads to a page that is not there",
+        "api/pages/people.py",
+        "            case _:\n                return manager_id == grant.manager_id",
+        "            case _:\n                return True",
+        "test_pages_deal.py::test_a_name_leads_nowhere_for_whoever_may_not_see_the_person",
+    ),
+    Fault(
+        "whoever signs out too late is told of a form",
+        "api/pages/frame.py",
+        'if page and request.method == "POST":',
+        'if request.method == "POST":',
+        "test_pages_home.py"
+        "::test_whoever_sent_a_form_too_late_is_told_so_and_comes_back_to_its_page",
+    ),
+    Fault(
         "a portfolio is compared with a later day",
         "api/pages/visit.py",
         "return chosen if chosen < as_of else end_of_month_before(as_of)",
