@@ -40,6 +40,7 @@ from api.pages import (
     imports,
     journal,
     manager,
+    opening,
     periods,
     record,
     rerating,
@@ -109,6 +110,7 @@ _PAGES = (
     home,
     manager,
     deals_page,
+    opening,  # before a deal, whose address is any
     deal,
     record,
     commands,

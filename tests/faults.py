@@ -2364,6 +2364,27 @@ FAULTS = (
         "test_way_out.py::test_where_the_server_has_more_to_do_nothing_is_sent",
     ),
     Fault(
+        "a deal is opened once more with each sending of its form",
+        "api/pages/forms.py",
+        "    return await visit.command(path, body, key)\n",
+        "    return await visit.command(path, body, _new_key())\n",
+        "test_pages_record.py::test_a_deal_is_opened_once_however_often_its_form_is_sent",
+    ),
+    Fault(
+        "a head is offered managers of other teams as owners",
+        "api/pages/people.py",
+        "str(team))\n        ]\n        return sorted",
+        "str(team) or True)\n        ]\n        return sorted",
+        "test_pages_record.py::test_a_deal_is_offered_for_those_alone_for_whom_one_may_open_it",
+    ),
+    Fault(
+        "whoever records nothing is shown the form of a new deal",
+        "api/pages/opening.py",
+        "    visit.grant.reach(Task.RECORD)\n",
+        "",
+        "test_pages_record.py::test_whoever_records_nothing_opens_nothing",
+    ),
+    Fault(
         "a line is read to its end, if it has one or not",
         "api/audit/audit_verifier.py",
         "lines.readline, MOST_LINE",

@@ -32,6 +32,7 @@ SCREENS = {
     Role.DIRECTOR: (
         "/?as_of=2026-06-30",
         "/deals",
+        "/deals/new",
         "{deal}",
         "/movement",
         "/confirmations",

@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from html import unescape
 from itertools import count
+from uuid import uuid4
 
 import httpx
 import pytest
 
 from api.pages.commands import FORMS
 from api.pages.figures import exact, percent
-from api.pages.foreseen import plain_number, value_of, written_number
+from api.pages.foreseen import value_of, written_number
+from api.pages.forms import plain_number
 from domain.values import value_text
 from tests.browser import Browser
 from tests.over_http import Company, Person, company
@@ -556,6 +558,103 @@ def test_nobody_is_offered_to_confirm_what_they_did_themselves(cast: Cast) -> No
     path = f"/deals/{deal}/commands/confirmation"
     answer = leader.send(path, key=cast.key, action_id=action, effective_on="2026-10-01")
     assert answer.status_code == 403
+
+
+# ------------------------------------------------------------------------------- a new deal
+
+
+def new_deal(cast: Cast, **other: str) -> dict[str, str]:
+    return {
+        "key": str(uuid4()),
+        "title": "Печи для пекарни «Каравай»",
+        "client": "Каравай",
+        "potential_check.amount": "250 000 000,50 ₽",
+        "potential_check.currency": "RUB",
+        "manager_id": cast.anna.manager,
+        "effective_on": "2026-10-19",
+        "expected_close_on": "",
+    } | other
+
+
+def test_a_manager_opens_a_deal_of_their_own(cast: Cast) -> None:
+    answer = cast.anna.send("/deals/new", **new_deal(cast, expected_close_on="2027-03-31"))
+    assert answer.status_code == 303
+    page = cast.anna.page(answer.headers["location"])
+    assert "Сделка открыта" in page
+    assert "Печи для пекарни «Каравай»" in page
+    deal = deal_of(cast, answer.headers["location"].split("?")[0].rpartition("/")[2])
+    assert deal["owner"] == cast.anna.manager
+    assert deal["client"] == "Каравай"
+    assert deal["potential_check"] == {"amount": "250000000.50", "currency": "RUB"}
+    assert (deal["opened_on"], deal["expected_close_on"]) == ("2026-10-19", "2027-03-31")
+
+
+def test_a_deal_is_opened_once_however_often_its_form_is_sent(cast: Cast) -> None:
+    form = new_deal(cast)
+    first, again = (cast.director.send("/deals/new", **form) for _ in "12")
+    assert first.status_code == again.status_code == 303
+    assert first.headers["location"] == again.headers["location"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "wrong"),
+    [
+        ({"title": " "}, "title"),
+        ({"client": ""}, "client"),
+        ({"potential_check.amount": "0"}, "potential-check-amount"),
+        ({"potential_check.amount": "много"}, "potential-check-amount"),
+        ({"potential_check.currency": "ABC"}, "potential-check-currency"),
+        ({"manager_id": ""}, "manager-id"),
+        ({"effective_on": ""}, "effective-on"),
+        ({"expected_close_on": "1999-12-31"}, "expected-close-on"),
+    ],
+)
+def test_what_is_wrong_with_a_new_deal_is_said_beside_it(
+    cast: Cast, fields: dict[str, str], wrong: str
+) -> None:
+    position = cast.here.position
+    answer = cast.director.send("/deals/new", **new_deal(cast, **fields))
+    assert answer.status_code == 422
+    page = unescape(answer.text)
+    assert f'id="f-{wrong}-e"' in page
+    assert 'value="2026-10-19"' in page or wrong == "effective-on"
+    assert "Ничего не записано, введённое сохранено." in page
+    assert cast.here.position == position
+
+
+def test_a_deal_of_tomorrow_is_refused_and_nothing_typed_is_lost(cast: Cast) -> None:
+    answer = cast.director.send("/deals/new", **new_deal(cast, effective_on="2026-10-21"))
+    assert answer.status_code == 409
+    page = unescape(answer.text)
+    assert "В будущем" in page
+    assert 'value="250 000 000,50 ₽"' in page
+
+
+def owners(page: str) -> set[str]:
+    (chosen,) = re.findall(r'<select id="f-manager-id".*?</select>', page, re.DOTALL)
+    return {one for one in re.findall(r'value="([^"]*)"', chosen) if one}
+
+
+def test_a_deal_is_offered_for_those_alone_for_whom_one_may_open_it(cast: Cast) -> None:
+    assert owners(cast.anna.page("/deals/new")) == {cast.anna.manager}
+    assert owners(cast.head.page("/deals/new")) == {cast.anna.manager, cast.boris}
+    assert {cast.vera, cast.boris} < owners(cast.director.page("/deals/new"))
+    answer = cast.head.send("/deals/new", **new_deal(cast, manager_id=cast.vera))
+    assert answer.status_code == 403
+
+
+def test_whoever_records_nothing_opens_nothing(cast: Cast) -> None:
+    assert "/deals/new" not in cast.auditor.page("/deals")
+    assert "/deals/new" in cast.director.page("/deals")
+    assert cast.auditor.get("/deals/new").status_code == 403
+    assert cast.auditor.send("/deals/new", **new_deal(cast)).status_code == 403
+
+
+def test_a_client_is_offered_to_whoever_sees_a_deal_of_theirs(cast: Cast) -> None:
+    cast.here.deal(cast.vera, client="Северный ветер")
+    offered = '<option value="Северный ветер">'
+    assert offered in cast.director.page("/deals/new")
+    assert offered not in cast.anna.page("/deals/new")
 
 
 # ------------------------------------------------------------------------------------ figures

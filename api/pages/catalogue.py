@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 from fastapi.responses import RedirectResponse
 
-from api.pages.forms import Typed, number, read_own_form, record, typed
+from api.pages.forms import Typed, plain_number, read_own_form, record, typed
 from api.pages.frame import Page, gettext, show
 from api.pages.sheets import Column, Sheet, sheet
 from api.pages.visit import Visit, VisitDep, parsed_day
@@ -73,7 +73,7 @@ async def defined(visit: VisitDep) -> Response:
     body: dict[str, object] = {
         "code": form.get("code", "").strip(),
         "title": {"ru": form.get("title.ru", ""), "en": form.get("title.en", "")},
-        "weight": number(form.get("weight", "")),
+        "weight": plain_number(form.get("weight", "")),
         "effective_from": form.get("effective_from", ""),
         "evidence_required": "evidence_required" in form,
         "needs_confirmation": "needs_confirmation" in form,
@@ -96,7 +96,7 @@ async def action_type(code: str, visit: VisitDep) -> Response:
 async def weight_changed(code: str, visit: VisitDep) -> Response:
     form = await read_own_form(visit)
     body = {
-        "weight": number(form.get("weight", "")),
+        "weight": plain_number(form.get("weight", "")),
         "effective_from": form.get("effective_from", ""),
         "reason": form.get("reason", ""),
     }

@@ -24,14 +24,13 @@ from api.pages.foreseen import (
     is_id,
     key_for,
     key_of,
-    plain_number,
     since,
     told,
     version_of,
     version_shown,
     written_number,
 )
-from api.pages.forms import read_own_form
+from api.pages.forms import plain_number, read_own_form
 from api.pages.frame import Page, show
 from api.pages.visit import Visit, VisitDep
 from api.problems import Problem

@@ -382,14 +382,6 @@ def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def plain_number(text: str) -> str:
-    """An amount or a weight as people write it, «450 000 000,00» or "450,000,000.00", as commands
-    take it. A single comma is the decimal one.
-    """
-    bare = re.sub(r"[\s%₽]", "", text).replace("\N{MINUS SIGN}", "-")
-    return bare.replace(",", "" if "." in bare or bare.count(",") > 1 else ".")
-
-
 def written_number(text: str, language: Language) -> str:
     """The other way, to be changed in a field."""
     written = f"{Decimal(text):,.2f}".replace(",", " ")

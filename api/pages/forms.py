@@ -19,6 +19,7 @@ from api.inputs import MOST_BYTES
 from api.pages.visit import Visit
 from api.problems import Problem, describe, problem_of
 from api.sign_in.signing_in import headers_of, signing_in
+from application.orders import Answer
 from domain.errors import SignedOut
 
 MOST_FIELDS = 200
@@ -152,11 +153,16 @@ class Typed:
 
 async def record(visit: Visit, form: Mapping[str, str], path: str, body: Mapping[str, Any]) -> int:
     """The position at which what is posted to `path` in /v1 stands. Raises what is a refusal."""
+    return (await post(visit, form, path, body)).position
+
+
+async def post(visit: Visit, form: Mapping[str, str], path: str, body: Mapping[str, Any]) -> Answer:
+    """What /v1 answers, once for the form's key. Raises likewise."""
     try:
         key = str(UUID(form.get("key", "")))
     except ValueError as error:
         raise Problem("validation", errors=(("key", "uuid", {}),)) from error
-    return (await visit.command(path, body, key)).position
+    return await visit.command(path, body, key)
 
 
 def typed(
@@ -175,7 +181,9 @@ def typed(
     return Typed(which, form, Refused(body["status"], body["title"], detail, found))
 
 
-def number(text: str) -> str:
-    """As /v1 takes it: people write a comma, spaces, and a real minus."""
-    plain = text.replace("\N{NO-BREAK SPACE}", "").replace(" ", "")
-    return plain.replace(",", ".").replace("\N{MINUS SIGN}", "-")
+def plain_number(text: str) -> str:
+    """An amount or a weight as people write it, «450 000 000,00» or "450,000,000.00", as commands
+    take it. A single comma is the decimal one.
+    """
+    bare = re.sub(r"[\s%₽]", "", text).replace("\N{MINUS SIGN}", "-")
+    return bare.replace(",", "" if "." in bare or bare.count(",") > 1 else ".")

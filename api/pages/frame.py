@@ -51,6 +51,7 @@ _TEXT = re.compile(r"""\{\{ _\((["'])([^"']*)\1\) \}\}""")
 _PARTS = (("/restatement", "/movement"), ("/managers/", "/"))
 """Pages of a section whose addresses do not begin as its own."""
 RECORDED: Mapping[str, str] = {
+    "deals": "The deal is open",
     "actions": "The action is recorded",
     "confirmation": "The action is confirmed",
     "rejection": "The claim is rejected",

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Response
 
 from api.pages import figures
 from api.pages.blocks import Block, Cell, Cells, block_file
-from api.pages.forms import number
+from api.pages.forms import plain_number
 from api.pages.frame import Page, show
 from api.pages.journal import TYPES
 from api.pages.people import People, called
@@ -61,7 +61,7 @@ Found = tuple[Mapping[str, Any], People, Sequence[Mapping[str, Any]], Sequence[B
 
 async def _found(visit: Visit) -> Found:
     asked = {name: visit.asked.get(name, "").strip() for name in ASKED}
-    asked["high_weight"] = number(asked["high_weight"])
+    asked["high_weight"] = plain_number(asked["high_weight"])
     answer, managers, teams, kinds = await gather(
         visit.ask("/audit/integrity", **asked, limit=1_000),
         visit.ask("/managers", limit=1_000),

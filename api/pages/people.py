@@ -56,6 +56,21 @@ class People:
             case _:
                 return manager_id == grant.manager_id
 
+    def recorded_for(self, grant: Grant) -> Sequence[tuple[str, str]]:
+        """Ids and names of those for whom whoever has this grant may open deals and record actions,
+        as far as the teams of today tell; themselves first.
+        """
+        mine, team = grant.manager_id, grant.team_id
+        reach = MATRIX[Task.RECORD].get(grant.role)
+        found = [
+            (who, self.name(who))
+            for who in self.names
+            if reach is Reach.ALL
+            or (reach is Reach.OWN and who == mine)
+            or (reach is Reach.TEAM and team is not None and self.teams[who] == str(team))
+        ]
+        return sorted(found, key=lambda one: (one[0] != mine, one[1]))
+
     def slot(self, manager_id: str) -> int:
         return self.slots.get(manager_id, len(self.slots) + 1)
 

@@ -23,13 +23,12 @@ from api.pages.foreseen import (
     is_id,
     key_for,
     key_of,
-    plain_number,
     since,
     told,
     version_of,
     version_shown,
 )
-from api.pages.forms import read_own_form
+from api.pages.forms import plain_number, read_own_form
 from api.pages.frame import Page, show
 from api.pages.visit import Visit, VisitDep
 from api.problems import Problem
@@ -145,7 +144,7 @@ async def _page(
         holders(visit),
         _deal(visit, typed["deal_id"]),
     )
-    doers = _doers(visit, reach, those)
+    doers = those.recorded_for(visit.grant)
     typed["manager_id"] = typed["manager_id"] or _likely(visit, deal, doers)
     kinds = _kinds(visit, catalogue["action_types"], deal)
     preview, why_none = await _preview(visit, typed, those)
@@ -225,19 +224,6 @@ def _why_not(kind: Mapping[str, Any], deal: Mapping[str, Any] | None, done: int)
     if kind["max_per_deal"] is not None and done >= kind["max_per_deal"]:
         return "the limit is reached"
     return ""
-
-
-def _doers(visit: Visit, reach: Reach, those: Holders) -> Sequence[tuple[str, str]]:
-    """Who may have done it, as far as the visitor may say: id and name."""
-    mine, team = visit.grant.manager_id, visit.grant.team_id
-    found = [
-        (who, those.name(who))
-        for who in those.names
-        if reach is Reach.ALL
-        or (reach is Reach.OWN and who == mine)
-        or (reach is Reach.TEAM and team is not None and those.teams[who] == str(team))
-    ]
-    return sorted(found, key=lambda one: (one[0] != mine, one[1]))
 
 
 def _likely(visit: Visit, deal: Mapping[str, Any] | None, doers: Sequence[tuple[str, str]]) -> str:

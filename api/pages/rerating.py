@@ -21,12 +21,11 @@ from api.pages.foreseen import (
     is_id,
     key_for,
     key_of,
-    plain_number,
     told,
     value_of,
     written_number,
 )
-from api.pages.forms import read_own_form
+from api.pages.forms import plain_number, read_own_form
 from api.pages.frame import Page, gettext, show
 from api.pages.people import People, called
 from api.pages.sheets import Column, Sheet, sheet

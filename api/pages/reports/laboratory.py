@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from api.pages import figures
 from api.pages.blocks import Block, block_file
-from api.pages.forms import number
+from api.pages.forms import plain_number
 from api.pages.frame import Page, gettext, show
 from api.pages.people import People
 from api.pages.reports import calibration
@@ -102,10 +102,10 @@ def _compact(visit: Visit, types: Sequence[Mapping[str, Any]]) -> str:
     """The address of what the form says: only weights that are others than in the catalogue."""
     weights = []
     for one in types:
-        typed = number(visit.asked.get(FIELD + one["code"], "").strip())
+        typed = plain_number(visit.asked.get(FIELD + one["code"], "").strip())
         if typed and typed != one["weight"] and Decimal(one["weight"] or 0) != _number(typed):
             weights.append(f"{one['code']}:{typed}")
-    cap = number(visit.asked.get("cap", "").strip())
+    cap = plain_number(visit.asked.get("cap", "").strip())
     own = {name: None for name in visit.asked if name.startswith(FIELD)}
     is_whole = _number(cap) == 100
     return visit.here(**own, weights=",".join(weights), cap=None if is_whole else cap)

@@ -13,7 +13,7 @@ from fastapi.responses import RedirectResponse
 
 from api.pages import figures
 from api.pages.blocks import Block, Cell, Cells, block_file
-from api.pages.forms import Typed, number, read_own_form, record, typed
+from api.pages.forms import Typed, plain_number, read_own_form, record, typed
 from api.pages.frame import Page, show
 from api.pages.people import People
 from api.pages.sheets import Column
@@ -73,7 +73,7 @@ async def set_one(visit: VisitDep) -> Response:
         "last_day": form.get("last_day", ""),
         "reason": form.get("reason", ""),
     }
-    value = number(form.get("value", "").strip())
+    value = plain_number(form.get("value", "").strip())
     if body["measure"] == "actions":
         is_count = value.isascii() and value.isdecimal() and len(value) < MOST_DIGITS
         body["number"] = int(value) if is_count else value
