@@ -45,6 +45,7 @@ from api.pages import (
     record,
     rerating,
     sign_in,
+    staff,
     why,
 )
 from api.pages import deals as deals_page
@@ -117,6 +118,7 @@ _PAGES = (
     why,
     catalogue,
     rerating,
+    staff,
     periods,
     certified,
     journal,

@@ -2385,6 +2385,27 @@ FAULTS = (
         "test_pages_record.py::test_whoever_records_nothing_opens_nothing",
     ),
     Fault(
+        "the teams of today are shown on every day",
+        "api/pages/staff.py",
+        "    point = {} if now else",
+        "    point = {} if now or True else",
+        "test_pages_record.py::test_a_manager_is_registered_a_team_made_and_somebody_moved_to_it",
+    ),
+    Fault(
+        "what is wrong in one form of people is said in each",
+        "api/pages/templates/people.html",
+        '{% set t = typed.of("team") %}',
+        "{% set t = typed %}",
+        "test_pages_record.py::test_what_is_wrong_with_people_is_said_in_its_form",
+    ),
+    Fault(
+        "whoever may change nothing of people is shown how to",
+        "api/pages/staff.py",
+        "visit.may(Task.STAFF)",
+        "True",
+        "test_pages_record.py::test_who_is_in_which_team_everybody_may_look_up_and_few_may_change",
+    ),
+    Fault(
         "a line is read to its end, if it has one or not",
         "api/audit/audit_verifier.py",
         "lines.readline, MOST_LINE",

@@ -33,6 +33,7 @@ SCREENS = {
         "/?as_of=2026-06-30",
         "/deals",
         "/deals/new",
+        "/people?as_of=2026-06-30",
         "{deal}",
         "/movement",
         "/confirmations",

@@ -657,6 +657,85 @@ def test_a_client_is_offered_to_whoever_sees_a_deal_of_theirs(cast: Cast) -> Non
     assert offered not in cast.anna.page("/deals/new")
 
 
+# ----------------------------------------------------------------------- people and teams
+
+
+def person(cast: Cast, manager: str, as_of: str = TODAY) -> dict[str, object]:
+    people = cast.here.director.ask("/v1/managers", as_of=as_of, limit=1_000)["managers"]
+    (one,) = [line for line in people if line["manager_id"] == manager]
+    return dict(one)
+
+
+def fresh(**fields: str) -> dict[str, str]:
+    return {"key": str(uuid4())} | fields
+
+
+def test_a_manager_is_registered_a_team_made_and_somebody_moved_to_it(cast: Cast) -> None:
+    here, director = cast.here, cast.director
+    form = fresh(name="Ульяна Жданова", manager_id="ulyana", team_id=cast.south)
+    told = director.send("/people/manager", **form)
+    assert "Менеджер внесён" in director.page(told.headers["location"])
+    assert person(cast, "ulyana")["team_id"] == cast.south
+    told = director.send("/people/team", **fresh(name="Восток"))
+    page = director.page(told.headers["location"])
+    assert "Команда создана" in page
+    (east,) = re.findall(r'<option value="([^"]*)">Восток', page[page.index('id="f-to-team"') :])
+    form = fresh(manager_id="ulyana", team_id=east, effective_on="2026-09-01")
+    told = director.send("/people/move", **form)
+    assert "Перевод записан" in director.page(told.headers["location"])
+    assert (person(cast, "ulyana")["team_id"], person(cast, "ulyana", "2026-08-31")["team_id"]) == (
+        east, cast.south,
+    )  # fmt: skip
+    assert "Ульяна Жданова" in members(director.page("/people"), "Восток")
+    assert "Ульяна Жданова" in members(director.page("/people?as_of=2026-08-31"), "Юг")
+    file = director.get("/people.csv").text
+    assert "Восток,Ульяна Жданова,ulyana" in file
+    assert here.director.get("/v1/managers/ulyana/portfolio").status_code == 200
+
+
+def members(page: str, team: str) -> str:
+    (row,) = re.findall(rf'scope="row">{team}</th>(.*?)</tr>', page, re.DOTALL)
+    return str(row)
+
+
+@pytest.mark.parametrize(
+    ("form", "fields", "wrong", "status"),
+    [
+        ("manager", {"name": ""}, "f-manager-name-e", 422),
+        ("manager", {"name": "Анна", "manager_id": "не латиница"}, "f-new-id-e", 422),
+        ("team", {"name": " "}, "f-team-name-e", 422),
+        ("move", {"manager_id": "", "effective_on": "2026-10-01"}, "f-who-e", 422),
+        ("move", {"manager_id": "ivan", "team_id": "", "effective_on": TODAY}, "f-to-team-e", 422),
+        ("move", {"manager_id": "ivan", "effective_on": TODAY}, "нет менеджера ivan", 404),
+    ],
+)
+def test_what_is_wrong_with_people_is_said_in_its_form(
+    cast: Cast, form: str, fields: dict[str, str], wrong: str, status: int
+) -> None:
+    position = cast.here.position
+    answer = cast.director.send(f"/people/{form}", **fresh(**({"team_id": cast.south} | fields)))
+    assert answer.status_code == status
+    page = unescape(answer.text)
+    own = page[page.index(f'id="{form}"') :].partition("</form>")[0]
+    assert wrong in own
+    assert own.count("Ничего не записано, введённое сохранено.") == 1
+    assert page.count("Ничего не записано, введённое сохранено.") == 1
+    assert cast.here.position == position
+
+
+def test_who_is_in_which_team_everybody_may_look_up_and_few_may_change(cast: Cast) -> None:
+    for reader in (cast.anna, cast.head, cast.auditor):
+        page = reader.page("/people")
+        assert "Анна" in members(page, "Юг")
+        assert "/people/manager" not in page
+        assert reader.send("/people/team", **fresh(name="Запад")).status_code == 403
+    assert f"/managers/{cast.vera}" not in cast.anna.page("/people")
+    assert f"/managers/{cast.vera}" in cast.director.page("/people")
+    admin = signed_in(cast.here, "admin")
+    assert admin.send("/people/team", **fresh(name="Запад")).status_code == 303
+    assert "/managers/" not in admin.page("/people")
+
+
 # ------------------------------------------------------------------------------------ figures
 
 
