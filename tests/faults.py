@@ -2406,6 +2406,13 @@ FAULTS = (
         "test_pages_record.py::test_who_is_in_which_team_everybody_may_look_up_and_few_may_change",
     ),
     Fault(
+        "a page does not hear of a position",
+        "api/pages/visit.py",
+        'by_position = request.method == "GET" and asked.get("position")',
+        "by_position = False",
+        "test_pages_home.py::test_a_page_that_is_asked_for_by_position_knows_what_was_known_there",
+    ),
+    Fault(
         "a line is read to its end, if it has one or not",
         "api/audit/audit_verifier.py",
         "lines.readline, MOST_LINE",

@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Iterator
 from decimal import Decimal
 from html import unescape
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
 
@@ -164,6 +164,32 @@ def test_a_search_stays_at_the_point_of_the_page(director: Browser) -> None:
     search = page[page.index('role="search"') : page.index("</form>", page.index('role="search"'))]
     sent = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', search))
     assert sent == {"as_of": "2026-10-19", "known_at": "2026-10-20", "lang": "en"}
+
+
+@pytest.mark.parametrize("path", ["/", "/deals", "/movement", "/people", "/portfolio.csv"])
+def test_a_page_that_is_asked_for_by_position_knows_what_was_known_there(
+    here: Company, director: Browser, path: str
+) -> None:
+    position = here.position - 2
+    told = director.get(f"{path}?as_of=2026-10-19&position={position}&lang=en")
+    assert told.status_code == 303
+    address, _, asked = told.headers["location"].rpartition("?")
+    point = dict(parse_qsl(asked))
+    assert address.endswith(path)
+    assert {name: point.get(name) for name in ("as_of", "lang", "position")} == {
+        "as_of": "2026-10-19", "lang": "en", "position": None,
+    }  # fmt: skip
+    known_at = point["known_at"]
+    assert here.director.ask("/v1/portfolios", known_at=known_at)["position"] == position
+    assert director.get(told.headers["location"]).status_code == 200
+
+
+def test_a_position_that_there_is_not_is_refused_on_pages_too(
+    here: Company, director: Browser
+) -> None:
+    assert director.get(f"/?position={here.position + 1}").status_code == 409
+    assert director.get("/?position=no").status_code == 422
+    assert director.get(f"/?position={here.position}&known_at=2026-10-19").status_code == 422
 
 
 def test_an_instant_of_knowledge_is_written_for_people_and_kept(director: Browser) -> None:

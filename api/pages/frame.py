@@ -22,6 +22,7 @@ from api.http.unexpected import unexpected
 from api.pages import figures
 from api.pages.visit import (
     KEPT,
+    KnownThen,
     SignInFirst,
     Visit,
     end_of_month_before,
@@ -262,6 +263,8 @@ class Page(APIRoute):
         async def answer(request: Request) -> Response:
             try:
                 return await handle(request)
+            except KnownThen as then:
+                return RedirectResponse(then.address, 303)
             except (SignInFirst, SignedOut):
                 return RedirectResponse(_sign_in(request), 303)
             except Exception as error:  # noqa: BLE001 - every fault is told, and logged

@@ -28,11 +28,21 @@ T = TypeVar("T")
 
 KEPT = ("as_of", "known_at", "compare", "team_id", "exact", "lang")
 """What stays in the address from one page to the next, in this order."""
+BY_POSITION = ("/reports", "/log/integrity")
+"""Pages that take one, and their files: their links are kept, and say the same for ever."""
 LANGUAGES: Mapping[str, Language] = {"ru": "ru", "en": "en"}
 
 
 class SignInFirst(Exception):
     """Nobody is signed in: the page is shown to whoever does."""
+
+
+class KnownThen(Exception):
+    """The same page at `address`, with the time of the position that was asked for."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(address)
+        self.address = address
 
 
 class ListPage(NamedTuple):
@@ -181,7 +191,9 @@ _encoded = lru_cache(1_000)(urlencode)
 
 
 async def visit(request: Request) -> Visit:
-    """By the session's cookie. Raises SignInFirst, Problem, SignedOut."""
+    """By the session's cookie. Raises SignInFirst, Problem, SignedOut; KnownThen where a page is
+    asked for by a position, and has only times.
+    """
     here = signing_in(request)
     cookie = session_cookie_of(headers_of(request))
     session = None if cookie is None else await here.do(partial(here.sessions.find, cookie))
@@ -191,7 +203,13 @@ async def visit(request: Request) -> Visit:
     caller = request.scope["caller"] = Caller(session.account_id)
     request.app.door.admit(caller)
     grant, name = await here.do(partial(_who, here.service, session))
-    return Visit(request, here.service, session, grant, name, asked, language_of(request, asked))
+    found = Visit(request, here.service, session, grant, name, asked, language_of(request, asked))
+    by_position = request.method == "GET" and asked.get("position")
+    if by_position and not request.url.path.startswith(BY_POSITION):
+        point = {name: asked.get(name) for name in ("position", "known_at")}
+        known_at = (await found.ask("/action-types", limit=1, **point))["known_at"]
+        raise KnownThen(found.here(position=None, known_at=known_at))
+    return found
 
 
 VisitDep = Annotated[Visit, Depends(visit)]
