@@ -323,13 +323,11 @@ KINDS: Mapping[str, Kind] = {
         409,
         (
             "Больше нельзя",
-            "Действие «{code}» засчитывается в одной сделке не больше {max_per_deal} раз, и они"
-            " уже записаны.",
+            "Предел для действия «{code}» в одной сделке — {max_per_deal}, и он уже достигнут.",
         ),
         (
             "Limit reached",
-            "The action {code} counts at most {max_per_deal} times in one deal, and they are"
-            " recorded already.",
+            "The limit for the action {code} in one deal is {max_per_deal}, and it is reached.",
         ),
     ),
     "unknown-manager": Kind(

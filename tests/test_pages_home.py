@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 import pytest
 
 from api.pages.sign_in import ours
+from application.orders import Unavailable
 from tests.browser import Browser, page_of
 from tests.over_http import AUTUMN, Company, company
 
@@ -190,6 +191,27 @@ def test_a_position_that_there_is_not_is_refused_on_pages_too(
     assert director.get(f"/?position={here.position + 1}").status_code == 409
     assert director.get("/?position=no").status_code == 422
     assert director.get(f"/?position={here.position}&known_at=2026-10-19").status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "said"),
+    [
+        (RuntimeError("a fault"), 500, "сообщите администратору этот номер"),
+        (Unavailable("away"), 503, "Вернитесь через несколько секунд"),
+    ],
+)
+def test_what_fails_inside_is_told_to_people_without_headers_of_programs(
+    director: Browser, monkeypatch: pytest.MonkeyPatch, fault: Exception, status: int, said: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise fault
+
+    monkeypatch.setattr("api.pages.home.show", fail)
+    answer = director.get("/?lang=ru")
+    assert answer.status_code == status
+    assert said in answer.text
+    assert "Idempotency-Key" not in answer.text
+    assert bool(re.search(r"\b[0-9a-f]{12}\b", answer.text)) == (status == 500)
 
 
 def test_an_instant_of_knowledge_is_written_for_people_and_kept(director: Browser) -> None:
