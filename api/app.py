@@ -56,11 +56,11 @@ from api.pages.frame import show_problem, wants_page
 from api.problems import Problem, language_of, problem_of, respond
 from api.refusals import EDGE_REFUSALS
 from api.service import Service
+from api.sessions import Sessions
 from api.settings import Settings
 from api.sign_in import endpoints as signing
 from api.sign_in import oidc
 from api.sign_in.oidc import OpenId
-from api.sign_in.sessions import Sessions
 from api.sign_in.signing_in import SigningIn
 from api.v1 import (
     actions,

@@ -7,7 +7,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse
 
 from api.questions import QUESTIONS
-from api.sign_in.sessions import COOKIE
+from api.sessions import COOKIE
 
 _PAGE = """<!doctype html>
 <html lang="en">

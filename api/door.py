@@ -34,7 +34,7 @@ from api.questions import QUESTIONS
 from api.reads import Read
 from api.routes import Batch, PlainText, sooner_than
 from api.service import READERS, Service
-from api.sign_in.sessions import Sessions, session_cookie_of
+from api.sessions import Sessions, session_cookie_of
 from api.v1.batches import (
     MOST_BATCH_BYTES,
     BatchBody,

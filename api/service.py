@@ -11,8 +11,6 @@ import psycopg
 from psycopg import Cursor
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from api.audit.proving import Proving
-from api.audit.pushing import Pushing
 from api.background import Behind, Regularly
 from api.connection import (
     CHECKOUT_SECONDS,
@@ -22,6 +20,8 @@ from api.connection import (
     become_the_service,
 )
 from api.portfolio_answers import portfolio_deal, portfolio_deals, portfolio_figures
+from api.proving import Proving
+from api.pushing import Pushing
 from api.reads import ReadLog
 from api.settings import Settings
 from api.standbys import Standbys

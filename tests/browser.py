@@ -7,7 +7,7 @@ from uuid import UUID
 
 import httpx
 
-from api.sign_in.sessions import Sessions
+from api.sessions import Sessions
 from domain.values import AccountId
 from tests.over_http import JSON, Company, Person
 

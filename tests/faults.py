@@ -2678,7 +2678,7 @@ FAULTS = (
     ),
     Fault(
         "the tree is made without a rest beside those who record",
-        "api/audit/proving.py",
+        "api/proving.py",
         "follow(cursor, resting=True)",
         "follow(cursor)",
         "test_evidence.py"
@@ -2784,7 +2784,7 @@ FAULTS = (
     ),
     Fault(
         "a checkpoint that did not arrive is not tried again",
-        "api/audit/pushing.py",
+        "api/pushing.py",
         "timeout=TIMEOUT_SECONDS\n    ).raise_for_status()",
         "timeout=TIMEOUT_SECONDS\n    )",
         "test_evidence.py::test_checkpoints_are_posted_to_an_address_until_they_arrive",
@@ -3867,7 +3867,7 @@ FAULTS = (
     ),
     Fault(
         "columns: while they are read nobody is told anything",
-        "api/reports/adding_up.py",
+        "api/adding_up.py",
         "    except NotHeld:\n",
         "    except ZeroDivisionError:\n",
         "test_columns.py::test_while_the_columns_are_read_the_database_tells",

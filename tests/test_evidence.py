@@ -854,7 +854,7 @@ def test_checkpoints_are_posted_to_an_address_until_they_arrive(
         given = settings(tmp_path, checkpoints_to=f"http://127.0.0.1:{server.server_port}/log")
         with company(database, settings=settings(tmp_path)) as here:
             here.service.proving.catch_up()
-            from api.audit.pushing import Pushing
+            from api.pushing import Pushing
 
             pushing = Pushing(here.service.asking, str(given.checkpoints_to))
             note = here.director.get("/v1/audit/checkpoint").text

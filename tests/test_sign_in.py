@@ -20,10 +20,10 @@ from argon2.profiles import CHEAPEST, RFC_9106_LOW_MEMORY
 from api.accounts import Accounts
 from api.problems import Problem
 from api.service import Service
+from api.sessions import Sessions
 from api.settings import Settings
 from api.sign_in import passwords, signing_in, throttle
 from api.sign_in.passwords import is_common
-from api.sign_in.sessions import Sessions
 from api.sign_in.signing_in import HASHING, WAITING, SigningIn
 from api.sign_in.throttle import Attempts, Throttle
 from domain.access_commands import RevokeRole

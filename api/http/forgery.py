@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 from starlette.types import Scope
 
 from api.problems import Problem
+from api.sessions import Session
 from api.settings import Settings
-from api.sign_in.sessions import Session
 
 Headers = Mapping[bytes, bytes]
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})

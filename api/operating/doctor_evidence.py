@@ -8,8 +8,8 @@ from typing import Any
 import psycopg
 from psycopg import Cursor
 
-from api.audit.pushing import pushed
 from api.operating.findings import Finding, Say, sayer
+from api.pushing import pushed
 from api.settings import Settings
 from api.words import Language
 from projections.evidence.checkpoints import Forked, newest, require_no_fork

@@ -17,9 +17,9 @@ from api.pages.frame import Page, show_stranger
 from api.pages.visit import VisitDep, language_of
 from api.problems import Problem, describe, problem_of
 from api.service import Service
+from api.sessions import session_cookie_of, set_cookie
 from api.sign_in.endpoints import SetUpBody
 from api.sign_in.passwords import LEAST
-from api.sign_in.sessions import session_cookie_of, set_cookie
 from api.sign_in.signing_in import headers_of, signing_in
 from api.words import Language
 from domain.errors import Refusal

@@ -15,7 +15,7 @@ from api.asking import Asking, Desk
 from api.door import Door, Told, read_query
 from api.routes import Batch
 from api.service import Service
-from api.sign_in.sessions import Session, session_cookie_of
+from api.sessions import Session, session_cookie_of
 from api.sign_in.signing_in import headers_of, signing_in
 from api.words import Language
 from application.orders import Answer, Caller, Foreseen

@@ -9,11 +9,11 @@ from typing import Annotated
 from fastapi import Query, Response
 from pydantic import Field
 
+from api.adding_up import added_up
 from api.answers import Asked, Figure, Out
 from api.asking import AskingDep, Desk, PointQuestion
 from api.inputs import Currency, Day, Id
 from api.refusals import QUESTION_REFUSALS
-from api.reports.adding_up import added_up
 from api.reports.kept import Fields, kept
 from api.reports.texts import amount_text, percent_text
 from api.routes import v1_router

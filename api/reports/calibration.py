@@ -8,11 +8,11 @@ from fastapi import Query, Request, Response
 from pydantic import Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from api.adding_up import added_up
 from api.answers import Asked, Figure, Out, Uuid, answer, asked
 from api.asking import AskingDep, Desk, PageQuestion, PointQuestion, page_of
 from api.inputs import Id
 from api.refusals import PAGED, QUESTION_REFUSALS
-from api.reports.adding_up import added_up
 from api.reports.kept import Fields, kept
 from api.routes import v1_router
 from api.v1.portfolios import counted

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import Query, Response
 from pydantic import Field
 
+from api.adding_up import added_up
 from api.answers import Asked, CheckOut, DealSummary, Figure, Out
 from api.asking import AskingDep, Desk, PointQuestion
 from api.inputs import Amount, Currency, Id, Limit, PeriodsAhead, Seed, SharedRisk
 from api.refusals import QUESTION_REFUSALS
-from api.reports.adding_up import added_up
 from api.reports.kept import Fields, kept
 from api.routes import v1_router
 from api.v1.portfolios import counted

@@ -19,8 +19,8 @@ from api.inputs import Body, example
 from api.problems import Problem
 from api.refusals import EVERYWHERE, WITH_COOKIE, problems
 from api.service import Service
+from api.sessions import Session, session_cookie_of, set_cookie
 from api.sign_in.passwords import LEAST, MOST, plain
-from api.sign_in.sessions import Session, session_cookie_of, set_cookie
 from api.sign_in.signing_in import headers_of, signing_in
 from projections.point import BEYOND
 

@@ -16,7 +16,7 @@ from api.accounts import Accounts
 from api.inputs import is_email
 from api.problems import Problem
 from api.service import Service
-from api.sign_in.sessions import Sessions
+from api.sessions import Sessions
 from domain.access import Access, Grant
 from domain.errors import NotAllowedNow, NotFound, Obstacle
 from domain.values import AccountId, Role, SignInMeans

@@ -13,7 +13,7 @@ from api.door import read_query
 from api.problems import Problem
 from api.refusals import EVERYWHERE, WITH_COOKIE, problems
 from api.service import Service
-from api.sign_in.sessions import cookie_of, set_cookie
+from api.sessions import cookie_of, set_cookie
 from api.sign_in.signing_in import headers_of, signing_in
 from api.sign_in.under_way import MOST_OF_PATH, Attempt, is_path_here
 from domain.errors import NotFound

@@ -19,7 +19,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from api.problems import Problem
 from api.service import Service
-from api.sign_in.sessions import Sessions
+from api.sessions import Sessions
 from domain.access import Access
 from domain.errors import Invalid, NotAllowedNow, Obstacle
 from domain.values import AccountId

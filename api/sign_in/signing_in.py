@@ -12,9 +12,9 @@ from fastapi import Request
 from api.accounts import Accounts
 from api.problems import Problem
 from api.service import Service
+from api.sessions import Sessions, session_cookie_of, set_cookie
 from api.sign_in.identities import Identities
 from api.sign_in.passwords import Passwords
-from api.sign_in.sessions import Sessions, session_cookie_of, set_cookie
 from api.sign_in.throttle import Throttle
 from application.orders import Unavailable
 from domain.errors import Refusal

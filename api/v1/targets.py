@@ -8,11 +8,11 @@ from fastapi import Path, Query, Request, Response
 from pydantic import Field, JsonValue, StrictInt, model_validator
 from pydantic_core import PydanticCustomError
 
+from api.adding_up import added_up
 from api.answers import Asked, CheckOut, Figure, Out, Uuid, answer, asked
 from api.asking import AskingDep, Desk, PageQuestion, page_of
 from api.inputs import Body, Day, Id, Slug, Text, example
 from api.refusals import COMMAND, CREATED, PAGED, QUESTION_REFUSALS
-from api.reports.adding_up import added_up
 from api.routes import v1_router
 from api.v1.deal_commands import Check
 from api.v1.new_id import new_id

@@ -41,8 +41,8 @@ from api.imports.importing import import_files
 from api.operating.embedded import postgres
 from api.operating.schema import migrate
 from api.service import Service
+from api.sessions import COOKIE, Sessions
 from api.settings import Settings
-from api.sign_in.sessions import COOKIE, Sessions
 from application.orders import Answer, Order
 from domain.deal_commands import OpenDeal, PerformAction
 from domain.decisions import Command

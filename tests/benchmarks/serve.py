@@ -9,9 +9,9 @@ import sys
 import uvicorn
 from fastapi import Response
 
+from api import proving
 from api.accounts import Accounts
 from api.app import create_app
-from api.audit import proving
 from api.http.serving import server_options
 from api.routes import v1_router
 from api.service import Service
