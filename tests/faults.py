@@ -1414,7 +1414,7 @@ FAULTS = (
         "api/app.py",
         "    loop.add_reader(gone, end)\n",
         "",
-        "test_cli.py::test_workers_end_with_their_supervisor_however_it_does",
+        "test_cli.py::test_two_workers_share_one_set_of_books_and_end_with_their_supervisor",
     ),
     Fault(
         "every account of this machine may use the database's socket",

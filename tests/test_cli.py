@@ -176,10 +176,13 @@ def test_the_first_token_is_shown_once(data):
         assert "df_" not in "".join(lines)
 
 
-def test_two_workers_share_one_set_of_books_and_take_the_bootstrap_token_which_is_not_shown(data):
+def test_two_workers_share_one_set_of_books_and_end_with_their_supervisor(data):
+    """However it does: else they hold the port, and the next start fails. The bootstrap token is
+    not shown.
+    """
     given = "given-by-the-operator"
     environment = {"DEALFOLIO_WORKERS": "2", "DEALFOLIO_BOOTSTRAP_TOKEN": given}
-    with serving("serve", data, **environment) as (address, lines):
+    with serving("serve", data, **environment) as (address, lines), ExitStack() as watched:
         assert given not in "".join(lines)
         headers = {"Authorization": f"Bearer {given}"}
         positions = [2]  # the first account's role and key
@@ -189,10 +192,6 @@ def test_two_workers_share_one_set_of_books_and_take_the_bootstrap_token_which_i
             positions.append(answer.json()["position"])
         assert positions == list(range(2, 15))
 
-
-def test_workers_end_with_their_supervisor_however_it_does(data):
-    """Else they hold the port, and the next start fails."""
-    with serving("serve", data, DEALFOLIO_WORKERS="2"), ExitStack() as watched:
         pid = int(data.with_name("data.lock").read_text())
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         assert len(children) >= 3, "the database, and both workers"
