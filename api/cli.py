@@ -109,7 +109,7 @@ def import_(
     """Import deals and actions: everything or nothing; again changes nothing."""
     settings = settings_of(data=data)
     with (
-        database(settings) as conninfo,
+        database(settings, new=True) as conninfo,
         service_on(conninfo, settings) as service,
         progress("Rows") as told,
     ):

@@ -428,3 +428,18 @@ def test_import_reports_and_stores(database, tmp_path):
     wrong = run("import", deals, DATABASE_URL=database)
     assert wrong.returncode == 1
     assert "deals.csv:2 [potential_check]" in wrong.stderr
+
+
+def test_an_import_may_be_the_first_that_is_done_at_a_place(data, tmp_path):
+    deals = tmp_path / "deals.csv"
+    deals.write_text(
+        "deal;title;client;potential_check;manager;opened_on\n"
+        "1;Витрины;Ромашка;400000000,00;Анна Соколова;12.01.2026\n",
+        encoding="utf-8",
+    )
+    stored = run("import", deals, "--data", data)
+    assert stored.returncode == 0, stored.stderr
+    assert "1 deals, 0 actions, 1 managers" in stored.stdout
+    told = run("portfolio", "--data", data)
+    assert told.returncode == 0, told.stderr
+    assert "Анна Соколова" in told.stdout

@@ -105,14 +105,16 @@ def own_database(settings: Settings) -> Iterator[str]:
 
 
 @contextmanager
-def database(settings: Settings, *, prepared: bool = True) -> Iterator[str]:
-    """The database to work on: also the embedded one of a service that is running. None is made:
-    in another directory than was meant, a new one would be told of as if it were the books.
+def database(settings: Settings, *, prepared: bool = True, new: bool = False) -> Iterator[str]:
+    """The database to work on: also the embedded one of a service that is running. Only where a
+    `new` one will do is one made: in another directory than was meant, it would be told of as if it
+    were the books.
     """
     data = settings.data or embedded.default_data_directory()
     conninfo = settings.database_url or embedded.running(data)
     if conninfo is None:
-        embedded.require_kept(data)
+        if not new:
+            embedded.require_kept(data)
         with embedded.postgres(data) as started:
             prepare(started, settings)
             yield started
