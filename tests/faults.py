@@ -2406,6 +2406,13 @@ FAULTS = (
         "test_pages_record.py::test_who_is_in_which_team_everybody_may_look_up_and_few_may_change",
     ),
     Fault(
+        "no limit is recorded as today only",
+        "api/pages/periods.py",
+        "said = None if not days else",
+        "said = 0 if not days else",
+        "test_pages_lists.py::test_how_far_back_managers_may_date_is_set_and_told_to_everybody",
+    ),
+    Fault(
         "a page does not hear of a position",
         "api/pages/visit.py",
         'by_position = request.method == "GET" and asked.get("position")',

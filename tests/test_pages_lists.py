@@ -260,6 +260,34 @@ def test_one_month_by_manager_sums_to_its_totals(pages: dict[str, Browser]) -> N
     assert "Анна Соколова 20,0 50,0 +30,0 Итого 20,0 50,0 +30,0" in said
 
 
+def test_how_far_back_managers_may_date_is_set_and_told_to_everybody(
+    pages: dict[str, Browser], here: Company
+) -> None:
+    page, address = pages["director"], "/periods/backdating"
+
+    def days() -> object:
+        return here.director.ask("/v1/rules")["backdating"]["working_days"]
+
+    assert "до 5 рабочих дней" in plain(pages["manager"].get("/periods"))
+    sent = page.send(address, **form(working_days="1", reason="Приказ 12"))
+    assert "Правило задано" in page.get(sent.headers["location"]).text
+    assert "до 1 рабочего дня" in plain(pages["auditor"].get("/periods"))
+    assert days() == 1
+    page.send(address, **form(working_days="", reason="Приказ 13"))
+    assert "без ограничения" in plain(page.get("/periods"))
+    assert days() is None
+    for wrong in ("367", "-1", "пять", "9" * 400):
+        refused = page.send(address, **form(working_days=wrong, reason="Приказ 14"))
+        assert refused.status_code == 422
+        assert 'id="f-working-days-e"' in refused.text
+        assert f'value="{wrong}"' in refused.text
+    assert page.send(address, **form(working_days="5", reason="")).status_code == 422
+    assert days() is None
+    assert pages["head"].send(address, **form(working_days="9", reason="Нет")).status_code == 403
+    page.send(address, **form(working_days="5", reason="Приказ 15"))
+    assert days() == 5
+
+
 def test_a_month_is_closed_and_reopened(pages: dict[str, Browser], here: Company) -> None:
     page = pages["director"]
     before = here.director.ask("/v1/periods")["periods"]

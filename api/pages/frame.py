@@ -74,6 +74,7 @@ RECORDED: Mapping[str, str] = {
     "retirement": "The action type is retired",
     "targets": "The target is set",
     "target-withdrawal": "The target is withdrawn",
+    "backdating": "The rule is set",
     "month-closing": "The month is closed",
     "month-reopening": "The month is open again",
 }

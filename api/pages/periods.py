@@ -25,6 +25,7 @@ from projections.certified import value_of
 
 router = APIRouter(route_class=Page, include_in_schema=False)
 
+MOST_DIGITS = 9
 SHOWN = 12
 """Months on a page: what each comes to now is a question of its own."""
 
@@ -217,12 +218,29 @@ async def _recorded(
     return RedirectResponse(visit.link("/periods", **point), 303)
 
 
+@router.post("/periods/backdating")
+async def limited(visit: VisitDep) -> Response:
+    """How far back managers may date what they record."""
+    form = await read_own_form(visit)
+    days = form.get("working_days", "").strip()
+    is_count = days.isascii() and days.isdecimal() and len(days) < MOST_DIGITS
+    said = None if not days else int(days) if is_count else days
+    body = {"working_days": said, "reason": form.get("reason", "")}
+    try:
+        position = await record(visit, form, "/rules/backdating", body)
+    except Exception as error:  # noqa: BLE001 - what is no refusal is raised again
+        return await _page(visit, typed(visit, "backdating", form, error, tuple(body)))
+    return RedirectResponse(visit.link("/periods", recorded=f"backdating-{position}"), 303)
+
+
 async def _page(visit: Visit, given: Typed) -> Response:
-    found = await _months(visit)
+    known = {"known_at": visit.asked.get("known_at")}
+    found, rules = await gather(_months(visit), visit.ask("/rules", **known))
     page = show(
         visit,
         "periods.html",
         found=found,
+        days_back=rules["backdating"]["working_days"],
         typed=given,
         alarm=NOT_WHAT_WAS_CERTIFIED[visit.language],
         instant=partial(local, visit),
