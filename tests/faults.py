@@ -2373,8 +2373,8 @@ FAULTS = (
     Fault(
         "a head is offered managers of other teams as owners",
         "api/pages/people.py",
-        "str(team))\n        ]\n        return sorted",
-        "str(team) or True)\n        ]\n        return sorted",
+        "team is not None and team == str(grant.team_id)",
+        "True",
         "test_pages_record.py::test_a_deal_is_offered_for_those_alone_for_whom_one_may_open_it",
     ),
     Fault(
@@ -2408,9 +2408,23 @@ FAULTS = (
     Fault(
         "no limit is recorded as today only",
         "api/pages/periods.py",
-        "said = None if not days else",
-        "said = 0 if not days else",
+        "count(days) if days else None",
+        "count(days) if days else 0",
         "test_pages_lists.py::test_how_far_back_managers_may_date_is_set_and_told_to_everybody",
+    ),
+    Fault(
+        "that a head alone is wanted is not told as allowed",
+        "api/app.py",
+        '{*methods, "HEAD"} if "GET" in methods else methods',
+        "methods",
+        "test_api.py::test_a_wrong_method_is_a_problem_too",
+    ),
+    Fault(
+        "a count of thousands of digits is read",
+        "api/pages/forms.py",
+        "text.isdecimal() and len(text) <= MOST_DIGITS",
+        "text.isdecimal()",
+        "test_pages_lists.py::test_a_count_that_is_none_is_refused_in_its_field",
     ),
     Fault(
         "a page does not hear of a position",
@@ -2572,8 +2586,8 @@ FAULTS = (
     Fault(
         "a colleague's name leads to a page that is not there",
         "api/pages/people.py",
-        "            case _:\n                return manager_id == grant.manager_id",
-        "            case _:\n                return True",
+        "            case Reach.OWN:\n                return manager_id == grant.manager_id",
+        "            case Reach.OWN:\n                return True",
         "test_pages_deal.py::test_a_name_leads_nowhere_for_whoever_may_not_see_the_person",
     ),
     Fault(

@@ -260,6 +260,17 @@ def test_one_month_by_manager_sums_to_its_totals(pages: dict[str, Browser]) -> N
     assert "Анна Соколова 20,0 50,0 +30,0 Итого 20,0 50,0 +30,0" in said
 
 
+@pytest.mark.parametrize("wrong", ["0", "-1", "пять", "1.5", "9" * 5_000])
+def test_a_count_that_is_none_is_refused_in_its_field(
+    pages: dict[str, Browser], wrong: str
+) -> None:
+    new = {"code": "counted", "title.ru": "а", "title.en": "a", "weight": "1"}
+    fields = new | {"effective_from": "2026-10-20", "max_per_deal": wrong}
+    refused = pages["director"].send("/catalogue/new", **form(**fields))
+    assert refused.status_code == 422
+    assert 'id="f-max-per-deal-e"' in refused.text
+
+
 def test_how_far_back_managers_may_date_is_set_and_told_to_everybody(
     pages: dict[str, Browser], here: Company
 ) -> None:

@@ -62,7 +62,9 @@ def require_safe(settings: Settings) -> None:
 
 
 class CannotListen(Exception):
-    """Another program does at that address, or it is none of this machine's; both languages too."""
+    """At an address that is another program's, or none of this machine's: `str()` in English,
+    `russian` in Russian.
+    """
 
     def __init__(self, address: str, error: OSError) -> None:
         if error.errno == EADDRINUSE:

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 from fastapi.responses import RedirectResponse
 
-from api.pages.forms import Typed, plain_number, read_own_form, record, typed
+from api.pages.forms import Typed, count, plain_number, read_own_form, record, typed
 from api.pages.frame import Page, gettext, show
 from api.pages.sheets import Column, Sheet, sheet
 from api.pages.visit import Visit, VisitDep, parsed_day
@@ -79,7 +79,7 @@ async def defined(visit: VisitDep) -> Response:
         "needs_confirmation": "needs_confirmation" in form,
     }
     if most := form.get("max_per_deal", "").strip():
-        body["max_per_deal"] = int(most) if most.isascii() and most.isdecimal() else most
+        body["max_per_deal"] = count(most)
     try:
         position = await record(visit, form, "/action-types", body)
     except Exception as error:  # noqa: BLE001 - what is no refusal is raised again

@@ -181,6 +181,16 @@ def typed(
     return Typed(which, form, Refused(body["status"], body["title"], detail, found))
 
 
+MOST_DIGITS = 18
+"""Of a count; whatever is longer no command takes, and Python reads no number of thousands."""
+
+
+def count(text: str) -> int | str:
+    """A whole number as commands take it; what is none stays text, which they refuse."""
+    is_count = text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS
+    return int(text) if is_count else text
+
+
 def plain_number(text: str) -> str:
     """An amount or a weight as people write it, «450 000 000,00» or "450,000,000.00", as commands
     take it. A single comma is the decimal one.

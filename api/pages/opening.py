@@ -20,7 +20,7 @@ FIELDS = (
     "effective_on", "expected_close_on",
 )  # fmt: skip
 LISTED = 1_000
-"""Deals whose clients are offered while one is typed."""
+"""Managers to choose from, and deals whose clients are offered while one is typed."""
 
 
 @router.get("/deals/new")

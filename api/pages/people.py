@@ -45,31 +45,33 @@ class People:
 
     def is_seen_by(self, grant: Grant, manager_id: str) -> bool:
         """Whether there is a page of that manager for whoever has this grant, by the teams of
-        today.
+        today: also their own, where they see portfolios at all.
         """
-        match MATRIX[Task.SEE].get(grant.role):
-            case Reach.ALL:
-                return True
-            case Reach.TEAM:
-                leads = self.teams.get(manager_id) == str(grant.team_id)
-                return leads or manager_id == grant.manager_id
-            case _:
-                return manager_id == grant.manager_id
+        is_own = manager_id == grant.manager_id and grant.role in MATRIX[Task.SEE]
+        return is_own or self._is_in_reach(Task.SEE, grant, manager_id)
 
     def recorded_for(self, grant: Grant) -> Sequence[tuple[str, str]]:
         """Ids and names of those for whom whoever has this grant may open deals and record actions,
         as far as the teams of today tell; themselves first.
         """
-        mine, team = grant.manager_id, grant.team_id
-        reach = MATRIX[Task.RECORD].get(grant.role)
         found = [
             (who, self.name(who))
             for who in self.names
-            if reach is Reach.ALL
-            or (reach is Reach.OWN and who == mine)
-            or (reach is Reach.TEAM and team is not None and self.teams[who] == str(team))
+            if self._is_in_reach(Task.RECORD, grant, who)
         ]
-        return sorted(found, key=lambda one: (one[0] != mine, one[1]))
+        return sorted(found, key=lambda one: (one[0] != grant.manager_id, one[1]))
+
+    def _is_in_reach(self, task: Task, grant: Grant, manager_id: str) -> bool:
+        match MATRIX[task].get(grant.role):
+            case Reach.ALL:
+                return True
+            case Reach.TEAM:
+                team = self.teams.get(manager_id)
+                return team is not None and team == str(grant.team_id)
+            case Reach.OWN:
+                return manager_id == grant.manager_id
+            case None:
+                return False
 
     def slot(self, manager_id: str) -> int:
         return self.slots.get(manager_id, len(self.slots) + 1)

@@ -12,7 +12,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 from fastapi.responses import RedirectResponse
 
-from api.pages.forms import Typed, read_own_form, record, typed
+from api.pages.forms import Typed, count, read_own_form, record, typed
 from api.pages.frame import Page, gettext, show
 from api.pages.people import called
 from api.pages.sheets import Column, Sheet, sheet
@@ -25,7 +25,6 @@ from projections.certified import value_of
 
 router = APIRouter(route_class=Page, include_in_schema=False)
 
-MOST_DIGITS = 9
 SHOWN = 12
 """Months on a page: what each comes to now is a question of its own."""
 
@@ -223,9 +222,7 @@ async def limited(visit: VisitDep) -> Response:
     """How far back managers may date what they record."""
     form = await read_own_form(visit)
     days = form.get("working_days", "").strip()
-    is_count = days.isascii() and days.isdecimal() and len(days) < MOST_DIGITS
-    said = None if not days else int(days) if is_count else days
-    body = {"working_days": said, "reason": form.get("reason", "")}
+    body = {"working_days": count(days) if days else None, "reason": form.get("reason", "")}
     try:
         position = await record(visit, form, "/rules/backdating", body)
     except Exception as error:  # noqa: BLE001 - what is no refusal is raised again

@@ -29,11 +29,10 @@ class Members(NamedTuple):
 
 
 class Found(NamedTuple):
-    """`answer` says at which point; `managers` and `people` are those of then."""
+    """`answer` says at which point; `people` are those of then."""
 
     answer: Mapping[str, Any]
     teams: Sequence[Members]
-    managers: Sequence[Mapping[str, Any]]
     people: People
 
 
@@ -134,4 +133,4 @@ async def _found(visit: Visit, *, now: bool = False) -> Found:
     if alone:
         nobodys = gettext(visit.language)("In no team")
         lines.append(Members(None, nobodys, sorted(alone, key=called.name)))
-    return Found(teams, lines, managers["managers"], called)
+    return Found(teams, lines, called)

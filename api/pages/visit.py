@@ -206,8 +206,8 @@ async def visit(request: Request) -> Visit:
     found = Visit(request, here.service, session, grant, name, asked, language_of(request, asked))
     by_position = request.method == "GET" and asked.get("position")
     if by_position and not request.url.path.startswith(BY_POSITION):
-        point = {name: asked.get(name) for name in ("position", "known_at")}
-        known_at = (await found.ask("/action-types", limit=1, **point))["known_at"]
+        point = {one: asked.get(one) for one in ("position", "known_at")}
+        known_at = (await found.ask("/rules", **point))["known_at"]  # whatever everybody may ask
         raise KnownThen(found.here(position=None, known_at=known_at))
     return found
 

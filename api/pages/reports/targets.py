@@ -13,7 +13,7 @@ from fastapi.responses import RedirectResponse
 
 from api.pages import figures
 from api.pages.blocks import Block, Cell, Cells, block_file
-from api.pages.forms import Typed, plain_number, read_own_form, record, typed
+from api.pages.forms import Typed, count, plain_number, read_own_form, record, typed
 from api.pages.frame import Page, show
 from api.pages.people import People
 from api.pages.sheets import Column
@@ -24,7 +24,6 @@ from domain.periods import Month
 router = APIRouter(route_class=Page, include_in_schema=False)
 
 SHOWN = 1_000
-MOST_DIGITS = 18
 MEASURES: Mapping[str, str] = {
     "portfolio": "Portfolio on the last day",
     "gained": "Gained by effort",
@@ -75,8 +74,7 @@ async def set_one(visit: VisitDep) -> Response:
     }
     value = plain_number(form.get("value", "").strip())
     if body["measure"] == "actions":
-        is_count = value.isascii() and value.isdecimal() and len(value) < MOST_DIGITS
-        body["number"] = int(value) if is_count else value
+        body["number"] = count(value)
     else:
         body["amount"] = {"amount": value, "currency": _currency(visit)}
     try:
