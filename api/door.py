@@ -23,6 +23,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.accounts import Accounts
+from api.asking import Asking, PointQuestion
 from api.http.answered import answered, answered_all
 from api.http.forgery import require_no_forgery
 from api.http.limits import RateLimit, too_often
@@ -32,7 +33,7 @@ from api.inputs import MOST_BYTES, MalformedJson, read_json
 from api.problems import Problem, language_of, problem_of, respond, status_of
 from api.questions import QUESTIONS
 from api.reads import Read
-from api.routes import Batch, PlainText, sooner_than
+from api.routes import Batch, PlainText, is_told_again, sooner_than
 from api.service import READERS, Service
 from api.sessions import Sessions, session_cookie_of
 from api.v1.batches import (
@@ -53,9 +54,11 @@ from application.orders import (
     Order,
     Unavailable,
 )
-from domain.access import Task
+from domain.access import Reach, Task
 from domain.decisions import Command
+from domain.errors import Refusal
 from domain.values import DealId
+from projections.point import EVERYTHING
 
 READ_LOGGED = frozenset({Task.SEE, Task.AUDIT})
 """Questions of these tasks leave a line in the read log."""
@@ -251,7 +254,10 @@ class Door:
         if called.at_once and (response := await called.at_once(**values)):
             return response
         loop = asyncio.get_running_loop()
-        return cast("ASGIApp", await loop.run_in_executor(self._threads, called.call, values))
+        answer = cast("ASGIApp", await loop.run_in_executor(self._threads, called.call, values))
+        if called.is_told_again:
+            _have_told_again(called, values["question"], values["asking"])
+        return answer
 
     async def _record_all(
         self, called: "_Called", scope: Scope, headers: Headers, caller: Caller, body: bytes
@@ -338,6 +344,7 @@ class _Called:
     def __init__(self, route: APIRoute) -> None:
         self.endpoint = route.endpoint
         self.at_once = sooner_than(route.endpoint)
+        self.is_told_again = is_told_again(route.endpoint)
         self.operation = route.operation_id or ""
         self.task = QUESTIONS.get(self.operation)
         self.pattern = route.path_regex
@@ -390,6 +397,24 @@ def _reader(name: str, hint: Any) -> Callable[[_Said], Any]:  # noqa: ANN401 - a
     if any(isinstance(mark, params.Query) for mark in get_args(hint)[1:]):
         return lambda said: read_as(adapter, said.asked, "query")
     return lambda said: read_as(adapter, said.names[name], "path", name)
+
+
+def _have_told_again(report: _Called, question: PointQuestion, asking: Asking) -> None:
+    """Of the whole company, as it is known now: nothing else is kept for others, or gets stale."""
+
+    def tell() -> bool:
+        try:
+            with asking.desk() as at:
+                sees_all = at.reach is Reach.ALL
+            if sees_all:
+                report.call({"question": question, "asking": asking})
+        except Refusal:  # to whom it was told: they may not any more
+            return False
+        return sees_all
+
+    if question.knowledge == EVERYTHING:
+        whose = report.operation, question, asking.caller
+        asking.service.retelling.wanted(whose, tell)
 
 
 def read_as(reader: TypeAdapter[Any], value: object, *where: str) -> Any:  # noqa: ANN401 - whatever the signature asks for

@@ -5,7 +5,7 @@ many times; every other answers a question.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Body, Response
 
@@ -17,6 +17,8 @@ PlainText = Annotated[str, Body(media_type="text/plain")]
 """A body that is no JSON."""
 AtOnce = Callable[..., Awaitable[Ready | None]]
 _AT_ONCE: dict[Callable[..., Any], AtOnce] = {}
+_TOLD_AGAIN: set[Callable[..., Any]] = set()
+Report = TypeVar("Report", bound=Callable[..., Response])
 
 
 def v1_router(**options: Any) -> APIRouter:  # noqa: ANN401 - the framework's options
@@ -38,3 +40,15 @@ def at_once(endpoint: Callable[..., Response]) -> Callable[[AtOnce], AtOnce]:
 def sooner_than(endpoint: Callable[..., Any]) -> AtOnce | None:
     """What was marked for it."""
     return _AT_ONCE.get(endpoint)
+
+
+def told_again(endpoint: Report) -> Report:
+    """Marks a report that is kept, and is told again when something was learnt: it depends on its
+    `question`, and on `asking` by whom its caller may see.
+    """
+    _TOLD_AGAIN.add(endpoint)
+    return endpoint
+
+
+def is_told_again(endpoint: Callable[..., Any]) -> bool:
+    return endpoint in _TOLD_AGAIN

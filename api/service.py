@@ -23,6 +23,7 @@ from api.portfolio_answers import portfolio_deal, portfolio_deals, portfolio_fig
 from api.proving import Proving
 from api.pushing import Pushing
 from api.reads import ReadLog
+from api.retelling import Retelling
 from api.settings import Settings
 from api.standbys import Standbys
 from application.dealfolio import Dealfolio, utc_now
@@ -32,7 +33,7 @@ from projections.directory import DirectoryView
 from projections.evidence.bundle import SharedEvidence
 from projections.journal import Read
 from projections.memory import Memory
-from projections.point import LOOK, Clock, Point
+from projections.point import EVERYTHING, LOOK, Clock, Point, end_of, look
 from projections.portfolio import totals_at
 from projections.reports.activity import MOST_FACTS, Facts
 from projections.reports.calibration import DayEnds
@@ -104,6 +105,7 @@ class Service:
         self._reading = Behind("columns", self._read_columns)
         self._snapshots = Regularly("snapshots", CUTS_EVERY_SECONDS, self._close_a_cut)
         self._forgetting = Regularly("imports", FORGETS_EVERY_SECONDS, self.forget_files)
+        self.retelling = Retelling(self._end)
         self.proving = Proving(self.asking, settings)
         to = settings.checkpoints_to
         self.pushing = None if to is None else Pushing(self.asking, to)
@@ -181,7 +183,14 @@ class Service:
         with self.asking() as cursor:
             cursor.execute(_FORGET_FILES)
 
+    def _end(self) -> Hashable:
+        """Today and of the log: behind it nobody was told anything yet."""
+        with self.asking() as cursor:
+            clock = self.clock
+            return clock.today, end_of(look(cursor, clock, EVERYTHING))
+
     def close(self) -> None:
+        self.retelling.close()
         self._reading.close()
         self.laboratory.close()
         self.proving.close()

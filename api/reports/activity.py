@@ -16,7 +16,7 @@ from api.inputs import Currency, Day, Id
 from api.refusals import QUESTION_REFUSALS
 from api.reports.kept import Fields, kept
 from api.reports.texts import amount_text, percent_text
-from api.routes import v1_router
+from api.routes import told_again, v1_router
 from api.v1.portfolios import counted
 from api.v1.targets import AttainmentOut, attained
 from domain.errors import Invalid
@@ -125,6 +125,7 @@ class ActivityAnswer(Asked):
 
 
 @router.get("/reports/activity", operation_id="getActivity", response_model=ActivityAnswer)
+@told_again
 def activity(question: Annotated[ActivityQuestion, Query()], asking: AskingDep) -> Response:
     """Who moves, though nothing closes: actions and what they gained by manager, most first.
     Whoever stands still is there with zeros. A head is told of those who were in the team on the

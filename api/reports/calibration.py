@@ -14,7 +14,7 @@ from api.asking import AskingDep, Desk, PageQuestion, PointQuestion, page_of
 from api.inputs import Id
 from api.refusals import PAGED, QUESTION_REFUSALS
 from api.reports.kept import Fields, kept
-from api.routes import v1_router
+from api.routes import told_again, v1_router
 from api.v1.portfolios import counted
 from domain.values import ManagerId, decimal_text
 from projections.point import Point
@@ -186,6 +186,7 @@ class CalibratedDealsAnswer(Asked):
 
 
 @router.get("/reports/calibration", operation_id="getCalibration", response_model=CalibrationAnswer)
+@told_again
 def calibration(question: Annotated[CalibrationQuestion, Query()], asking: AskingDep) -> Response:
     """Whether progress told what came: closed deals as they stood some months before their outcome,
     as it was known then. By groups of progress, by action type, by manager; nothing is said of too

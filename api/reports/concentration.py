@@ -14,7 +14,7 @@ from api.inputs import Currency, Id, Limit
 from api.refusals import QUESTION_REFUSALS
 from api.reports.kept import Fields, kept
 from api.reports.texts import amount_text, percent_text
-from api.routes import v1_router
+from api.routes import told_again, v1_router
 from api.v1.portfolios import counted
 from domain.values import ManagerId
 from projections.point import Point
@@ -84,6 +84,7 @@ class ConcentrationAnswer(Asked):
     operation_id="getConcentration",
     response_model=ConcentrationAnswer,
 )
+@told_again
 def concentration(
     question: Annotated[ConcentrationQuestion, Query()], asking: AskingDep
 ) -> Response:

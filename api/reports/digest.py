@@ -16,7 +16,7 @@ from api.inputs import Currency, Day, Id, Limit
 from api.refusals import QUESTION_REFUSALS
 from api.reports.kept import Fields, kept
 from api.reports.stalled import FACTOR, MINIMUM_DAYS, StalledDeal, stalled_deal, standstill
-from api.routes import v1_router
+from api.routes import told_again, v1_router
 from api.service import Service
 from api.v1.portfolios import counted
 from domain.catalogue import Catalogue
@@ -152,6 +152,7 @@ class DigestAnswer(Asked):
 
 
 @router.get("/reports/digest", operation_id="getDigest", response_model=DigestAnswer)
+@told_again
 def digest(question: Annotated[DigestQuestion, Query()], asking: AskingDep) -> Response:
     """A week in one page: what moved and why, what was closed, what stands still, what waits to be
     confirmed, and what was entered late. A head is told of those who were in the team on the eve of

@@ -14,7 +14,7 @@ from api.asking import AskingDep, Desk, PointQuestion
 from api.inputs import Amount, Currency, Id, Limit, PeriodsAhead, Seed, SharedRisk
 from api.refusals import QUESTION_REFUSALS
 from api.reports.kept import Fields, kept
-from api.routes import v1_router
+from api.routes import told_again, v1_router
 from api.v1.portfolios import counted
 from domain.values import ManagerId, decimal_text, value_text
 from projections.point import Knowledge, Point
@@ -191,6 +191,7 @@ class ForecastRecordAnswer(Asked):
 
 
 @router.get("/reports/forecast", operation_id="getForecast", response_model=ForecastAnswer)
+@told_again
 def forecast(question: Annotated[ForecastQuestion, Query()], asking: AskingDep) -> Response:
     """What will be won, by month or quarter: expected value and distribution, from the deals in
     progress and what became of the company's earlier ones. An estimate, and no part of the books.
@@ -256,6 +257,7 @@ def _foreseen(
     operation_id="getForecastRecord",
     response_model=ForecastRecordAnswer,
 )
+@told_again
 def record(question: Annotated[WhoseQuestion, Query()], asking: AskingDep) -> Response:
     """How good it was: every quarter that is over, foreseen with what was known on its eve, beside
     what happened as it is known at the point.

@@ -15,7 +15,7 @@ from api.inputs import Currency, Day, Id
 from api.refusals import QUESTION_REFUSALS
 from api.reports.kept import Fields, kept
 from api.reports.texts import amount_text, percent_text
-from api.routes import v1_router
+from api.routes import told_again, v1_router
 from api.v1.portfolios import counted
 from domain.errors import Invalid
 from domain.periods import Month
@@ -93,6 +93,7 @@ class MonthsAnswer(Asked):
 
 
 @router.get("/reports/months", operation_id="getMonths", response_model=MonthsAnswer)
+@told_again
 def months(question: Annotated[MonthsQuestion, Query()], asking: AskingDep) -> Response:
     """Which months were empty: by manager, whether deals were closed in it, there was progress
     without a closing, or nothing at all. Whoever did nothing is there, too.

@@ -16,7 +16,7 @@ from api.inputs import Currency, DaysOfSilence, Id, Limit, TimesTheGap
 from api.refusals import QUESTION_REFUSALS
 from api.reports.kept import Fields, kept
 from api.reports.texts import amount_text, percent_text
-from api.routes import v1_router
+from api.routes import told_again, v1_router
 from api.v1.portfolios import counted
 from domain.catalogue import Catalogue
 from domain.events import ActionPerformed, Recorded
@@ -140,6 +140,7 @@ class StalledAnswer(Asked):
 
 
 @router.get("/reports/stalled", operation_id="getStalled", response_model=StalledAnswer)
+@told_again
 def stalled(question: Annotated[StalledQuestion, Query()], asking: AskingDep) -> Response:
     """Open deals with which nothing was done for longer than is usual for them: what is at stake,
     and what could be done next, with the roubles that each action would add.
