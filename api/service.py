@@ -44,6 +44,7 @@ from projections.snapshots import close_next_cut
 
 if TYPE_CHECKING:  # numpy comes with the first report, and not with the service
     from projections.reports.columns import Columns
+    from projections.reports.forecast_record import Scored
     from projections.reports.overviews import Overviews
 
 CUTS_EVERY_SECONDS = 5.0
@@ -51,6 +52,8 @@ FORGETS_EVERY_SECONDS = 600.0
 MOST_BYTES_OF_ANSWERS = 24 * 2**20
 DAYS_REMEMBERED = 40_000
 """More than there are from 2000 to 2100."""
+QUARTERS_REMEMBERED = 1_000
+"""Each takes some 500 bytes, and 100 for each owner that was asked about."""
 READERS = 20
 """Most questions asked of the database at once; the threads of the server are as many."""
 _FORGET_FILES: LiteralString = """
@@ -68,6 +71,7 @@ class Remembered:
         self.answers = Kept[Hashable, bytes](MOST_BYTES_OF_ANSWERS, len)
         self.facts, self.called = Facts(MOST_FACTS), Called(MOST_CALLED)
         self.day_ends = DayEnds(DAYS_REMEMBERED)
+        self.quarters: Kept[Hashable, Scored] = Kept(QUARTERS_REMEMBERED)
 
 
 class Service:

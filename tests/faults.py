@@ -3461,15 +3461,15 @@ FAULTS = (
     Fault(
         "a kept report is told whatever was learnt since",
         "api/reports/kept.py",
-        "        events.last_learnt(number_of(point.as_of), point.position),\n",
-        "        0,\n",
+        "    return lambda day: events.last_learnt(number_of(day), position)\n",
+        "    return lambda _: 0\n",
         "test_columns.py::test_whatever_was_asked_before_the_answer_is_that_of_the_point",
     ),
     Fault(
         "a kept report is made anew whatever was learnt",
         "api/reports/kept.py",
-        "        events.last_learnt(number_of(point.as_of), point.position),\n",
-        "        point.position,\n",
+        "    return lambda day: events.last_learnt(number_of(day), position)\n",
+        "    return lambda _: position\n",
         _KEPT_UNTIL,
     ),
     Fault(
@@ -3708,7 +3708,8 @@ FAULTS = (
         "projections/reports/months.py",
         "effective_on DESC, due_position DESC\n",
         "effective_on, due_position\n",
-        _STANDSTILL,
+        "test_reports_standstill.py"
+        "::test_of_a_month_the_last_closing_counts_and_what_was_reopened_does_not",
     ),
     Fault(
         "months: a step that came to nothing closes",
@@ -4275,8 +4276,8 @@ FAULTS = (
     Fault(
         "forecast: its record knows what came later",
         "projections/reports/forecast_record.py",
-        "known = sources.at(eve, min(known_then[eve], position))",
-        "known = sources.at(eve, position)",
+        "sources.at(eve, then), sources",
+        "sources.at(eve, self.position), sources",
         "test_reports_forecast.py::test_a_quarter_of_the_record_is_the_forecast_of_its_eve",
     ),
     Fault(
@@ -4545,5 +4546,34 @@ FAULTS = (
         'told again")\n        return False\n',
         'told again")\n        return True\n',
         "test_retelling.py::test_one_that_cannot_be_told_is_no_hindrance_and_not_tried_again",
+    ),
+    Fault(
+        "forecast: a quarter of its record stays whatever is learnt of it",
+        "projections/reports/forecast_record.py",
+        "whose, self.learnt(span[1])",
+        "whose",
+        "test_reports_forecast.py"
+        "::test_a_quarter_is_looked_at_again_only_where_something_was_learnt_of_it",
+    ),
+    Fault(
+        "forecast: a quarter of everybody's record is everybody's",
+        "projections/reports/forecast_record.py",
+        "then, whose, self",
+        "then, self",
+        "test_reports_forecast.py::test_everybody_foresees_what_they_may_see",
+    ),
+    Fault(
+        "forecast: a quarter is looked at each time",
+        "projections/reports/forecast_record.py",
+        "            self.kept.keep(key, scored)\n",
+        "",
+        "test_reports_forecast.py::test_a_quarter_is_looked_at_again_only_where_something_was_learnt_of_it",
+    ),
+    Fault(
+        "forecast: the record in one currency is that in another",
+        "projections/reports/forecast_record.py",
+        "key = self.currency, span",
+        "key = span",
+        "test_reports_forecast.py::test_the_record_in_each_currency_is_its_own",
     ),
 )

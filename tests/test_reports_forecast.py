@@ -17,10 +17,11 @@ from domain.history import state_at
 from domain.values import DealId
 from projections.deals import deals_as_of
 from projections.portfolio import Log
+from projections.reports import forecast_record
 from projections.reports.chances import Sources
 from projections.reports.columns import day_of, number_of
 from projections.reports.outcomes import FEWEST
-from projections.reports.spans import day_before, end_of_quarter, quarters_before
+from projections.reports.spans import Span, day_before, end_of_quarter, quarters_before
 from projections.reports.standings import NO_DAY, STATUSES
 from tests.browser import Browser, page_of
 from tests.histories import read_log
@@ -270,6 +271,49 @@ def test_the_record_of_an_earlier_day_knows_no_more(here: Company) -> None:
     as_of = end_of_quarter(date(2026, 2, 1))
     then, now = (here.director.ask(RECORD, **asked)["quarters"] for asked in ({"as_of": as_of}, {}))
     assert then == [one for one in now if one["last_day"] <= str(as_of)]
+
+
+def test_the_record_in_each_currency_is_its_own(here: Company) -> None:
+    roubles = here.director.ask(RECORD)["quarters"]
+    euros = here.director.ask(RECORD, currency="EUR")["quarters"]
+    assert {one["deals"] for one in euros} == {1}
+    assert roubles == here.director.ask(RECORD)["quarters"] != euros
+
+
+def test_a_quarter_is_looked_at_again_only_where_something_was_learnt_of_it(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored = list[date]()
+
+    def counted(span: Span, *given: Any) -> Any:
+        scored.append(span[1])
+        return score(span, *given)
+
+    score = vars(forecast_record)["_scored"]
+    monkeypatch.setattr(forecast_record, "_scored", counted)
+    with company(database, datetime(2026, 1, 12, 9, tzinfo=UTC)) as begun:
+        anna, call = begun.manager(), begun.kind("30.00")
+        deal, other = (begun.deal(anna, expected_close_on="2026-08-03") for _ in range(2))
+        begun.clock.now = AUTUMN
+        quarters = [date(2026, 3, 31), date(2026, 6, 30), date(2026, 9, 30)]
+
+        def asked() -> list[date]:
+            scored.clear()
+            told = begun.director.ask(RECORD)["quarters"]
+            assert [one["last_day"] for one in told] == [str(one) for one in quarters[1:]]
+            assert told[-1]["happened"] == happened
+            return scored
+
+        happened = "0.00"
+        assert asked() == quarters[1:]
+        begun.act(deal, anna, call, "2026-10-12")
+        assert asked() == []
+        happened = "70000000.00"
+        won = {"contract_amount": happened, "effective_on": "2026-08-10"}
+        begun.director.do(f"/v1/deals/{other}/win", won)
+        assert asked() == quarters[2:]
+        begun.act(deal, anna, call, "2026-04-01")
+        assert asked() == quarters[1:]
 
 
 # ---------------------------------------------------------------------------- who may ask

@@ -17,7 +17,16 @@ from hypothesis import strategies as st
 from api.service import Remembered, Service
 from api.settings import Settings
 from application.orders import Answer, Order
-from domain.deal_commands import HandOver, OpenDeal, PerformAction, Win, WithdrawAction
+from domain.deal import Status
+from domain.deal_commands import (
+    HandOver,
+    Lose,
+    OpenDeal,
+    PerformAction,
+    Reopen,
+    Win,
+    WithdrawAction,
+)
 from domain.decisions import Command
 from domain.directory_commands import RegisterManager
 from domain.events import DealEvent, Recorded, is_about_a_deal
@@ -157,6 +166,37 @@ def test_whoever_has_no_part_in_a_closing_any_more_has_not_closed(service: Servi
         sorted(who for month in months.values() for who, one in month.items() if one.deals_won)
         for months in told
     ] == [sorted(one) for one in closers]
+
+
+def test_of_a_month_the_last_closing_counts_and_what_was_reopened_does_not(
+    service: Service,
+) -> None:
+    owner, *_ = people = cast_of(next(_chapters))
+    deal, check = DealId(uuid4()), Money(amount=10**10, currency="RUB")
+    begun: list[Command] = [
+        *map(RegisterManager, people, people),
+        OpenDeal(deal, "Витрины", "Ромашка", check, owner, date(2026, 2, 2)),
+        PerformAction(deal, ActionId(uuid4()), ActionTypeCode("pilot"), date(2026, 2, 2), owner),
+    ]
+    _record(service, [Order(command, "desk") for command in begun])
+    span, told = (date(2026, 2, 1), date(2026, 2, 28)), []
+    for command in (
+        Win(deal, 10**10, date(2026, 2, 10)),
+        Reopen(deal, "Не подписан", date(2026, 2, 10)),
+        Lose(deal, "Цена", date(2026, 2, 20)),
+        Reopen(deal, "Ошибка", date(2026, 2, 21)),
+    ):
+        _record(service, [Order(command, "desk")])
+        with service.asking() as cursor:
+            at = read_log(cursor)[-1].position
+            closings = closings_from_ledger(cursor, *span, at, people)
+            tables = service.columns.at(cursor, at)
+            months = months_from_columns(tables, *span, span[1], at, "RUB", people)
+        own = [one for month in months.values() for who, one in month.items() if who == owner]
+        counted = {(one.deals_won, one.deals_lost) for one in own}
+        told.append(([(one.status, one.effective_on) for one in closings], counted))
+    won, lost = (Status.WON, date(2026, 2, 10)), (Status.LOST, date(2026, 2, 20))
+    assert told == [([won], {(1, 0)}), ([], {(0, 0)}), ([lost], {(0, 1)}), ([], {(0, 0)})]
 
 
 def test_whoever_did_something_in_a_deal_is_told_that_it_stands_still(service: Service) -> None:

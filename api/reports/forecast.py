@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Query, Response
@@ -13,7 +13,7 @@ from api.answers import Asked, CheckOut, DealSummary, Figure, Out
 from api.asking import AskingDep, Desk, PointQuestion
 from api.inputs import Amount, Currency, Id, Limit, PeriodsAhead, Seed, SharedRisk
 from api.refusals import QUESTION_REFUSALS
-from api.reports.kept import Fields, kept
+from api.reports.kept import Fields, kept, learnt_of
 from api.routes import told_again, v1_router
 from api.v1.portfolios import counted
 from domain.values import ManagerId, decimal_text, value_text
@@ -292,11 +292,18 @@ def _scored(
 ) -> Fields:
     """A ForecastRecordAnswer."""
     from projections.reports.chances import owners_of  # noqa: PLC0415 - with numpy
-    from projections.reports.forecast_record import record as report  # noqa: PLC0415 - likewise
+    from projections.reports.forecast_record import Record  # noqa: PLC0415 - likewise
 
-    sources = _sources(at, point, currency)
+    told = Record(
+        cache(partial(_sources, at, point, currency)),
+        currency,
+        then,
+        point.position,
+        learnt_of(at, point.position),
+        at.remembered.quarters,
+    )
     owners = {span: owners_of(at.cursor, managers) for span, managers in whose.items()}
-    quarters = report(sources, owners, then, point.position)
+    quarters = told.of(owners)
     return {
         "currency": currency,
         "inside": sum(one.inside for one in quarters),

@@ -7,6 +7,7 @@ one. A test holds every report to its model.
 """
 
 from collections.abc import Callable, Mapping
+from datetime import date
 from typing import Any
 
 from fastapi import Response
@@ -45,19 +46,24 @@ def kept(
     return _told(point, rest)
 
 
-def _last_learnt(at: Desk, point: Point) -> int:
-    """The last position, up to the point's, from which on nothing more was learnt that holds by its
-    day, nor of people, catalogue and targets; the point's own, as long as that takes long to tell.
+def learnt_of(at: Desk, position: int) -> Callable[[date], int]:
+    """The last position, up to that, from which on nothing more was learnt of deals that holds by a
+    day; the position itself, as long as that takes long to tell.
     """
     from projections.reports.columns import NotHeld, number_of  # noqa: PLC0415 - with numpy
     from projections.reports.postings import EVENTS  # noqa: PLC0415 - likewise
 
     try:
-        events = at.tables(point.position).of(EVENTS)
+        events = at.tables(position).of(EVENTS)
     except NotHeld:
-        return point.position
+        return lambda _: position
+    return lambda day: events.last_learnt(number_of(day), position)
+
+
+def _last_learnt(at: Desk, point: Point) -> int:
+    """The same of the point's day, and of people, catalogue and targets."""
     return max(
-        events.last_learnt(number_of(point.as_of), point.position),
+        learnt_of(at, point.position)(point.as_of),
         at.service.directory.last_learnt(at.cursor, point.position),
     )
 

@@ -5,7 +5,7 @@ what is known now: the contracts, in that quarter, of those deals that were in p
 Deals that were opened later could not be foreseen, and are told apart.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import NamedTuple
@@ -13,6 +13,7 @@ from typing import NamedTuple
 from projections.reports.chances import Chance, Knowledge, Sources
 from projections.reports.columns import number_of
 from projections.reports.distribution import LEVELS, Distribution, convolved, nothing, pinball
+from projections.reports.kept import Kept
 from projections.reports.spans import Span, day_before
 
 
@@ -39,24 +40,42 @@ class Quarter(NamedTuple):
     crps_of_progress: float
 
 
-def record(
-    sources: Sources,
-    quarters: Mapping[Span, Collection[int] | None],
-    known_then: Mapping[date, int],
-    position: int,
-) -> list[Quarter]:
-    """Each of `quarters` with the owners whose deals count; `known_then` is the position at the end
-    of each eve. A quarter on whose eve nothing was in progress is left out.
+Scored = tuple[Quarter, ...]
+"""One; none where nothing was in progress on the eve."""
+
+
+class Record(NamedTuple):
+    """What a record is made of: the position at the end of each eve, that of the question, and the
+    last one up to it, by day, from which on nothing more was learnt that holds by the day. So what
+    is `kept` of a quarter, by the `currency` of the sources, stays true until that moves.
     """
-    found = []
-    for span, owners in quarters.items():
+
+    sources: Callable[[], Sources]
+    currency: str
+    known_then: Mapping[date, int]
+    position: int
+    learnt: Callable[[date], int]
+    kept: Kept[Hashable, Scored]
+
+    def of(self, quarters: Mapping[Span, Collection[int] | None]) -> list[Quarter]:
+        """Each of `quarters` with the owners whose deals count, None: all. A quarter on whose eve
+        nothing was in progress is left out.
+        """
+        return [one for span, owners in quarters.items() for one in self._of(span, owners)]
+
+    def _of(self, span: Span, owners: Collection[int] | None) -> Scored:
         eve = day_before(span[0])
-        known = sources.at(eve, min(known_then[eve], position))
-        chances = known.chances([span[1]], owners)
-        if chances:
-            now = sources.at(span[1], position)
-            found.append(_scored(span, known, chances, now, owners))
-    return found
+        then = min(self.known_then[eve], self.position)
+        whose = None if owners is None else frozenset(owners)
+        key = self.currency, span, then, whose, self.learnt(span[1])
+        scored = self.kept.find(key)
+        if scored is None:
+            sources = self.sources()
+            known, now = sources.at(eve, then), sources.at(span[1], self.position)
+            chances = known.chances([span[1]], owners)
+            scored = (_scored(span, known, chances, now, owners),) if chances else ()
+            self.kept.keep(key, scored)
+        return scored
 
 
 def _scored(
