@@ -567,6 +567,7 @@ FIELDS: Mapping[str, tuple[str, str]] = {
         "команда, чей id назван в фигурных скобках, ничего с id не создаёт или сама не принята",
         "the command named in braces makes nothing that has an id, or was itself refused",
     ),
+    "is-over": ("этот день уже прошёл", "this day is over"),
     "given-twice": ("параметр указан дважды", "is given twice"),
     "uuid": ("это не UUID", "is not a UUID"),
     "currency": ("код валюты по ISO 4217: RUB", "an ISO 4217 currency code: RUB"),

@@ -498,6 +498,15 @@ def test_a_key_is_shown_once_and_revoked(pages: dict[str, Browser], here: Compan
     assert person.get("/v1/portfolios").status_code == 401
 
 
+def test_a_key_that_is_over_is_not_made(pages: dict[str, Browser]) -> None:
+    at = invite(pages, name="Опоздавшая", role="auditor")
+    for day, status in (("2026-10-19", 422), ("2026-10-20", 200)):
+        answer = pages["admin"].send(f"{at}/keys", **form(expires_at=day))
+        assert answer.status_code == status
+        assert ("Этот день уже прошёл" in plain(answer)) == (status == 422)
+        assert ('class="token"' in answer.text) == (status == 200)
+
+
 def test_a_role_is_granted_in_place_of_the_one_before_and_the_account_closed(
     pages: dict[str, Browser], here: Company
 ) -> None:

@@ -6,7 +6,7 @@ It is 20 October 2026. Anna and Boris are of the South, which Hanna leads, Vera 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from html import unescape
 from itertools import count
 from uuid import uuid4
@@ -748,10 +748,20 @@ def test_who_is_in_which_team_everybody_may_look_up_and_few_may_change(cast: Cas
         ("4,5 %", "4.5"),
         ("\N{MINUS SIGN}4,00", "-4.00"),
         ("1 000 ₽", "1000"),
+        (" 250\N{NO-BREAK SPACE}000\N{NARROW NO-BREAK SPACE}000 ", "250000000"),
     ],
 )
 def test_numbers_are_taken_as_people_write_them(typed: str, taken: str) -> None:
     assert plain_number(typed) == taken
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["1 0", "45 00", "1 000 00", "4 5,5", "1,0,0", "12,34,567", "1.234,56", "1,50.00", "- 4"],
+)
+def test_what_may_be_another_number_is_not_guessed(typed: str) -> None:
+    with pytest.raises(InvalidOperation):
+        Decimal(plain_number(typed))
 
 
 def test_a_number_in_a_field_is_taken_back_as_it_was() -> None:

@@ -24,7 +24,7 @@ from api.v1.admin import AccountBody, KeyBody, RoleBody
 from api.v1.credentials import EmailBody, InvitationBody
 from application.orders import Caller
 from domain.access import Task
-from domain.errors import NotFound
+from domain.errors import Invalid, NotFound
 from domain.values import AccountId, KeyId, Role, SignInMeans
 
 T = TypeVar("T")
@@ -137,6 +137,7 @@ async def key_issued(account_id: UUID, visit: VisitDep) -> Response:
     given = {"expires_at": _end_of(visit, form["expires_at"])} if form.get("expires_at") else {}
     try:
         body = read_as(_key_body, given, "body")
+        _require_ahead(visit, body.expires_at)
         issue = partial(_accounts(visit).issue_key, _caller(visit), AccountId(account_id))
         key, token = await _do(visit, partial(issue, body.expires_at))
     except Exception as error:  # noqa: BLE001 - what is no refusal is raised again
@@ -177,6 +178,12 @@ def _caller(visit: Visit) -> Caller:
 
 async def _do(visit: Visit, call: Callable[[], T]) -> T:
     return await signing_in(visit.request).do(call)
+
+
+def _require_ahead(visit: Visit, expires_at: datetime | None) -> None:
+    """A program may want a key that is over; a person has mistyped. Raises Invalid."""
+    if expires_at is not None and expires_at <= visit.service.clock.now:
+        raise Invalid("expires_at", "is-over")
 
 
 def _end_of(visit: Visit, day: str) -> str:

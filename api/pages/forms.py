@@ -193,7 +193,15 @@ def count(text: str) -> int | str:
 
 def plain_number(text: str) -> str:
     """An amount or a weight as people write it, «450 000 000,00» or "450,000,000.00", as commands
-    take it. A single comma is the decimal one.
+    take it. A single comma is the decimal one; what parts no thousands stays, and they refuse it.
     """
-    bare = re.sub(r"[\s%₽]", "", text).replace("\N{MINUS SIGN}", "-")
-    return bare.replace(",", "" if "." in bare or bare.count(",") > 1 else ".")
+    bare = re.sub(r"[%₽]", "", text).strip().replace("\N{MINUS SIGN}", "-")
+    if _BY_SPACES.fullmatch(bare):
+        bare = re.sub(r"\s", "", bare)
+    elif _BY_COMMAS.fullmatch(bare):
+        return bare.replace(",", "")
+    return bare.replace(",", ".") if bare.count(",") == 1 and "." not in bare else bare
+
+
+_BY_SPACES = re.compile(r"-?\d{1,3}(\s\d{3})+([.,]\d+)?")
+_BY_COMMAS = re.compile(r"-?\d{1,3}(,\d{3})+\.\d+|-?\d{1,3}(,\d{3}){2,}")
