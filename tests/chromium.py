@@ -106,7 +106,7 @@ def window(
         yield seen
     finally:
         context.close()
-    assert not seen.wrong
+    assert not seen.wrong, seen.wrong
 
 
 def cookie_of(here: Company, person: Person) -> Any:

@@ -2593,8 +2593,8 @@ FAULTS = (
     Fault(
         "whoever signs out too late is told of a form",
         "api/pages/frame.py",
-        'if page and request.method == "POST":',
-        'if request.method == "POST":',
+        'lost = bool(page) and request.method == "POST"',
+        'lost = request.method == "POST"',
         "test_pages_home.py"
         "::test_whoever_sent_a_form_too_late_is_told_so_and_comes_back_to_its_page",
     ),
@@ -2643,8 +2643,8 @@ FAULTS = (
     Fault(
         "what is typed is lost with the language",
         "api/static/own/pages.js",
-        'stored("typed", JSON.stringify(',
-        'stored("else", JSON.stringify(',
+        '() => keep("typed")',
+        '() => keep("else")',
         "test_pages_browser.py::test_what_is_typed_goes_along_into_the_other_language",
     ),
     Fault(
@@ -4589,5 +4589,26 @@ FAULTS = (
         "(\\s\\d{3})+([.,]",
         "(\\s\\d+)+([.,]",
         "test_pages_record.py::test_what_may_be_another_number_is_not_guessed",
+    ),
+    Fault(
+        "what is typed is lost with the session",
+        "api/static/own/pages.js",
+        '() => keep("sent")',
+        '() => keep("else")',
+        "test_pages_browser.py::test_what_is_typed_comes_back_behind_the_sign_in",
+    ),
+    Fault(
+        "what was typed once stays for whoever comes",
+        "api/static/own/pages.js",
+        "(back ? sent : taken)",
+        "(sent || taken)",
+        "test_pages_browser.py::test_what_is_typed_comes_back_behind_the_sign_in",
+    ),
+    Fault(
+        "who signs in again comes to another deal's form",
+        "api/pages/frame.py",
+        "        query = came.query\n",
+        "        query = query or ''\n",
+        "test_pages_browser.py::test_what_is_typed_comes_back_behind_the_sign_in",
     ),
 )

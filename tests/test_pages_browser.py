@@ -246,6 +246,39 @@ def test_what_is_typed_goes_along_into_the_other_language(
         assert page.input_value("#f-reason") == "", "once"
 
 
+def test_what_is_typed_comes_back_behind_the_sign_in(browser: Browser, database: str) -> None:
+    with company(database) as here:
+        call, deal = here.kind(code="call"), here.deal(here.manager())
+        person, path = here.hire(Role.DIRECTOR), f"/record?deal_id={deal}"
+        made = here.admin.do(f"/v1/accounts/{person.account_id}/password", {"login": "late"})
+        here.stranger.post("/auth/setup", {"code": made["code"], "password": PASSWORD})
+        with window(browser, here, person) as seen:
+            page, send = seen.page, "form#record button.primary"
+            seen.open(path)
+            page.click(f".opt:has([value={call}])")
+            page.fill("#cm", "Ошибка в смете")
+            page.context.clear_cookies()
+            with page.expect_navigation(url="**/sign-in?**"):
+                page.click(send)
+            assert "ничего не записано" in page.inner_text("main")
+            page.fill("#login", "late")
+            page.fill("#password", PASSWORD)
+            page.click("button:has-text('Войти')")
+            page.wait_for_url(f"**{path}")
+            assert page.input_value("#cm") == "Ошибка в смете"
+            assert page.is_checked(f"[value={call}]")
+            page.wait_for_selector("#preview .big")
+            with page.expect_navigation(url=f"**/deals/{deal}?**"):
+                page.click(send)
+            assert "recorded=actions" in page.url
+            seen.open(f"/catalogue/types/{call}")
+            page.fill("#f-weight", "7")
+            page.fill("#f-reason", "Приказ 3")
+            with page.expect_navigation(url="**recorded=weights**"):
+                page.press("#f-reason", "Enter")
+            assert page.input_value("#f-reason") == "", "what was recorded is not typed"
+
+
 def test_what_a_type_demands_stands_plainly_beside_its_title(
     browser: Browser, here: Company, people: dict[Role, Person]
 ) -> None:

@@ -288,7 +288,7 @@ def test_whoever_sent_a_form_too_late_is_told_so_and_comes_back_to_its_page(here
     stranger = Browser(here)
     for sent, page in (("/record", "/record"), ("/catalogue/types/a/weight", "/catalogue/types/a")):
         location = stranger.send(sent).headers["location"]
-        assert parse_qs(urlsplit(location).query)["next"] == [page]
+        assert parse_qs(urlsplit(location).query)["next"] == [f"{page}#typed"]
         assert "ничего не записано" in stranger.get(location.removeprefix(here.address)).text
     left = stranger.send("/sign-out").headers["location"]
     assert "ничего не записано" not in stranger.get(left.removeprefix(here.address)).text

@@ -8,6 +8,7 @@ from functools import cache, partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
@@ -276,10 +277,15 @@ class Page(APIRoute):
 
 
 def _sign_in(request: Request) -> str:
-    """Back to the page of a form, not to where the form was sent: of it nothing is left."""
+    """Back to the page of a form, not to where the form was sent; what was typed is brought there
+    by the browser, where it has our script.
+    """
     query, page = request.url.query, page_of(request)
-    asked = {"next": (page or "/") + (f"?{query}" if query else "")}
-    if page and request.method == "POST":
+    lost = bool(page) and request.method == "POST"
+    if lost and (came := urlsplit(request.headers.get("referer", ""))).path == page:
+        query = came.query
+    asked = {"next": (page or "/") + (f"?{query}" if query else "") + ("#typed" if lost else "")}
+    if lost:
         asked["lost"] = "1"
     return str(request.url.replace(path="/sign-in", query="").include_query_params(**asked))
 

@@ -76,14 +76,18 @@
     before?.focus({ preventScroll: true });
   }
 
-  // What is typed goes along into the other language, without what is a secret of the page.
+  // What is typed goes along into the other language, and through the sign-in when a session has
+  // ended behind it; without what is a secret of the page.
   const forms = () => [...document.querySelectorAll("main form[method=post]")];
   const typed = (one) => [...new FormData(one)].filter(([name, value]) =>
     typeof value === "string" && !["csrf", "key", "version"].includes(name));
-  document.querySelector("[data-language]")?.addEventListener("click", () => {
-    stored("typed", JSON.stringify(forms().map((one) => [one.getAttribute("id"), typed(one)])));
-  });
-  const carried = JSON.parse(stored("typed") || "[]");
+  const keep = (name) =>
+    stored(name, JSON.stringify(forms().map((one) => [one.getAttribute("id"), typed(one)])));
+  const taken = stored("typed"), sent = stored("sent"), back = location.hash === "#typed";
+  const carried = JSON.parse((back ? sent : taken) || "[]");
+  if (back) history.replaceState(null, "", location.pathname + location.search);
+  document.querySelector("[data-language]")?.addEventListener("click", () => keep("typed"));
+  for (const one of forms()) one.addEventListener("submit", () => keep("sent"));
   for (const [place, [id, values]] of carried.entries()) {
     const one = id ? document.getElementById(id) : forms()[place];
     const known = new Map(values);
