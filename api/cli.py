@@ -166,6 +166,8 @@ def forget(
     settings = settings_of(data=data)
     with database(settings) as conninfo, service_on(conninfo, settings) as service:
         if not yes:
+            if sys.stdin is None:
+                fail("Nobody is there to be asked. With --yes nothing is asked.")
             asked = f"Erase who {person} is, for ever, and close every account of theirs?"
             typer.confirm(asked, abort=True)
         try:
@@ -256,6 +258,8 @@ def main() -> None:
         if isinstance(error.__cause__ or error, psycopg.errors.LockNotAvailable):
             fail("Nothing was recorded: somebody else is writing, perhaps an import. Run it again.")
         fail(f"The database does not answer; check DATABASE_URL, and that it runs: {error}")
+    except OSError as error:  # a disk that is full, a place where nobody may write
+        fail(str(error))
 
 
 def _end_by_sigterm() -> None:

@@ -29,6 +29,7 @@ from api.service import Service
 from api.settings import Settings
 from domain.access import Grant
 from domain.values import Role
+from projections.evidence.checkpoints import newest_signed
 from tests.conftest import reachable_directory
 from tests.over_http import TLS
 
@@ -336,6 +337,64 @@ def test_a_signing_key_is_rotated_and_the_doctor_names_the_new_one(database, tmp
     done = run("audit", "rotate-key", DATABASE_URL=database)
     assert done.returncode == 1
     assert "DEALFOLIO_SIGNING_KEY_FILE" in done.stderr
+
+
+def test_a_checkpoint_that_is_none_of_the_log_is_a_finding(database, tmp_path):
+    key = {"DATABASE_URL": database, "DEALFOLIO_SIGNING_KEY_FILE": str(tmp_path / "key")}
+    with closing(Service(database, Settings(signing_key_file=tmp_path / "key"))) as service:
+        Accounts(service).create_first("a-token")
+        service.proving.catch_up()
+        with service.asking() as cursor:
+            signed = newest_signed(cursor)
+    assert signed is not None
+    for kept, said in ((signed.size, False), (signed.size + 1, True)):
+        done = run("audit", "bundle", "--kept", kept, "-o", tmp_path / "bundle", **key)
+        assert done.returncode == 0, done.stderr
+        assert ("That is a finding" in done.stderr) == said
+
+
+def test_a_disk_that_is_full_is_told_in_a_sentence(database):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*DEALFOLIO, "audit", "journal", "--format", "hledger"],
+            cwd=ROOT,
+            env=os.environ | QUIET | {"DATABASE_URL": database},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert "No space left" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_who_cannot_be_asked_is_told_how_to_say_yes(database, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.MonkeyPatch.context() as here, redirect_stderr(StringIO()) as err:
+        here.setenv("DATABASE_URL", database)
+        here.setenv("DEALFOLIO_LANGUAGE", "en")
+        here.setattr(sys, "argv", ["dealfolio", "forget", "anna"])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+    assert ended.value.code == 1
+    assert "--yes" in err.getvalue()
+
+
+def test_who_stops_it_while_it_loads_sees_no_trace():
+    stopping = (
+        "import sys, api.__main__ as entry\n"
+        "class Stopped:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'api.cli': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Stopped())\n"
+        "entry.main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", stopping], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (130, "")
 
 
 @pytest.mark.parametrize(

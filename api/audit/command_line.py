@@ -12,7 +12,7 @@ import typer
 
 from api.audit.audit_verifier import check_file
 from api.audit.bundle import bundle_lines
-from api.operating.shown import OUT, progress
+from api.operating.shown import ERRORS, OUT, progress
 from api.operating.terminal import (
     Data,
     database,
@@ -24,7 +24,7 @@ from api.operating.terminal import (
     settings_of,
 )
 from api.service import Service
-from projections.evidence.checkpoints import rotate
+from projections.evidence.checkpoints import newest_signed, rotate
 from projections.journal import Format, Journal
 from projections.point import BEYOND, Knowledge, point_at, settled_at
 
@@ -52,6 +52,12 @@ def bundle(
             point = settled_at(cursor, service.clock, day, knowledge)
             who = known_manager(service, cursor, manager, point.position)
             lines = bundle_lines(service, cursor, point, who, kept)
+            signed = newest_signed(cursor)
+            if kept is not None and signed is not None and kept > signed.size:
+                ERRORS.print(
+                    f"The log has {signed.size} events: a checkpoint of {kept} is none of it, and"
+                    " nothing is proven from there. That is a finding."
+                )
             with _whole(output) as file:
                 file.writelines(lines)
 
