@@ -17,7 +17,7 @@ from api.reports.kept import Fields, kept, learnt_of
 from api.routes import told_again, v1_router
 from api.v1.portfolios import counted
 from domain.values import ManagerId, decimal_text, value_text
-from projections.point import Knowledge, Point
+from projections.point import Point, last_positions
 from projections.reports.called import About, called_at
 from projections.reports.spans import By, Span, day_before, quarters_before, spans
 
@@ -264,8 +264,9 @@ def record(question: Annotated[WhoseQuestion, Query()], asking: AskingDep) -> Re
     """
     with asking.desk_at(question.as_of, question.knowledge) as (at, point):
         whose = _whose(at, point, question)
-        eves = {day_before(first) for first, _ in whose}
-        then = {eve: at.point(eve, Knowledge(known_at=eve)).position for eve in eves}
+        eves = [day_before(first) for first, _ in whose]
+        known = last_positions(at.cursor, eves, at.service.settings.zone, point)
+        then = dict(zip(eves, known, strict=True))
         told = partial(_scored, at, point, at.currency(question.currency), whose, then)
         return kept(at, point, question, {}, told)
 

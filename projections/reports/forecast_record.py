@@ -45,9 +45,10 @@ Scored = tuple[Quarter, ...]
 
 
 class Record(NamedTuple):
-    """What a record is made of: the position at the end of each eve, that of the question, and the
-    last one up to it, by day, from which on nothing more was learnt that holds by the day. So what
-    is `kept` of a quarter, by the `currency` of the sources, stays true until that moves.
+    """What a record is made of: the position at the end of each eve, that of the question, which is
+    none before them, and the last one up to it, by day, from which on nothing more was learnt that
+    holds by the day. So what is `kept` of a quarter, by the `currency` of the sources, stays true
+    until that moves.
     """
 
     sources: Callable[[], Sources]
@@ -65,7 +66,7 @@ class Record(NamedTuple):
 
     def _of(self, span: Span, owners: Collection[int] | None) -> Scored:
         eve = day_before(span[0])
-        then = min(self.known_then[eve], self.position)
+        then = self.known_then[eve]
         whose = None if owners is None else frozenset(owners)
         key = self.currency, span, then, whose, self.learnt(span[1])
         scored = self.kept.find(key)

@@ -40,6 +40,7 @@ from api.connection import CONNECTING, ImpatientConnection, become_the_service
 from api.imports.importing import import_files
 from api.operating.embedded import postgres
 from api.operating.schema import migrate
+from api.retelling import EVERY_SECONDS
 from api.service import Service
 from api.sessions import COOKIE, Sessions
 from api.settings import Settings
@@ -419,6 +420,7 @@ REPORTS: tuple[tuple[str, str], ...] = (
     ("concentration", "/v1/reports/concentration?as_of=2025-06-30"),
     ("a week", "/v1/reports/digest?week=2025-06-25&as_of=2025-06-29"),
     ("forecast", "/v1/reports/forecast?as_of=2025-06-30"),
+    ("the forecast's record", "/v1/reports/forecast/record?as_of=2025-06-30"),
     ("calibration", "/v1/reports/calibration?as_of=2025-06-30"),
 )
 """What each asks, and its address; a position is added."""
@@ -442,6 +444,26 @@ def reports(conninfo: str, rounds: int) -> None:
                 again.append(ratio(port, asked[-1:] * 100, what))
             compare(f"{what}, never told before", new)
             compare(f"{what}, asked again", again, "<= 20")
+        told_again(port, rounds)
+
+
+def told_again(port: int, rounds: int) -> None:
+    """The first question to each behind something that was learnt, when there was time to tell it
+    again: so long, with the rest that is taken behind all of them.
+    """
+    ratios: dict[str, list[Ratio]] = {what: [] for what, _ in REPORTS}
+    for number in range(rounds):
+        for _, path in REPORTS:
+            apply(port, [request("GET", path, TOKEN)], 1)
+        body = {"code": f"r{number}-{time.time_ns()}", "title": {"ru": "шаг", "en": "step"}}
+        body |= {"weight": "0.01", "effective_from": "2020-01-01"}
+        learnt = request("POST", "/v1/action-types", TOKEN, json.dumps(body).encode())
+        assert apply(port, [learnt], 1).statuses == {201: 1}
+        time.sleep(4 * EVERY_SECONDS)
+        for what, path in REPORTS:
+            ratios[what].append(ratio(port, [request("GET", path, TOKEN)], what))
+    for what, found in ratios.items():
+        compare(f"{what}, {4 * EVERY_SECONDS:.0f} s behind something learnt", found, "<= 20")
 
 
 def learnt_by(conninfo: str, day: str, number: int) -> Iterator[int]:
