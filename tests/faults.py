@@ -4611,4 +4611,18 @@ FAULTS = (
         "        query = query or ''\n",
         "test_pages_browser.py::test_what_is_typed_comes_back_behind_the_sign_in",
     ),
+    Fault(
+        "pages: a refusal tells dates for programs",
+        "api/pages/frame.py",
+        '    body["detail"] = figures.days_in(body["detail"], language)\n',
+        "",
+        "test_pages_record.py::test_people_are_told_of_a_refusal_in_their_own_dates",
+    ),
+    Fault(
+        "pages: an instant is torn apart",
+        "api/pages/figures.py",
+        r"-\d\d\b",
+        r"-\d\d",
+        "test_pages_record.py::test_days_in_a_refusal_are_written_as_people_do",
+    ),
 )

@@ -6,6 +6,7 @@ It is 20 October 2026. Anna and Boris are of the South, which Hanna leads, Vera 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from html import unescape
 from itertools import count
@@ -15,9 +16,13 @@ import httpx
 import pytest
 
 from api.pages.commands import FORMS
-from api.pages.figures import exact, percent
+from api.pages.figures import days_in, exact, percent
 from api.pages.foreseen import value_of, written_number
 from api.pages.forms import plain_number
+from api.pages.frame import to_people
+from api.problems import Problem, problem_of
+from api.words import Language
+from domain.errors import PeriodClosed
 from domain.values import value_text
 from tests.browser import Browser
 from tests.over_http import Company, Person, company
@@ -737,6 +742,30 @@ def test_who_is_in_which_team_everybody_may_look_up_and_few_may_change(cast: Cas
 
 
 # ------------------------------------------------------------------------------------ figures
+
+
+@pytest.mark.parametrize(
+    ("told", "language", "shown"),
+    [
+        ("Всё по 2026-08-31 закрыто", "ru", "Всё по 31 августа 2026 г. закрыто"),
+        ("Closed through 2026-08-31.", "en", "Closed through August 31, 2026."),
+        ("2026-02-30 is none", "en", "2026-02-30 is none"),
+        ("2026-07-01T09:00:00+03:00", "ru", "2026-07-01T09:00:00+03:00"),
+    ],
+)
+def test_days_in_a_refusal_are_written_as_people_do(
+    told: str, language: Language, shown: str
+) -> None:
+    assert " ".join(days_in(told, language).split()) == shown
+
+
+def test_people_are_told_of_a_refusal_in_their_own_dates() -> None:
+    closed = problem_of(PeriodClosed(date(2026, 8, 20), date(2026, 8, 31)))
+    wrong = Problem("validation", errors=(("day", "days", {"least": "2026-08-31", "most": 3}),))
+    assert closed is not None
+    assert "31 августа 2026" in " ".join(to_people(closed, "ru")["detail"].split())
+    for told in (to_people(wrong, "en")["detail"], to_people(wrong, "en")["errors"][0]["detail"]):
+        assert "August 31, 2026" in " ".join(told.split())
 
 
 @pytest.mark.parametrize(

@@ -229,7 +229,7 @@ def test_nothing_changes_in_a_closed_month(here: Company, desk: Browser, code: s
     here.director.do("/v1/periods/2026-08/closing")
     own = chosen(desk, code, weight="6", since="own")
     here.director.do("/v1/periods/2026-08/reopening", WHY)
-    assert "Всё по 2026-08-31 включительно закрыто" in text_of(own)
+    assert "Всё по 31 августа 2026 г. включительно закрыто" in text_of(own)
     assert form_of(own) == {}, "nothing is left to be recorded"
 
 

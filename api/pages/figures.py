@@ -5,6 +5,7 @@ hand: real minus, a plus on every gain, no-break spaces, three significant digit
 millions with one decimal in a table.
 """
 
+import re
 from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import cache, lru_cache
@@ -19,6 +20,7 @@ _TENTH = Decimal("0.1")
 DAYS = 4_000
 """That are remembered as they are written."""
 SPACE = "\N{NO-BREAK SPACE}"
+_DAY = re.compile(r"\b\d{4}-\d\d-\d\d\b")
 
 
 def compact(amount: str, currency: str, language: Language, *, signed: bool = False) -> str:
@@ -97,6 +99,18 @@ def _signs(language: Language) -> tuple[str, str]:
 def long_date(day: date, language: Language) -> str:
     """As «23 ноября 2026 г.»."""
     return format_date(day, "long", locale=language).replace(" ", SPACE)
+
+
+def days_in(sentence: str, language: Language) -> str:
+    """The sentence with its days as people write them, where programs read 2026-11-23."""
+
+    def written(found: re.Match[str]) -> str:
+        try:
+            return long_date(date.fromisoformat(found[0]), language)
+        except ValueError:  # no day at all
+            return found[0]
+
+    return _DAY.sub(written, sentence)
 
 
 @lru_cache(DAYS)

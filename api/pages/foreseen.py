@@ -15,10 +15,10 @@ from secrets import token_urlsafe
 from typing import Any
 
 from api.pages.deal import EVENTS
-from api.pages.frame import gettext
+from api.pages.frame import gettext, to_people
 from api.pages.people import People
 from api.pages.visit import Visit
-from api.problems import Problem, describe, problem_of
+from api.problems import Problem, problem_of
 from api.words import Language
 from application.orders import Foreseen
 from domain.deal import Action, Deal, Status
@@ -352,7 +352,7 @@ def told(visit: Visit, error: Exception, fields: Sequence[str]) -> Told:
     problem = problem_of(error)
     if problem is None or isinstance(error, SignedOut):
         raise error
-    body = describe(problem, visit.language)
+    body = to_people(problem, visit.language)
     faults = {
         _placed(one["field"], fields): _sentence(one["detail"]) for one in body.get("errors", ())
     }

@@ -16,8 +16,9 @@ from api.door import read_body
 from api.http.forgery import require_no_forgery, require_own_page
 from api.imports.csv_records import Sent
 from api.inputs import MOST_BYTES
+from api.pages.frame import to_people
 from api.pages.visit import Visit
-from api.problems import Problem, describe, problem_of
+from api.problems import Problem, problem_of
 from api.sign_in.signing_in import headers_of, signing_in
 from application.orders import Answer
 from domain.errors import SignedOut
@@ -174,7 +175,7 @@ def typed(
     problem = problem_of(error)
     if problem is None or isinstance(error, SignedOut):
         raise error
-    body = describe(problem, visit.language)
+    body = to_people(problem, visit.language)
     found = {one["field"]: one["detail"] for one in body.get("errors", ())}
     rest = [f"{name}: {detail}" for name, detail in found.items() if name not in fields]
     detail = "; ".join(rest) if found else body["detail"]

@@ -132,6 +132,7 @@ def _environment(language: Language) -> Environment:
         "percent",
         "count",
         "long_date",
+        "days_in",
         "moment",
         "symbol",
     ):
@@ -296,10 +297,19 @@ def wants_page(request: Request) -> bool:
     return not is_data and "text/html" in request.headers.get("accept", "")
 
 
+def to_people(problem: Problem, language: Language) -> dict[str, Any]:
+    """What programs are told of a refusal, as people write it."""
+    body = describe(problem, language)
+    body["detail"] = figures.days_in(body["detail"], language)
+    for one in body.get("errors", ()):
+        one["detail"] = figures.days_in(one["detail"], language)
+    return body
+
+
 def show_problem(request: Request, problem: Problem) -> Response:
     """What was refused, as a page."""
     language = language_of(request, dict(request.query_params))
-    body: Mapping[str, Any] = describe(problem, language)
+    body = to_people(problem, language)
     told = show_stranger(request, "problem.html", language, body["status"], problem=body)
     told.headers.update(problem.headers)
     return told
