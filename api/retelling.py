@@ -63,14 +63,19 @@ class Retelling:
         if end == self._told:
             return
         begun = monotonic()
+        try:
+            self._tell()
+            self._told = end
+        finally:  # also of what a database could not tell in time
+            self._rests_until = monotonic() + _REST * (monotonic() - begun)
+
+    def _tell(self) -> None:
         for report, wanted in self._lately():
             if self._closed:
                 return
             if not _told(wanted.tell):
                 with self._lock:
                     self._wanted.pop(report, None)
-        self._told = end
-        self._rests_until = monotonic() + _REST * (monotonic() - begun)
 
     def by_turns(self) -> None:
         """The same, or nothing while it rests."""

@@ -31,6 +31,7 @@ from domain.decisions import Command
 from domain.directory_commands import RegisterManager
 from domain.events import DealEvent, Recorded, is_about_a_deal
 from domain.values import ActionId, ActionTypeCode, DealId, ManagerId, Money
+from projections.reports import stalled as stalled_module
 from projections.reports.columns import MOST_EVENTS
 from projections.reports.concentration import (
     WHOLE,
@@ -77,7 +78,9 @@ _chapters = count(1)
 def service(shared_database: str) -> Iterator[Service]:
     service = Service(shared_database, Settings(), lambda: NOON)
     _record(service, [Order(command, "director") for command in catalogue_commands()])
-    yield service
+    with pytest.MonkeyPatch.context() as few:
+        few.setattr(stalled_module, "FOLDED_AT_ONCE", 2)
+        yield service
     service.close()
 
 

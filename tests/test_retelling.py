@@ -1,6 +1,7 @@
 """What was learnt is in the reports that people look at before they look again."""
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from threading import Event as Signal
 from threading import current_thread
 from time import monotonic
@@ -227,8 +228,9 @@ def test_without_a_database_it_is_tried_again(told: Told) -> None:
     assert told.told == ["report"], "what was learnt meanwhile, nobody was told yet"
 
 
+@pytest.mark.parametrize("fails", [False, True])
 def test_it_rests_nine_times_as_long_as_it_took(
-    told: Told, monkeypatch: pytest.MonkeyPatch
+    told: Told, monkeypatch: pytest.MonkeyPatch, *, fails: bool
 ) -> None:
     now = [monotonic()]
     monkeypatch.setattr(retelling, "monotonic", lambda: now[0])
@@ -236,10 +238,13 @@ def test_it_rests_nine_times_as_long_as_it_took(
     def tell() -> bool:
         told.told.append("slow")
         now[0] += 2
+        if fails and len(told.told) == 1:
+            raise Unavailable("it took too long")
         return True
 
     told.again.wanted("slow", tell)
-    told.again.by_turns()
+    with pytest.raises(Unavailable) if fails else nullcontext():
+        told.again.by_turns()
     told.end += 1
     now[0] += 17.9
     told.again.by_turns()

@@ -257,7 +257,7 @@ _SEEN: LiteralString = """
     WHERE manager = ANY (
         ARRAY(SELECT manager FROM ledger.managers WHERE manager_id = ANY (%(seen)s)))))
 """
-_STREAMS: LiteralString = f"""
+_SILENT: LiteralString = f"""
 WITH alive AS MATERIALIZED (
     SELECT DISTINCT originator_id FROM books.events
     WHERE notification_id <= %(position)s AND notification_id >= coalesce((
@@ -267,26 +267,26 @@ WITH alive AS MATERIALIZED (
       AND NOT of_the_directory
       AND {EFFECTIVE_ON.format(event="events")} > %(alive_after)s
       AND {EFFECTIVE_ON.format(event="events")} <= %(as_of)s
-), silent AS MATERIALIZED (
-    SELECT deal_id FROM ledger.deals
-    CROSS JOIN LATERAL (
-        SELECT status, owner FROM ledger.deal_states
-        WHERE deal = deals.deal AND effective_on <= %(day)s AND position <= %(position)s
-        ORDER BY effective_on DESC, position DESC LIMIT 1
-    ) AS state
-    WHERE deals.deal <= %(position)s AND opened_on <= %(opened_by)s AND currency = %(currency)s
-      AND deal_id NOT IN (SELECT originator_id FROM alive)
-      AND status = 'open' AND {_SEEN}
 )
-SELECT originator_id, originator_version, topic, state FROM silent
+SELECT deal_id FROM ledger.deals
 CROSS JOIN LATERAL (
-    SELECT * FROM books.events
-    WHERE originator_id = silent.deal_id AND notification_id <= %(position)s OFFSET 0  -- by its key
-) AS events
+    SELECT status, owner FROM ledger.deal_states
+    WHERE deal = deals.deal AND effective_on <= %(day)s AND position <= %(position)s
+    ORDER BY effective_on DESC, position DESC LIMIT 1
+) AS state
+WHERE deals.deal <= %(position)s AND opened_on <= %(opened_by)s AND currency = %(currency)s
+  AND deal_id NOT IN (SELECT originator_id FROM alive)
+  AND status = 'open' AND {_SEEN}
 """
 """Nothing is recorded before the day on which it holds: what was done on a late day was recorded
 late in the log.
 """
+_STREAMS: LiteralString = """
+SELECT originator_id, originator_version, topic, state FROM books.events
+WHERE originator_id = ANY (%s) AND notification_id <= %s
+"""
+FOLDED_AT_ONCE = 200
+"""Deals whose events are in memory together: some 2,500 bytes each, of maybe hundreds a deal."""
 
 
 def stalled_from_log(
@@ -311,8 +311,14 @@ def stalled_from_log(
         "currency": currency,
         "seen": None if seen is None else list(seen),
     }
-    streams = _by_deal(cursor.execute(_STREAMS, asked))
-    found = (_stalled(events, as_of, position, currency, pace, seen) for events in streams.values())
+    silent = [deal for (deal,) in cursor.execute(_SILENT, asked)]
+    found = list[Stalled | None]()
+    for first in range(0, len(silent), FOLDED_AT_ONCE):
+        some = silent[first : first + FOLDED_AT_ONCE]
+        streams = _by_deal(cursor.execute(_STREAMS, [some, position]))
+        found += (
+            _stalled(events, as_of, position, currency, pace, seen) for events in streams.values()
+        )
     return _in_order(one for one in found if one is not None)
 
 
