@@ -476,9 +476,9 @@ WHY_NOT_YOU: Mapping[Restriction, tuple[str, str]] = {
         "nobody hands credit to themselves.",
     ),
     Restriction.TOO_FAR_BACK: (
-        "менеджер вносит записи не ранее {earliest} (рабочих дней назад: {working_days})."
-        " Более раннюю запись внесёт руководитель.",
-        "a manager dates entries no earlier than {earliest} ({working_days} working days back)."
+        "менеджер записывает действия не ранее {earliest} (рабочих дней назад: {working_days})."
+        " Более раннее запишет руководитель.",
+        "a manager dates actions no earlier than {earliest} ({working_days} working days back)."
         " The head records earlier ones.",
     ),
 }

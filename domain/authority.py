@@ -124,7 +124,6 @@ class _Asker(NamedTuple):
         match self.grant.reach(Task.RECORD):
             case Reach.OWN:
                 self._require_own([command.manager_id], Restriction.NOT_YOUR_DEAL)
-                self._require_recent(command.effective_on)
             case Reach.TEAM:
                 self._require_team([command.manager_id])
             case Reach.ALL:
@@ -175,7 +174,6 @@ class _Asker(NamedTuple):
         mine = action is not None and action.claimed and _people_of(action) == {self._me}
         if not isinstance(command, WithdrawAction) or action is None or not mine:
             raise Forbidden(Restriction.NO_OWN_CLAIM)
-        self._require_recent(command.effective_on or action.effective_on)
 
     def _require_disinterested(self, command: Command, action: Action | None, reach: Reach) -> None:
         """A head judges no action of their own; nobody confirms it, raises its weight, or takes
@@ -208,7 +206,9 @@ class _Asker(NamedTuple):
                 raise Forbidden(Restriction.NOT_YOUR_TEAM, manager_id=manager)
 
     def _require_recent(self, day: date) -> None:
-        """How far back a manager may date an entry alone (BackdatingLimitSet)."""
+        """How far back a manager may date an action alone (BackdatingLimitSet). By nothing else
+        does a portfolio of their own grow.
+        """
         limit = self.books.directory.backdating_working_days
         if limit is None or day >= self.books.today:
             return

@@ -231,7 +231,7 @@ class SignInSet(Fact):
 
 
 class BackdatingLimitSet(Fact):
-    """A manager may date an entry this many working days back from here on; None: any number."""
+    """A manager may date an action this many working days back from here on; None: any number."""
 
     reason: str
     working_days: int | None = None

@@ -2108,11 +2108,12 @@ FAULTS = (
         "test_access.py::test_a_holiday_is_no_working_day",
     ),
     Fault(
-        "a withdrawal without a date may be dated back as far as one likes",
+        "a deal of one's own is opened no further back than an action is recorded",
         "domain/authority.py",
-        "        self._require_recent(command.effective_on or action.effective_on)\n",
-        "        self._require_recent(command.effective_on or self.books.today)\n",
-        "test_access.py::test_a_withdrawal_without_a_date_is_dated_back_as_far_as_its_action",
+        "[command.manager_id], Restriction.NOT_YOUR_DEAL)\n",
+        "[command.manager_id], Restriction.NOT_YOUR_DEAL)\n"
+        "                self._require_recent(command.effective_on)\n",
+        "test_access.py::test_that_limit_is_of_actions_alone",
     ),
     # ------------------------------------------------------------------ roles and keys taken away
     Fault(

@@ -183,7 +183,7 @@ def retire_action_type(code: Code, body: RetirementBody) -> Command:
 
 @router.post("/rules/backdating", tags=["rules"], operation_id="setBackdatingLimit", **COMMAND)
 def set_backdating_limit(body: BackdatingBody) -> Command:
-    """How many working days back a manager may date an entry; further back needs the head."""
+    """How many working days back a manager may date an action; further back needs the head."""
     return SetBackdatingLimit(body.working_days, body.reason)
 
 

@@ -227,7 +227,7 @@ def _period(line: PeriodLine, eyes: Sight) -> PeriodOut:
 
 @router.get("/rules", tags=["rules"], operation_id="getRules", response_model=RulesAnswer)
 def rules(question: Annotated[PointQuestion, Query()], asking: AskingDep) -> Response:
-    """What the director has set: how far back a manager may date an entry."""
+    """What the director has set: how far back a manager may date an action."""
     with asking.desk_at(question.as_of, question.knowledge) as (at, point):
         days = at.directory(point).backdating_working_days
     return answer(RulesAnswer(**asked(point), backdating=BackdatingOut(working_days=days)))
