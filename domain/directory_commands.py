@@ -2,7 +2,7 @@
 
 from collections.abc import Container
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from uuid import UUID
 
 from domain.decisions import Books, Decision, require_known
@@ -139,8 +139,9 @@ class ClosePeriod:
     month: Month
 
     def decide(self, books: Books) -> Decision:
-        if self.month.last_day >= books.today:
-            raise InTheFuture(self.month.last_day, books.today)
+        over = self.month.last_day + timedelta(days=1)
+        if books.today < over:
+            raise InTheFuture(over, books.today)
         books.directory.periods.require_closable(self.month)
         event = PeriodClosed(
             period=str(self.month),

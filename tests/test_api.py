@@ -696,7 +696,8 @@ def test_a_month_is_closed_with_its_totals_and_reopened_with_a_reason(founded: C
     director.do("/v1/periods/2026-07/closing", {})
     later = refused(director.post("/v1/periods/2026-06/reopening", REASON), 409, "not-allowed-now")
     assert later["rule"] == "later-period-closed"
-    refused(director.post("/v1/periods/2026-10/closing"), 409, "in-the-future")
+    early = refused(director.post("/v1/periods/2026-10/closing"), 409, "in-the-future")
+    assert (early["given"], early["now"]) == ("2026-11-01", "2026-10-20"), "the day it is over"
     done(director, "/v1/periods/2026-07/reopening", REASON, "period")
     done(director, "/v1/periods/2026-06/reopening", REASON, "period")
     june, july = director.ask("/v1/periods")["periods"]

@@ -383,3 +383,9 @@ def test_who_says_nothing_is_spoken_to_in_the_companys_language() -> None:
     for default in LANGUAGES:
         assert language_of("", default) == default
         assert language_of("fr-FR", default) == default
+
+
+def test_a_stale_version_may_be_that_of_anything() -> None:
+    """Teams, managers, action types and months have versions, too (design, section 6)."""
+    title, detail = explain(VersionConflict(3), "ru")
+    assert "сделк" not in f"{title} {detail}".lower()
