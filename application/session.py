@@ -93,6 +93,7 @@ class Session:
         books = self._books(now)
         if grant is not None:
             require_permitted(order.command, grant, books)
+        self._require_version(order)
         decision = order.command.decide(books)
         version = self._version(decision)
         order.require_version(version)
@@ -167,6 +168,17 @@ class Session:
             raise Stale  # they are summed in the database, up to an end of the log that stays
         self.send()
         return self._totals(self._writing.cursor(), as_of, self.draft.position)
+
+    def _require_version(self, order: Order) -> None:
+        """Whoever means another version of a deal than there is hears that first: what else is
+        wrong may be so because of what they have not seen. Raises VersionConflict.
+        """
+        deal_id = getattr(order.command, "deal_id", None)
+        if order.expected is None or deal_id is None:
+            return
+        known = self.draft.version(deal_id)
+        if known is not None:
+            order.require_version(known)
 
     def _version(self, decision: Decision) -> int:
         stream = decision.stream_id

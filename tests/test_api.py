@@ -923,7 +923,10 @@ def test_a_command_meant_for_another_version_is_refused(
     path = f"/v1/deals/{deal}/check-revisions"
     stale = refused(here.director.post(path, body, if_match=seen), 412, "version-conflict")
     assert stale["version"] == 2
+    later = body | {"effective_on": "2999-01-01"}
+    refused(here.director.post(path, later, if_match=seen), 412, "version-conflict")
     now = here.director.get(f"/v1/deals/{deal}").headers["etag"]
+    refused(here.director.post(path, later, if_match=now), 409, "in-the-future")
     answered = here.director.post(path, body, if_match=now)
     assert (answered.status_code, answered.headers["etag"]) == (200, '"3"')
     assert here.director.post(path, body, if_match="*").status_code == 200
