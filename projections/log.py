@@ -8,6 +8,7 @@ from uuid import UUID
 from psycopg import Cursor
 
 from domain.events import DEAL_EVENTS, DealEvent, Recorded, decode, is_about_a_deal
+from projections.point import BEYOND
 
 _STREAM: LiteralString = """
 SELECT originator_id, originator_version, topic, state FROM books.events
@@ -15,7 +16,7 @@ WHERE originator_id = %s AND notification_id <= %s ORDER BY originator_version
 """
 _AFTER: LiteralString = """
 SELECT originator_id, topic, state, notification_id FROM books.events
-WHERE notification_id > %s ORDER BY notification_id LIMIT %s
+WHERE notification_id > %s AND notification_id <= %s ORDER BY notification_id LIMIT %s
 """
 _AUTHORS: LiteralString = """
 SELECT notification_id, convert_from(state, 'UTF8')::jsonb ->> 'actor' FROM books.events
@@ -41,14 +42,16 @@ class Published(NamedTuple):
     body: bytes
 
 
-def published_after(cursor: Cursor[Any], after: int, limit: int) -> list[Published]:
-    """At most `limit` events behind the position `after`, in order.
+def published_after(
+    cursor: Cursor[Any], after: int, limit: int, last: int = BEYOND
+) -> list[Published]:
+    """At most `limit` events behind the position `after`, in order, up to the `last`, inclusive.
 
     The bytes are the stored ones: what an auditor reads is what was written.
     """
     return [
         Published(position, as_published(stream, topic, bytes(state)))
-        for stream, topic, state, position in cursor.execute(_AFTER, [after, limit])
+        for stream, topic, state, position in cursor.execute(_AFTER, [after, last, limit])
     ]
 
 

@@ -4647,4 +4647,18 @@ FAULTS = (
         "",
         "test_api.py::test_a_command_meant_for_another_version_is_refused",
     ),
+    Fault(
+        "the log is told beyond what was known",
+        "api/v1/log.py",
+        "question.limit, point.position)",
+        "question.limit)",
+        "test_api.py::test_the_log_is_told_as_it_was_known",
+    ),
+    Fault(
+        "a page of the log as it was known leads to one of the log as it is",
+        "api/v1/log.py",
+        '            following["position"] = point.position\n',
+        "            following |= {}\n",
+        "test_api.py::test_the_log_is_told_as_it_was_known",
+    ),
 )

@@ -1273,7 +1273,7 @@ def test_the_log_publishes_everything_in_order_and_names_nobody(founded: Company
     director.do("/v1/periods/2026-01/closing")
     answer = director.get("/v1/events")
     assert "Соколова" not in answer.text
-    assert set(answer.json()) == {"events"}
+    assert set(answer.json()) == {"as_of", "known_at", "position", "events"}
     granted, events = answer.json()["events"][:4], answer.json()["events"][4:]
     assert [event["type"] for event in granted] == ["RoleGranted", "KeyIssued"] * 2
     assert [event["position"] for event in events] == [5, 6, 7, 8, 9, 10, 11]
@@ -1374,9 +1374,22 @@ def test_a_link_keeps_the_question(crowd: Company) -> None:
     assert "next" not in crowd.director.get("/v1/deals", limit=1_000).links
 
 
+def test_the_log_is_told_as_it_was_known(crowd: Company) -> None:
+    asked = {"position": 7, "limit": 3}
+    pages = list(crowd.director.pages("/v1/events", **asked))
+    told = [event["position"] for page in pages for event in page["events"]]
+    assert told == [*range(1, 8)]
+    assert {page["position"] for page in pages} == {7}
+    begun = crowd.director.ask("/v1/events", known_at="2026-10-19")
+    assert (begun["events"], begun["position"]) == ([], 0)
+    refused(crowd.director.get("/v1/events", position=10**9), 409, "in-the-future")
+    refused(crowd.director.get("/v1/events", as_of="2026-10-19"), 422, "validation")
+
+
 def test_reading_on_from_the_last_position_brings_what_is_new(crowd: Company) -> None:
     last = crowd.position
-    assert crowd.director.ask("/v1/events", after=last) == {"events": []}
+    nothing = crowd.director.ask("/v1/events", after=last)
+    assert (nothing["events"], nothing["position"]) == ([], last)
     _open(crowd)
     events = crowd.director.ask("/v1/events", after=last)["events"]
     assert [event["type"] for event in events] == ["ManagerRegistered", "DealOpened"]

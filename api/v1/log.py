@@ -2,17 +2,20 @@
 
 from datetime import date, datetime
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import Query, Request, Response
 from pydantic import Field
+from pydantic_core import to_json
 
-from api.answers import Moment, Out, Uuid, answer
-from api.asking import AskingDep, Question, next_link
+from api.answers import Asked, Moment, Out, Uuid, answer, asked
+from api.asking import AskingDep, KnowledgeQuestion, Question, next_link
 from api.inputs import Id, Instant, Limit, Position, Slug
 from api.reads import ReadsWanted
 from api.refusals import PAGED, QUESTION_REFUSALS
 from api.routes import v1_router
 from projections.log import published_after
+from projections.point import EVERYTHING
 
 router = v1_router(tags=["log"], responses=QUESTION_REFUSALS)
 
@@ -29,7 +32,7 @@ class ReadsQuestion(Question):
     limit: Limit = 100
 
 
-class EventsQuestion(Question):
+class EventsQuestion(KnowledgeQuestion):
     after: Position = 0
     limit: Limit = 100
 
@@ -45,7 +48,9 @@ class EventOut(Out):
     data: dict[str, Any]
 
 
-class EventsAnswer(Out):
+class EventsAnswer(Asked):
+    """`position` is where the log ended, as far as it was asked about."""
+
     events: list[EventOut]
 
 
@@ -72,13 +77,16 @@ def events(
     """Everything that was ever recorded, behind the position `after`: deals, catalogue, people,
     periods. Reading on from the last position misses nothing, and nothing ever changes.
     """
-    with asking.desk() as at:
-        published = published_after(at.cursor, question.after, question.limit)
+    with asking.desk_at(None, question.knowledge) as (at, point):
+        published = published_after(at.cursor, question.after, question.limit, point.position)
     headers = {}
     if len(published) == question.limit:
-        last = published[-1].position
-        headers["Link"] = f'<{request.url.path}?after={last}&limit={question.limit}>; rel="next"'
-    body = b'{"events":[' + b",".join(one.body for one in published) + b"]}"
+        following = {"after": published[-1].position, "limit": question.limit}
+        if question.knowledge != EVERYTHING:
+            following["position"] = point.position
+        headers["Link"] = f'<{request.url.path}?{urlencode(following)}>; rel="next"'
+    shown = b",".join(one.body for one in published)
+    body = b'%b,"events":[%b]}' % (to_json(asked(point))[:-1], shown)
     return Response(body, headers=headers, media_type="application/json")
 
 
