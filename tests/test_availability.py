@@ -257,6 +257,10 @@ def test_a_log_that_has_lost_its_end_goes_on_from_there(here: Company, postgres:
     assert gaps(postgres) == []
 
 
+OF_A_COMPANY = 2
+"""What another director of one that has begun adds to the log."""
+
+
 @pytest.mark.parametrize("more", [0, 1])
 def test_a_log_that_others_have_gone_on_with_is_read_anew(
     here: Company, postgres: Postgres, more: int
@@ -267,14 +271,18 @@ def test_a_log_that_others_have_gone_on_with_is_read_anew(
     deal = here.deal(anna)
     with restored(postgres):
         answers(here)
-        here.act(deal, anna, kind, "2026-02-03")
-    with company(postgres.conninfo, AUTUMN + timedelta(hours=1)) as other:
+        for _ in range(OF_A_COMPANY + 1):
+            here.act(deal, anna, kind, "2026-02-03")
+        known = here.position
+    later = AUTUMN + timedelta(hours=1 + more)  # than all that the other one has told
+    with company(postgres.conninfo, later) as other:
         other.director.do(
             f"/v1/deals/{deal}/loss", {"reason": "цена", "effective_on": "2026-04-01"}
         )
         for _ in range(more):
             other.manager(manager_id=f"new-{other.position}")
         position = other.position
+    assert position == known + more
     acting = here.director.post(f"/v1/deals/{deal}/actions", action(kind, anna, "2026-05-04"))
     assert refused(acting, 409, "not-allowed-now")["rule"] == "not-open"
     answers(here)
