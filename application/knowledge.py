@@ -14,7 +14,7 @@ from application.log import Last
 from domain.decisions import Decision
 from domain.directory import Directory
 from domain.errors import NotFound
-from domain.events import Event, Recorded, is_about_a_deal, is_about_the_directory
+from domain.events import Event, Recorded, encode, is_about_a_deal, is_about_the_directory
 from domain.history import History, Recording, open_history
 from domain.values import DealId
 
@@ -131,11 +131,12 @@ class Draft:
 
     def record(
         self, decision: Decision, version: int, actor: str, now: datetime
-    ) -> tuple[Recorded[Event], Recording | None]:
-        """The decided fact at the next position, in place in its deal's history if it has one.
+    ) -> tuple[Recorded[Event], bytes, Recording | None]:
+        """The decided fact at the next position, as the log will store it, and in place in its
+        deal's history if it has one.
 
         `version` is the stream's before it. Raises what `History.record` raises, and then nothing
-        has changed.
+        has changed; nor where it cannot be written down, which would leave a gap in the log.
         """
         recorded = Recorded(
             decision.stream_id,
@@ -146,6 +147,7 @@ class Draft:
             decision.effective_on,
             decision.event,
         )
+        state = encode(recorded)
         recording: Recording | None = None
         if is_about_a_deal(recorded):
             if version == 0:
@@ -157,7 +159,7 @@ class Draft:
             self.directory = self.directory.evolve(recorded)
             self.versions[decision.stream_id.int] = version + 1
         self.position, self.recorded_at = recorded.position, recorded.recorded_at
-        return recorded, recording
+        return recorded, state, recording
 
     def commit(self) -> None:
         """What was added is known from now on."""

@@ -25,7 +25,6 @@ from domain.events import (
     ManagerRegistered,
     PeriodTotal,
     Recorded,
-    encode,
     is_about_a_deal,
     is_about_the_directory,
 )
@@ -97,7 +96,7 @@ class Session:
         decision = order.command.decide(books)
         version = self._version(decision)
         order.require_version(version)
-        recorded, recording = self.draft.record(decision, version, order.actor, now)
+        recorded, state, recording = self.draft.record(decision, version, order.actor, now)
         answer = Answer(
             decision.ids,
             recorded.originator_version,
@@ -105,7 +104,7 @@ class Session:
             recorded.recorded_at,
             decision.created,
         )
-        self._write_down(recorded, recording, decision, order, answer)
+        self._write_down(recorded, state, recording, decision, order, answer)
         return answer
 
     def foresee(self, order: Order, deal_id: DealId, now: datetime) -> Foreseen:
@@ -192,13 +191,14 @@ class Session:
     def _write_down(
         self,
         recorded: Recorded[Event],
+        state: bytes,
         recording: Recording | None,
         decision: Decision,
         order: Order,
         answer: Answer,
     ) -> None:
         rows = self._rows
-        rows.events.append(_stored(recorded))
+        rows.events.append(_stored(recorded, state))
         if recording is not None:
             rows.postings += recording.postings
             rows.states += recording.states
@@ -231,12 +231,12 @@ class Session:
         return [history for events in streams.values() if (history := history_of(events))]
 
 
-def _stored(recorded: Recorded[Event]) -> StoredRow:
+def _stored(recorded: Recorded[Event], state: bytes) -> StoredRow:
     return (
         recorded.originator_id,
         recorded.originator_version,
         recorded.type,
-        encode(recorded),
+        state,
         recorded.position,
         recorded.recorded_at,
     )

@@ -241,13 +241,19 @@ class Transactor:
     def _decide_group(self, orders: Sequence[Order]) -> list[Outcome]:
         """First on the guess that nobody else writes, where that was so the last time.
 
-        An answer proves the guess, because it is stored. A refusal would not: from the first one
-        on, orders are decided on everything recorded, and with the receipts that their keys have.
+        An answer proves the guess, because it is stored, whatever becomes of the rest. A refusal
+        would not: from the first one on, orders are decided on everything recorded, and with the
+        receipts that their keys have.
         """
         known = self._known if self._alone and self._log.is_connected else None
         guessed = [] if known is None else self._guessed(orders, known)
         rest = orders[len(guessed) :]
-        return [*guessed, *(self._decided(rest) if rest else ())]
+        if not rest:
+            return guessed
+        try:
+            return [*guessed, *self._decided(rest)]
+        except Exception as error:  # noqa: BLE001 - as above
+            return [*guessed, *[self._failed(error)] * len(rest)]
 
     def _guessed(self, orders: Sequence[Order], known: Knowledge) -> list[Outcome]:
         """Answers to the first of `orders`: recorded."""

@@ -1100,6 +1100,22 @@ FAULTS = (
         "test_transactor.py::test_of_a_guess_that_only_refused_nothing_is_known",
     ),
     Fault(
+        "what is recorded is unavailable where the rest of its group is",
+        "application/transactor.py",
+        "            return [*guessed, *[self._failed(error)] * len(rest)]\n",
+        "            raise error\n",
+        "test_transactor.py"
+        "::test_what_is_recorded_is_answered_also_where_the_rest_of_its_group_fails",
+    ),
+    Fault(
+        "what cannot be written down has its position all the same",
+        "application/knowledge.py",
+        "        state = encode(recorded)\n",
+        "        try:\n            state = encode(recorded)\n"
+        "        except ValueError:\n            self.position += 1\n            raise\n",
+        "test_transactor.py::test_one_that_cannot_be_written_down_leaves_no_gap",
+    ),
+    Fault(
         "a wrong guess is taken for a failure",
         "application/transactor.py",
         "        except Stale:\n            return []\n",
@@ -2296,8 +2312,9 @@ FAULTS = (
     Fault(
         "whoever is forgotten is forgotten also by the log",
         "application/session.py",
-        "        rows.events.append(_stored(recorded))\n",
-        "        if not decision.forgets:\n            rows.events.append(_stored(recorded))\n",
+        "        rows.events.append(_stored(recorded, state))\n",
+        "        if not decision.forgets:\n"
+        "            rows.events.append(_stored(recorded, state))\n",
         _FORGOTTEN,
     ),
     # ------------------------------------------------------------------ the way of a command

@@ -19,7 +19,7 @@ import pytest
 
 from api.service import Service
 from api.settings import Settings
-from application.log import Writing
+from application.log import Log, Writing
 from application.orders import Answer, Caller, Foreseen, Order, Unavailable
 from application.transactor import GROUP, QUEUE, SENT
 from domain.deal_commands import Lose, OpenDeal, PerformAction, ReviseExpectedClose, Suspend
@@ -55,6 +55,7 @@ from domain.events import (
     is_about_a_deal,
 )
 from domain.events import PeriodClosed as Closed
+from domain.events import encode as written
 from domain.periods import Month
 from domain.values import (
     AccountId,
@@ -432,6 +433,40 @@ def test_a_refusal_touches_only_its_own_command(
     assert [event.type for event in stream_in(service, deal)] == [
         "DealOpened", "ActionPerformed", "ActionPerformed", "DealSuspended", "ActionPerformed",
     ]  # fmt: skip
+
+
+def test_what_is_recorded_is_answered_also_where_the_rest_of_its_group_fails(
+    service: Service, deal: DealId, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object) -> None:
+        raise psycopg.OperationalError("the database is gone")
+
+    do(service, proposal(deal))
+    with monkeypatch.context() as meanwhile:
+        with clock.held(service, Order(proposal(deal), "director")):
+            recorded = submit(service, proposal(deal))
+            refused = submit(service, Lose(deal, "цена", date(2026, 2, 1)))
+            meanwhile.setattr(Log, "writing", gone)
+        assert recorded.result(SECONDS).version == 4
+        assert isinstance(refused.exception(SECONDS), Unavailable)
+    assert do(service, proposal(deal)).version == 5
+
+
+def test_one_that_cannot_be_written_down_leaves_no_gap(
+    service: Service, deal: DealId, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def encode(recorded: Recorded[Event]) -> bytes:
+        if recorded.actor == "broken":
+            raise ValueError("it cannot be written down")
+        return written(recorded)
+
+    monkeypatch.setattr("application.knowledge.encode", encode)
+    with clock.held(service, Order(proposal(deal), "director")):
+        group = [submit(service, proposal(deal), who) for who in ("anna", "broken", "boris")]
+    failed = [future.exception(SECONDS) for future in group]
+    assert [type(one) for one in failed] == [type(None), ValueError, type(None)]
+    assert do(service, proposal(deal)).version == 5
+    assert len(stream_in(service, deal)) == 5
 
 
 def test_a_deal_is_opened_and_worked_on_in_one_group(
