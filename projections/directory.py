@@ -127,9 +127,7 @@ class DirectoryView:
     def at(self, cursor: Cursor[Any], position: int) -> Directory:
         """What was known at `position`."""
         events = self._up_to(cursor, position)
-        if not events or events[-1].position <= position:
-            return self._latest
-        return self._earlier(events, bisect_right(events, position, key=_POSITION))
+        return self._after(events, bisect_right(events, position, key=_POSITION))
 
     def last_learnt(self, cursor: Cursor[Any], position: int) -> int:
         """Where, up to `position`, it was changed last; 0: nowhere."""
@@ -138,7 +136,10 @@ class DirectoryView:
 
     def _up_to(self, cursor: Cursor[Any], position: int) -> tuple[Recorded[DirectoryEvent], ...]:
         """All events up to `position`, and maybe more."""
-        return self._events if self._complete >= position else self._caught_up(cursor)
+        with self._lock:
+            if self._complete >= position:
+                return self._events
+        return self._caught_up(cursor)
 
     def names(self, cursor: Cursor[Any]) -> Mapping[ManagerId, str]:
         """What managers are called now, read by a cursor that told what is known now. Names live
@@ -154,9 +155,13 @@ class DirectoryView:
         events, names = self._names
         return names if events is self._events else None
 
-    def _earlier(self, events: Sequence[Recorded[DirectoryEvent]], number: int) -> Directory:
-        """What the first `number` of them told; few points are asked about again and again."""
+    def _after(self, events: Sequence[Recorded[DirectoryEvent]], number: int) -> Directory:
+        """What the first `number` of them told: mostly all, as long as nobody has learnt more
+        meanwhile; few earlier points are asked about again and again.
+        """
         with self._lock:
+            if number == len(events) and events is self._events:
+                return self._latest
             known = self._told.get(number)
         if known is None:
             known = directory_of(events[:number])
@@ -225,18 +230,26 @@ class DirectoryView:
         """What was known of another log is forgotten."""
         known = self._events
         ledger, new = _read(cursor, known[-1].position if known else 0)
-        if ledger != self._ledger and known:
-            ledger, new = _read(cursor, 0)
         with self._lock:
-            if ledger != self._ledger:
-                self._ledger = ledger
-                self._forget()
-            last = self._events[-1].position if self._events else 0
-            for recorded in new:
-                if recorded.position > last:
-                    self._latest = self._latest.evolve(recorded)
-                    self._events += (recorded,)
-            return self._events
+            if ledger == self._ledger or not known:
+                return self._learnt(ledger, new)
+        ledger, new = _read(cursor, 0)
+        with self._lock:
+            return self._learnt(ledger, new)
+
+    def _learnt(
+        self, ledger: object, new: Sequence[Recorded[DirectoryEvent]]
+    ) -> tuple[Recorded[DirectoryEvent], ...]:
+        """Behind the lock; of another ledger than the one that is known, `new` are all events."""
+        if ledger != self._ledger:
+            self._ledger = ledger
+            self._forget()
+        last = self._events[-1].position if self._events else 0
+        for recorded in new:
+            if recorded.position > last:
+                self._latest = self._latest.evolve(recorded)
+                self._events += (recorded,)
+        return self._events
 
 
 def _read(cursor: Cursor[Any], after: int) -> tuple[object, list[Recorded[DirectoryEvent]]]:

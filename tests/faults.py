@@ -772,6 +772,20 @@ FAULTS = (
         "bisect_right(events, position + 1, key=_POSITION)",
         "test_api.py::test_who_was_there_at_an_earlier_point_is_told_for_each",
     ),
+    Fault(
+        "who came meanwhile was there before",
+        "projections/directory.py",
+        "            if number == len(events) and events is self._events:\n",
+        "            if number == len(events):\n",
+        "test_memory.py::test_who_comes_while_a_question_is_answered_is_not_in_its_answer",
+    ),
+    Fault(
+        "of a ledger that was replaced meanwhile only the end is read",
+        "projections/directory.py",
+        "            if ledger == self._ledger or not known:\n",
+        "            if self._ledger or not known:\n",
+        "test_memory.py::test_everybody_is_known_while_the_ledger_is_replaced",
+    ),
     # ------------------------------------------------------------------ what is kept in memory
     Fault(
         "memory ends before the position asked about",
@@ -1221,15 +1235,15 @@ FAULTS = (
     Fault(
         "of a log that took another's place only the end is read",
         "projections/directory.py",
-        "        if ledger != self._ledger and known:",
-        "        if ledger is None:",
+        "            if ledger == self._ledger or not known:\n",
+        "            if ledger is not None:\n",
         _LOST_ITS_END,
     ),
     Fault(
         "who is who is remembered from a log that was replaced",
         "projections/directory.py",
-        "                self._ledger = ledger\n                self._forget()\n",
-        "                self._ledger = ledger\n",
+        "            self._ledger = ledger\n            self._forget()\n",
+        "            self._ledger = ledger\n",
         _LOST_ITS_END,
     ),
     Fault(

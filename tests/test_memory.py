@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from datetime import date
 from itertools import chain, count
 from random import Random
+from threading import Lock
 from time import monotonic
 from typing import Any, NamedTuple, NoReturn
 
@@ -30,8 +31,10 @@ from domain.events import DealEvent, Recorded, is_about_a_deal
 from domain.history import DealState
 from domain.ledger import Posting
 from domain.values import MOST_MINOR_UNITS, WHOLE, Account, DealId, ManagerId
+from projections import directory as directory_module
 from projections import memory as memory_module
 from projections.book import A_POSTING, A_STATE
+from projections.directory import DirectoryView
 from projections.ledger import NOBODY, Balance, Standing, standing
 from projections.memory import MOST_BYTES, Memory
 from projections.point import End, Knowledge, end_of, look, point_from
@@ -600,6 +603,64 @@ def test_whoever_another_server_forgot_is_called_nothing_from_then_on(
     assert called == {anna: None, boris: "Борис"}
     with no_threads(here):
         assert here.director.ask(path)["name"] is None
+
+
+def test_who_comes_while_a_question_is_answered_is_not_in_its_answer(
+    here: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, view = here.manager(), DirectoryView()
+    position, caught_up = here.position, vars(DirectoryView)["_caught_up"]
+
+    def by_another_thread_too(view: DirectoryView, cursor: Cursor[Any]) -> object:
+        events = caught_up(view, cursor)
+        here.manager()
+        caught_up(view, cursor)
+        return events
+
+    monkeypatch.setattr(DirectoryView, "_caught_up", by_another_thread_too)
+    with here.service.asking() as cursor:
+        assert [*view.at(cursor, position).people.managers] == [first]
+
+
+class _HeldUp:
+    """A lock at which whoever comes behind a reading is overtaken, once."""
+
+    def __init__(self, overtake: Callable[[], object]) -> None:
+        self._lock, self._overtake = Lock(), overtake
+        self.has_read, self.was_overtaken = False, False
+
+    def __enter__(self) -> None:
+        if self.has_read and not self.was_overtaken:
+            self.was_overtaken = True
+            self._overtake()
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+def test_everybody_is_known_while_the_ledger_is_replaced(
+    here: Company, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrate(database)
+    first, view = here.manager(), DirectoryView()
+    position, read = here.position, vars(directory_module)["_read"]
+    with here.service.asking() as cursor:
+
+        def replace() -> None:
+            rebuild(database, lambda _done, _of: None)
+            view.at(cursor, position)
+
+        def read_before_it_is_replaced(cursor: Cursor[Any], after: int) -> object:
+            told, held_up.has_read = read(cursor, after), True
+            return told
+
+        view.at(cursor, position)
+        held_up = _HeldUp(replace)
+        monkeypatch.setattr(view, "_lock", held_up)
+        monkeypatch.setattr(directory_module, "_read", read_before_it_is_replaced)
+        assert [*view.at(cursor, position).people.managers] == [first]
+    assert held_up.was_overtaken
 
 
 def test_a_database_that_cut_the_loop_off_is_asked_by_threads_until_it_is_back(
