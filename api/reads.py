@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
+from threading import Lock
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
@@ -65,6 +66,7 @@ class ReadLog:
     def __init__(self, asking: Callable[[], AbstractContextManager[Cursor[Any]]]) -> None:
         self._asking = asking
         self._waiting: deque[Read] = deque(maxlen=MOST_WAITING)
+        self._lock = Lock()
         self._writing = Regularly("reads", EVERY_SECONDS, self.write)
 
     def note(self, read: Read) -> None:
@@ -87,18 +89,20 @@ class ReadLog:
             return [(row[0], Read(*row[1:])) for row in cursor.execute(_PAGE, asked)]
 
     def write(self) -> None:
-        """Everything noted so far. Raises Unavailable, and then it is kept."""
-        batch: list[Read] = []
-        while self._waiting:
-            batch.append(self._waiting.popleft())
-        if not batch:
-            return
-        try:
-            with self._asking() as cursor:
-                cursor.execute(_INSERT, [to_json([_storable(read) for read in batch]).decode()])
-        except BaseException:
-            self._waiting.extendleft(reversed(batch))
-            raise
+        """Everything noted so far, when this returns. Raises Unavailable, and then it is kept."""
+        with self._lock:
+            batch: list[Read] = []
+            while self._waiting:
+                batch.append(self._waiting.popleft())
+            if not batch:
+                return
+            try:
+                with self._asking() as cursor:
+                    cursor.execute(_INSERT, [to_json([_storable(read) for read in batch]).decode()])
+            except BaseException:
+                room = MOST_WAITING - len(self._waiting)  # what came meanwhile is later
+                self._waiting.extendleft(reversed(batch[max(len(batch) - room, 0) :]))
+                raise
 
     def close(self) -> None:
         self._writing.close()

@@ -2284,9 +2284,23 @@ FAULTS = (
     Fault(
         "reads are lost while the database is away",
         "api/reads.py",
-        "            self._waiting.extendleft(reversed(batch))\n",
+        "                self._waiting.extendleft(reversed(batch[max(len(batch) - room, 0) :]))\n",
         "",
         "test_reads.py::test_reads_wait_for_a_database_that_is_away",
+    ),
+    Fault(
+        "of more reads than can wait the latest are lost",
+        "api/reads.py",
+        "batch[max(len(batch) - room, 0) :]",
+        "batch",
+        "test_reads.py::test_of_more_than_can_wait_the_earliest_are_lost",
+    ),
+    Fault(
+        "reads that are being written are not there yet",
+        "api/reads.py",
+        "        with self._lock:\n",
+        "        if self._lock:\n",
+        "test_reads.py::test_what_is_being_written_is_there_for_whoever_asks_meanwhile",
     ),
     Fault(
         "everybody may ask who read what",

@@ -1,17 +1,29 @@
 """Who looked at what is noted; who is forgotten is an id and nothing else, and figures stay."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Event as Signal
+from time import sleep
+from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
+from psycopg import Cursor
 
+from api import reads
 from api.accounts import Accounts
 from api.questions import QUESTIONS
+from api.reads import Read, ReadLog
 from application.orders import Unavailable
 from domain.access import Task
 from domain.errors import NotAllowedNow, NotFound, Obstacle
+from domain.values import AccountId
 from tests.browser import Browser
-from tests.over_http import Company, Person, company, refused
+from tests.over_http import AUTUMN, Company, Person, company, refused
+
+SECONDS = 20
 
 
 @pytest.fixture
@@ -134,6 +146,53 @@ def test_reads_wait_for_a_database_that_is_away(
         with pytest.raises(Unavailable):
             here.service.reads.write()
     assert lines(here) == [("getPortfolios", 200, None, None)]
+
+
+def test_of_more_than_can_wait_the_earliest_are_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reads, "MOST_WAITING", 3)
+
+    @contextmanager
+    def away() -> Iterator[Cursor[Any]]:
+        note(4)
+        raise Unavailable("the database is away")
+        yield
+
+    def note(number: int) -> None:
+        noted.note(Read(AUTUMN, AccountId(UUID(int=number)), "", 200, None, None, {}))
+
+    noted = ReadLog(away)
+    for number in (1, 2, 3):
+        note(number)
+    with pytest.raises(Unavailable):
+        noted.write()
+    assert [one.account_id.int for one in noted._waiting] == [2, 3, 4]
+    noted._waiting.clear()
+    noted.close()
+
+
+def test_what_is_being_written_is_there_for_whoever_asks_meanwhile(here: Company) -> None:
+    reached, let_go, noted = Signal(), Signal(), here.service.reads
+    asking = here.service.asking
+
+    @contextmanager
+    def slowly() -> Iterator[Cursor[Any]]:
+        noted._asking = asking
+        reached.set()
+        assert let_go.wait(SECONDS)
+        with asking() as cursor:
+            yield cursor
+
+    here.director.ask("/v1/portfolios")
+    noted.write()
+    before = len(lines(here))
+    noted._asking = slowly
+    here.director.ask("/v1/portfolios")
+    assert reached.wait(SECONDS), "it is written by itself"
+    with ThreadPoolExecutor() as threads:
+        asked = threads.submit(lines, here)
+        sleep(0.2)
+        let_go.set()
+        assert len(asked.result(SECONDS)) == before + 1
 
 
 def test_nobody_rewrites_who_read_what(here: Company, database: str) -> None:
