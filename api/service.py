@@ -1,6 +1,6 @@
 """The parts put together: the write side, and the connections by which questions are asked."""
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
@@ -72,6 +72,17 @@ class Remembered:
         self.facts, self.called = Facts(MOST_FACTS), Called(MOST_CALLED)
         self.day_ends = DayEnds(DAYS_REMEMBERED)
         self.quarters: Kept[Hashable, Scored] = Kept(QUARTERS_REMEMBERED)
+        self._names = frozenset[tuple[ManagerId, str]]()
+
+    def names(self, called: Mapping[ManagerId, str]) -> Hashable:
+        """What managers are called, by which an answer is kept. As long as nobody comes or goes
+        there is one for all answers: many are smaller than the names of a company are.
+        """
+        names, known = frozenset(called.items()), self._names
+        if names == known:
+            return known
+        self._names = names
+        return names
 
 
 class Service:

@@ -3477,6 +3477,13 @@ FAULTS = (
         "test_activity.py::test_whoever_was_forgotten_has_no_name_in_a_report_that_is_kept",
     ),
     Fault(
+        "moves: each report that is kept has the names of all beside it",
+        "api/service.py",
+        "        if names == known:\n",
+        "        if names is known:\n",
+        "test_columns.py::test_answers_that_are_kept_have_one_list_of_names_between_them",
+    ),
+    Fault(
         "what was chosen before the script came is not foreseen",
         "api/static/own/record.js",
         "  if ([...form.elements].some(isTyped)) preview();\n",

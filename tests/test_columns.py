@@ -295,6 +295,22 @@ def test_a_report_is_kept_until_something_is_learnt_that_holds_by_its_day(
         assert made == [1, 1, 2, 3]
 
 
+def test_answers_that_are_kept_have_one_list_of_names_between_them(
+    server: str, template: str
+) -> None:
+    """Of a company of 300 it is 33 kB, and many an answer has two."""
+    with new_database(server, template) as database, company(database) as begun:
+        begun.manager()
+        for day in ("2026-10-01", "2026-10-02"):
+            begun.director.ask("/v1/reports/concentration", as_of=day)
+        begun.manager()
+        begun.director.ask("/v1/reports/concentration", as_of="2026-10-03")
+        keys: list[Any] = [*begun.service._remembered.answers._told]
+    first, second, behind = (key[-1] for key in keys)
+    assert first is second
+    assert len(behind) == len(first) + 1
+
+
 def test_each_report_has_questions_of_its_own_type() -> None:
     """By which what one told is not taken for another's."""
     routes = [route for module in ROUTERS for route in module.router.routes]

@@ -36,8 +36,9 @@ def kept(
     """
     if at.reach is not Reach.ALL:
         return _told(point, to_json(make()))
-    answers = at.remembered.answers
-    day, learnt, names = point.as_of, _last_learnt(at, point), frozenset(called.items())
+    remembered = at.remembered
+    answers, names = remembered.answers, remembered.names(called)
+    day, learnt = point.as_of, _last_learnt(at, point)
     whole = day, learnt, question.beside_the_point, names
     rest = answers.find(whole)
     if rest is None:
