@@ -7,7 +7,6 @@ which log, how many leaves, and their root. Pure, but for what `cryptography` do
 
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Iterable
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -123,10 +122,6 @@ class Note(NamedTuple):
     def is_signed_by(self, key: VerifierKey) -> bool:
         ours = [one.signature for one in self.signatures if one.is_by(key)]
         return any(key.has_signed(self.text, one) for one in ours)
-
-    def with_lines(self, more: Iterable[str]) -> str:
-        """The same with further lines of signatures, each with its line break."""
-        return str(self) + "".join(more)
 
 
 class Checkpoint(NamedTuple):
