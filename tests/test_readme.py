@@ -2,6 +2,9 @@
 
 import json
 import re
+import shlex
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +63,33 @@ def test_the_worked_example_runs_as_it_stands(database):
                 assert holds(response.json(), json.loads(rest)), (path, response.json())
             elif rest:
                 kept[rest] = response.json()[rest]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl")
+def test_on_the_first_day_the_administrator_comes_to_a_password_as_it_stands(database):
+    """The key is that of the first account; the code is spent on the page that is named."""
+    service = Service(database, Settings())
+    account, key = Accounts(service).create(None, "admin", Grant(Role.ADMIN))
+    first_day = README.split("## The first day")[1].split("\n## ")[0]
+    lines = re.findall(r"^    (curl .*)$", first_day, re.MULTILINE)
+    assert len(lines) == 2
+    with serving(service) as address:
+        for line in lines:
+            said = line.replace("http://127.0.0.1:8000", address).replace("KEY", key)
+            told = _run(said.replace("/ID/", f"/{account.account_id}/"))
+        form = {"code": told["code"], "password": "a long one that nobody has"}
+        with httpx.Client(base_url=address, headers={"Origin": address}) as http:
+            signed_in = http.post("/sign-in/code", data=form)
+            http.headers["Cookie"] = signed_in.headers["set-cookie"].split(";")[0]
+            for path in re.findall(r"`(/[^`]*)`", first_day):
+                assert http.get(path).status_code in {200, 403}, path
+            assert http.get("/accounts").status_code == 200
+
+
+def _run(line: str) -> dict[str, Any]:
+    run = subprocess.run(shlex.split(line), capture_output=True, check=True, text=True)
+    answer: dict[str, Any] = json.loads(run.stdout)
+    return answer
 
 
 def test_the_example_has_the_figures_of_the_case():
