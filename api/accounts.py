@@ -228,7 +228,14 @@ class Accounts:
 
         Raises Refusal.
         """
-        self._do(caller, RevokeRole(account_id))
+        try:
+            self._do(caller, RevokeRole(account_id))
+        except NotFound:  # it has no role any more; that it was swept behind that is not certain
+            self._sweep(account_id)
+            raise
+        self._sweep(account_id)
+
+    def _sweep(self, account_id: AccountId) -> None:
         with self._service.asking() as cursor:
             for forget in _FORGET:
                 cursor.execute(forget, [account_id])

@@ -22,10 +22,10 @@ class Regularly:
         self._thread = Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def close(self) -> None:
-        """When the work that is being done is done."""
+    def close(self, seconds: float | None = None) -> None:
+        """When the work that is being done is done; at most so many seconds later."""
         self._closing.set()
-        self._thread.join()
+        self._thread.join(seconds)
 
     def _run(self) -> None:
         while not self._closing.wait(self._seconds):

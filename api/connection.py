@@ -87,6 +87,14 @@ that an index tells of is as near as the next one: what is asked about mostly is
 """
 
 
+def is_of_the_connection(error: PsycopgError) -> bool:
+    """Whether the server has gone, or goes; else it is one statement's, which took too long or
+    waited too long for a lock.
+    """
+    state = error.sqlstate
+    return state is None or state[:2] == "08" or state[:3] == "57P"
+
+
 def become_the_service(
     statement_seconds: int, connection: ImpatientConnection, lock_timeout: str = LOCK_TIMEOUT
 ) -> None:

@@ -8,14 +8,14 @@ questions is one place where it is said who asks, and whether what they send mea
 import asyncio
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from inspect import Parameter, signature
 from typing import Any, NamedTuple, cast, get_args, get_type_hints
 from urllib.parse import parse_qsl, urlencode
 
-from fastapi import APIRouter, FastAPI, Request, params
+from fastapi import APIRouter, FastAPI, Request, Response, params
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter, ValidationError
@@ -427,6 +427,16 @@ def read_as(reader: TypeAdapter[Any], value: object, *where: str) -> Any:  # noq
         ) from error
 
 
+_behind: set[asyncio.Task[None]] = set()
+
+
+def _later(work: Coroutine[Any, Any, None]) -> None:
+    """Behind the answer, and held until it is done."""
+    task = asyncio.get_running_loop().create_task(work)
+    _behind.add(task)
+    task.add_done_callback(_behind.discard)
+
+
 async def _told(response: ASGIApp, scope: Scope) -> Told:
     parts: list[bytes] = []
     headers: dict[bytes, bytes] = {}
@@ -438,6 +448,9 @@ async def _told(response: ASGIApp, scope: Scope) -> Told:
     async def receive() -> Message:
         return {"type": "http.disconnect"}
 
+    if isinstance(response, Response) and (background := response.background) is not None:
+        response.background = None  # what is done behind an answer is not waited for
+        _later(background())
     await response(scope, receive, send)
     link = _NEXT.fullmatch(headers.get(b"link", b""))
     return Told(b"".join(parts), dict(parse_qsl(link[1].decode())) if link else None)

@@ -21,6 +21,7 @@ LATELY_SECONDS = 3_600.0
 """What nobody wants any longer than this is not told again."""
 MOST = 24
 """Of reports; those that were wanted last."""
+ENDING_SECONDS = 2.0
 _REST = 9
 """Times as long as it took to tell them: of a process's time it takes a tenth at most."""
 
@@ -83,9 +84,9 @@ class Retelling:
             self.tell_again()
 
     def close(self) -> None:
-        """When the report that is being told is told."""
+        """When the report that is being told is told, unless that takes long: nobody waits."""
         self._closed = True
-        self._telling.close()
+        self._telling.close(ENDING_SECONDS)
 
     def _lately(self) -> list[tuple[Hashable, _Wanted]]:
         """What was wanted last comes first."""

@@ -18,6 +18,7 @@ from api.connection import (
     Glance,
     ImpatientConnection,
     become_the_service,
+    is_of_the_connection,
 )
 from api.portfolio_answers import portfolio_deal, portfolio_deals, portfolio_figures
 from api.proving import Proving
@@ -161,7 +162,8 @@ class Service:
         except PoolTimeout as error:
             raise Unavailable(str(error)) from error
         except psycopg.OperationalError as error:
-            self._pool.drain()  # the others are as likely to be dead, and may not even say so
+            if is_of_the_connection(error):
+                self._pool.drain()  # the others are as likely to be dead, and may not even say so
             raise Unavailable(str(error)) from error
 
     def reading(self, point: Point) -> Read[Any]:

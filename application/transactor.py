@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -116,7 +116,7 @@ class Transactor:
         self._calendar = calendar
         self._known: Knowledge | None = None
         self._alone = False
-        self._closed = False
+        self._closed, self._closing = False, Lock()
         self._queue: SimpleQueue[_Waiting | _Alone] = SimpleQueue()
         self._thread = Thread(target=self._run, name="transactor", daemon=True)
         self._thread.start()
@@ -162,8 +162,9 @@ class Transactor:
 
     def close(self) -> None:
         """Decide what waits, then stop; whoever comes after is refused."""
-        self._closed = True
-        self._queue.put(_Stop())
+        with self._closing:  # behind this one nothing would ever be decided
+            self._closed = True
+            self._queue.put(_Stop())
         self._thread.join()
 
     def _rehearsed(
@@ -174,11 +175,12 @@ class Transactor:
         return rehearsal.future
 
     def _put(self, item: _Waiting | _Batch | _Rehearsal) -> None:
-        if self._closed:
-            raise Unavailable("the service is stopping")
-        if self._queue.qsize() >= QUEUE:
-            raise Unavailable("too many orders are waiting")
-        self._queue.put(item)
+        with self._closing:
+            if self._closed:
+                raise Unavailable("the service is stopping")
+            if self._queue.qsize() >= QUEUE:
+                raise Unavailable("too many orders are waiting")
+            self._queue.put(item)
 
     def _run(self) -> None:
         while True:
@@ -328,7 +330,7 @@ class Transactor:
     def _failed(self, error: Exception) -> Exception:
         """What was known may be ahead of what is stored: forget it, and tell those who wait."""
         self._known, self._alone = None, False
-        _LOGGER.error("nothing was recorded: %s", error)
+        _LOGGER.error("not recorded: %s", error)
         unavailable = Unavailable(str(error))
         unavailable.__cause__ = error
         return unavailable

@@ -4713,4 +4713,32 @@ FAULTS = (
         "            following |= {}\n",
         "test_api.py::test_the_log_is_told_as_it_was_known",
     ),
+    Fault(
+        "a slow question has all connections made anew",
+        "api/service.py",
+        "            if is_of_the_connection(error):\n                self._pool.drain()",
+        "            if error:\n                self._pool.drain()",
+        "test_limits.py::test_one_question_that_takes_too_long_is_no_reason_to_connect_anew",
+    ),
+    Fault(
+        "a stop waits for a report",
+        "api/retelling.py",
+        "self._telling.close(ENDING_SECONDS)",
+        "self._telling.close()",
+        "test_retelling.py::test_a_service_that_stops_does_not_wait_long",
+    ),
+    Fault(
+        "an account that was closed halfway stays so",
+        "api/accounts.py",
+        "            self._sweep(account_id)\n            raise\n",
+        "            raise\n",
+        "test_sign_in.py::test_an_account_that_was_closed_halfway_is_closed_when_it_is_asked_again",
+    ),
+    Fault(
+        "a page waits for what is done behind an answer",
+        "api/door.py",
+        "        response.background = None  #",
+        "        assert background  #",
+        "test_memory.py::test_a_page_does_not_wait_until_a_manager_is_learnt",
+    ),
 )

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from psycopg import Cursor
 
 from api.http.limits import MOST_ACCOUNTS, RateLimit
 from api.operating.schema import migrate
@@ -359,6 +360,24 @@ def test_a_question_that_takes_too_long_is_ended_and_told_as_unavailable(databas
         with pytest.raises(Unavailable), service.asking() as cursor:
             cursor.execute("SELECT pg_sleep(20)")
         assert monotonic() - started < 5
+
+
+def test_one_question_that_takes_too_long_is_no_reason_to_connect_anew(database: str) -> None:
+    def pid(cursor: Cursor[Any]) -> object:
+        return cursor.execute("SELECT pg_backend_pid()").fetchone()
+
+    def sleep(service: Service) -> None:
+        with service.asking() as cursor:
+            pid(cursor)  # of the first statement nobody knows whether there is a database
+            cursor.execute("SELECT pg_sleep(20)")
+
+    with closing(Service(database, Settings(statement_seconds=1))) as service:
+        with service.asking() as one, service.asking() as other:
+            known = {pid(one), pid(other)}
+        with pytest.raises(Unavailable):
+            sleep(service)
+        with service.asking() as one, service.asking() as other:
+            assert known & {pid(one), pid(other)}
 
 
 def test_nothing_waits_for_a_lock_for_ever(database: str) -> None:

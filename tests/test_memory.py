@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from datetime import date
 from itertools import chain, count
 from random import Random
+from threading import Event as Signal
 from threading import Lock
 from time import monotonic
 from typing import Any, NamedTuple, NoReturn
@@ -54,6 +55,7 @@ from projections.portfolio import summed as summed_lines
 from projections.rebuild import rebuild
 from projections.timeline import Order as Learnt
 from projections.timeline import Postings, States, day_of
+from tests.browser import page_of
 from tests.histories import (
     DAYS,
     NOON,
@@ -737,6 +739,26 @@ def at_once(here: Company, manager: str) -> list[bytes] | None:
         if response.status_code == 503:
             return None
         return asked(here, manager, end)
+
+
+def test_a_page_does_not_wait_until_a_manager_is_learnt(
+    here: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    anna, begun, ends = here.manager(), Signal(), Signal()
+
+    def learn(manager: ManagerId) -> None:
+        assert manager == anna
+        begun.set()
+        assert ends.wait(20)
+
+    monkeypatch.setattr(here.service, "learn", learn)
+    browser = page_of(here, here.director)
+    try:
+        for day in range(1, 5):
+            assert browser.get(f"/managers/{anna}?as_of=2026-09-0{day}").status_code == 200
+        assert begun.wait(20), "it is learnt behind the page"
+    finally:
+        ends.set()
 
 
 def test_one_question_about_a_manager_is_not_worth_learning(here: Company) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from threading import Event as Signal
-from threading import current_thread
+from threading import Thread, current_thread
 from time import monotonic
 from typing import Any
 
@@ -252,6 +252,27 @@ def test_it_rests_nine_times_as_long_as_it_took(
     now[0] += 0.1
     told.again.by_turns()
     assert told.told == ["slow"] * 2
+
+
+def test_a_service_that_stops_does_not_wait_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retelling, "EVERY_SECONDS", 0.01)
+    monkeypatch.setattr(retelling, "ENDING_SECONDS", 0.05)
+    begun, ends = Signal(), Signal()
+
+    def tell() -> bool:
+        begun.set()
+        return ends.wait(SECONDS)
+
+    slow = Retelling(lambda: 1)
+    slow.wanted("slow", tell)
+    assert begun.wait(SECONDS)
+    waiting = Thread(target=slow.close)
+    waiting.start()
+    waiting.join(SECONDS / 4)
+    has_closed = not waiting.is_alive()
+    ends.set()
+    waiting.join()
+    assert has_closed
 
 
 def test_a_service_that_stops_waits_for_the_report_that_is_told_and_no_more(told: Told) -> None:

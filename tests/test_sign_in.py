@@ -68,6 +68,20 @@ def set_up(here: Company, role: str = "director") -> tuple[Person, str]:
     return person, login
 
 
+def test_an_account_that_was_closed_halfway_is_closed_when_it_is_asked_again(
+    here: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the log it is closed first; that its login is free does not hang on the rest."""
+    person, login = set_up(here)
+    path = f"/v1/accounts/{person.account_id}"
+    with monkeypatch.context() as broken:
+        broken.setattr("api.accounts._FORGET", ("SELECT 1 / 0, %s::uuid",))
+        assert here.admin.http.delete(path).status_code == 500
+    refused(here.admin.http.delete(path), 404, "not-found")
+    body = {"code": invite(here, here.hire("auditor"), login), "password": PASSWORD}
+    assert Browser(here).post("/auth/setup", body).status_code == 204
+
+
 def signed_in(here: Company, role: str = "director") -> tuple[Browser, Person, str]:
     person, login = set_up(here, role)
     browser = Browser(here)
