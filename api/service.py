@@ -103,6 +103,7 @@ class Service:
         self._remembered = Remembered(None)
         self.reads = ReadLog(self.asking)
         self._learning, self._making = Lock(), Lock()
+        self.foreseeing = Lock()
         self._overviews: Overviews | None = None
         self._now = now
         self.standbys = Standbys(settings.standbys, READERS, settings.statement_seconds)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from api.reports import forecast
 from domain.deal import Status
 from domain.events import is_about_a_deal
 from domain.history import state_at
@@ -271,6 +272,20 @@ def test_the_record_of_an_earlier_day_knows_no_more(here: Company) -> None:
     as_of = end_of_quarter(date(2026, 2, 1))
     then, now = (here.director.ask(RECORD, **asked)["quarters"] for asked in ({"as_of": as_of}, {}))
     assert then == [one for one in now if one["last_day"] <= str(as_of)]
+
+
+@pytest.mark.parametrize("path", [FORECAST, RECORD])
+def test_where_columns_do_not_hold_the_log_forecasts_take_turns(
+    here: Company, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forecast, "TURN_SECONDS", 0.01)
+    service, asked = here.service, {"as_of": "2026-09-17"}  # a day that nobody else asks about
+    with service.foreseeing:
+        assert here.director.get(path, **asked, currency="EUR").status_code == 200
+        monkeypatch.setattr(service.columns, "most_events", 0)
+        refused(here.director.get(path, **asked), 503, "unavailable")
+    assert here.director.get(path, **asked).status_code == 200
+    assert not service.foreseeing.locked()
 
 
 def test_the_record_in_each_currency_is_its_own(here: Company) -> None:

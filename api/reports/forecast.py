@@ -1,6 +1,6 @@
 """What will close, and how good such forecasts were."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
 from functools import cache, partial
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +16,7 @@ from api.refusals import QUESTION_REFUSALS
 from api.reports.kept import Fields, kept, learnt_of
 from api.routes import told_again, v1_router
 from api.v1.portfolios import counted
+from application.orders import Unavailable
 from domain.values import ManagerId, decimal_text, value_text
 from projections.point import Point, last_positions
 from projections.reports.called import About, called_at
@@ -31,6 +32,8 @@ router = v1_router(tags=["reports"], responses=QUESTION_REFUSALS)
 
 AHEAD = {By.MONTH: 12, By.QUARTER: 4}
 """Periods, where nobody says how many."""
+TURN_SECONDS = 10.0
+"""That a forecast waits for its turn, and for its connection others may, too."""
 QUARTERS = 12
 """That are over, at most, in the record."""
 INSIDE = 8_000
@@ -200,7 +203,26 @@ def forecast(question: Annotated[ForecastQuestion, Query()], asking: AskingDep) 
     with asking.desk_at(question.as_of, question.knowledge) as (at, point):
         who = counted(at, point, question.manager_id, question.team_id)
         told = partial(_foreseen, at, point, question, who)
-        return kept(at, point, question, {}, told)
+        return kept(at, point, question, {}, partial(_by_turns, at, point, told))
+
+
+def _by_turns(at: Desk, point: Point, make: Callable[[], Fields]) -> Fields:
+    """One after the other where columns do not hold the log: how all deals ever stood is read for
+    each then, a gigabyte of ten million events. Raises Unavailable to whoever would wait long.
+    """
+    from projections.reports.columns import NotHeld  # noqa: PLC0415 - with numpy
+    from projections.reports.standings import STATES  # noqa: PLC0415 - likewise
+
+    try:
+        at.tables(point.position).of(STATES)
+    except NotHeld:
+        if not at.service.foreseeing.acquire(timeout=TURN_SECONDS):
+            raise Unavailable("another forecast of so long a log is being made") from None
+        try:
+            return make()
+        finally:
+            at.service.foreseeing.release()
+    return make()
 
 
 def _sources(at: Desk, point: Point, currency: str) -> "Sources":
@@ -268,7 +290,7 @@ def record(question: Annotated[WhoseQuestion, Query()], asking: AskingDep) -> Re
         known = last_positions(at.cursor, eves, at.service.settings.zone, point)
         then = dict(zip(eves, known, strict=True))
         told = partial(_scored, at, point, at.currency(question.currency), whose, then)
-        return kept(at, point, question, {}, told)
+        return kept(at, point, question, {}, partial(_by_turns, at, point, told))
 
 
 Whose = Mapping[Span, Collection[ManagerId] | None]
