@@ -10,19 +10,22 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count, product
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 from fastapi.routing import APIRoute
 
+from api.accounts import OPERATOR
 from api.app import create_app
 from api.questions import QUESTIONS
 from api.routes import Batch
+from application.orders import Order
 from domain.access import MATRIX, Grant, Reach, Task, sight
+from domain.access_commands import RevokeRole
 from domain.authority import TASKS
 from domain.decisions import Command
-from domain.values import ManagerId, Role
+from domain.values import AccountId, ManagerId, Role
 from projections.point import BEYOND
 from tests.over_http import Company, Person, company, refused
 
@@ -659,6 +662,16 @@ def test_a_role_that_is_taken_away_counts_from_the_next_request(cast: Cast) -> N
     refused(someone.get("/v1/portfolios"), 401, "unauthenticated")
     refused(someone.get("/v1/action-types"), 401, "unauthenticated")
     refused(someone.post("/v1/teams", {"name": "Юг"}), 401, "unauthenticated")
+
+
+def test_a_role_that_another_server_takes_away_counts_as_well(cast: Cast) -> None:
+    transactor = cast.here.service.dealfolio.transactor
+    for path in ("/v1/reads", "/v1/events"):
+        someone = cast.here.hire("auditor")
+        assert someone.get(path).status_code == 200
+        gone = Order(RevokeRole(AccountId(UUID(someone.account_id))), OPERATOR)
+        transactor.submit(gone).result(20)
+        refused(someone.get(path), 401, "unauthenticated")
 
 
 def test_a_key_that_is_taken_back_is_worth_nothing_and_the_others_hold(cast: Cast) -> None:

@@ -412,6 +412,7 @@ def test_who_ends_without_a_word_has_not_done_the_part(
         " line = Line(int(sys.argv[1])); line.recv(), line.recv()"
     )
     monkeypatch.setattr(unfinished, "PART", 100)
+    monkeypatch.setattr(replaying, "_cores", lambda: 100)  # a process for each part
     monkeypatch.setattr(replaying, "_PROGRAM", listens)
     written = rows(ledger)
     with pytest.raises(Failed, match="was ended with status 0"):
