@@ -3079,14 +3079,6 @@ FAULTS = (
         _TOGETHER,
     ),
     Fault(
-        "a row goes further than what the closing knows",
-        "projections/evidence/completeness.py",
-        "WHERE NOT of_the_directory AND notification_id <= %(position)s GROUP",
-        "WHERE originator_id IN (SELECT originator_id FROM books.events"
-        " WHERE NOT of_the_directory AND notification_id <= %(position)s) GROUP",
-        "test_audit_bundle.py::test_so_it_is_in_the_bundle_of_one_manager",
-    ),
-    Fault(
         "the rows of a closing are remembered as the ledger has them now",
         "projections/evidence/completeness.py",
         "        if root_at(tree.read, tree.size).hex() == root:\n",
