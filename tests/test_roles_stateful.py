@@ -522,7 +522,10 @@ class AtWork(RuleBasedStateMachine):
         elif grant["role"] not in {"director", "auditor"}:
             self._refused(response, ROLE)
         else:
-            assert response.json() == {"events": self.log[position:]}
+            answer = response.json()
+            assert answer["events"] == self.log[position:]
+            assert answer["position"] == len(self.log)
+            assert set(answer) == {"as_of", "known_at", "position", "events"}
 
     @rule(what=st.sampled_from(MENU).flatmap(lambda name: st.tuples(st.just(name), STEPS[name])))
     def something_happens(self, what: tuple[str, Drawn]) -> None:
