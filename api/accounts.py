@@ -236,6 +236,7 @@ class Accounts:
         self._sweep(account_id)
 
     def _sweep(self, account_id: AccountId) -> None:
+        """Its sessions and its login, so that another account may have that."""
         with self._service.asking() as cursor:
             for forget in _FORGET:
                 cursor.execute(forget, [account_id])

@@ -22,6 +22,7 @@ LATELY_SECONDS = 3_600.0
 MOST = 24
 """Of reports; those that were wanted last."""
 ENDING_SECONDS = 2.0
+"""That a stop waits for the report that is being told."""
 _REST = 9
 """Times as long as it took to tell them: of a process's time it takes a tenth at most."""
 

@@ -202,7 +202,7 @@ class Service:
             cursor.execute(_FORGET_FILES)
 
     def _end(self) -> Hashable:
-        """Today and of the log: behind it nobody was told anything yet."""
+        """Changes whenever a report may say something else: with the day, the log, the ledger."""
         with self.asking() as cursor:
             clock = self.clock
             return clock.today, end_of(look(cursor, clock, EVERYTHING))

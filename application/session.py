@@ -172,7 +172,7 @@ class Session:
         """Whoever means another version of a deal than there is hears that first: what else is
         wrong may be so because of what they have not seen. Raises VersionConflict.
         """
-        deal_id = getattr(order.command, "deal_id", None)
+        deal_id = _deal_of(order)
         if order.expected is None or deal_id is None:
             return
         known = self.draft.version(deal_id)
@@ -216,11 +216,7 @@ class Session:
 
     def _prepare(self, orders: Iterable[Order]) -> None:
         """Read the histories that the orders will ask for in one go."""
-        self.draft.prepare(
-            deal_id
-            for order in orders
-            if (deal_id := getattr(order.command, "deal_id", None)) is not None
-        )
+        self.draft.prepare(deal_id for order in orders if (deal_id := _deal_of(order)) is not None)
 
     def _load(self, deals: Iterable[DealId]) -> Iterable[History]:
         streams: dict[UUID, list[Recorded[Any]]] = {}
@@ -229,6 +225,11 @@ class Session:
             if is_about_a_deal(recorded):
                 streams.setdefault(recorded.originator_id, []).append(recorded)
         return [history for events in streams.values() if (history := history_of(events))]
+
+
+def _deal_of(order: Order) -> DealId | None:
+    """Which deal the command is about, if it is about one."""
+    return getattr(order.command, "deal_id", None)
 
 
 def _stored(recorded: Recorded[Event], state: bytes) -> StoredRow:

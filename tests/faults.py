@@ -4750,4 +4750,12 @@ FAULTS = (
         "if not at.service.foreseeing.acquire(blocking=False) and False:",
         "test_reports_forecast.py::test_where_columns_do_not_hold_the_log_forecasts_take_turns",
     ),
+    Fault(
+        "an order that comes in the moment of the stop is never settled",
+        "application/transactor.py",
+        "        with self._closing:\n            if self._closed:\n",
+        "        if self:\n            if self._closed:\n",
+        "test_transactor.py"
+        "::test_an_order_that_comes_in_the_moment_of_the_stop_is_decided_or_refused",
+    ),
 )

@@ -16,6 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
+from subprocess import PIPE
+from typing import TextIO
 
 import httpx
 import psycopg
@@ -59,17 +61,29 @@ def run(*arguments: object, **environment: str) -> Done:
     return Done(told, int(ended.value.code or 0), out.getvalue(), err.getvalue())
 
 
-def run_alone(*arguments: object, **environment: str) -> Done:
+def run_alone(*arguments: object, stdout: int | TextIO = PIPE, **environment: str) -> Done:
     """In a process of its own."""
     return subprocess.run(
         [*DEALFOLIO, *map(str, arguments)],
         cwd=ROOT,
         env=os.environ | QUIET | environment,
-        capture_output=True,
+        stdout=stdout,
+        stderr=PIPE,
         text=True,
         timeout=60,
         check=False,
     )
+
+
+def sheet_of_deals(place: Path) -> Path:
+    """Of one deal."""
+    sheet = place / "deals.csv"
+    sheet.write_text(
+        "deal;title;client;potential_check;manager;opened_on\n"
+        "1;Витрины;Ромашка;400000000,00;Анна Соколова;12.01.2026\n",
+        encoding="utf-8",
+    )
+    return sheet
 
 
 @contextmanager
@@ -355,16 +369,8 @@ def test_a_checkpoint_that_is_none_of_the_log_is_a_finding(database, tmp_path):
 
 def test_a_disk_that_is_full_is_told_in_a_sentence(database):
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run(
-            [*DEALFOLIO, "audit", "journal", "--format", "hledger"],
-            cwd=ROOT,
-            env=os.environ | QUIET | {"DATABASE_URL": database},
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        journal = "audit", "journal", "--format", "hledger"
+        done = run_alone(*journal, stdout=full, DATABASE_URL=database)
     assert done.returncode == 1
     assert "No space left" in done.stderr
     assert "Traceback" not in done.stderr
@@ -428,12 +434,7 @@ def test_no_database_gets_a_sentence(tmp_path):
 
 def test_who_waits_for_another_writer_in_vain_is_told_so(database, tmp_path):
     """A second import beside a first, say; the database is there, and nothing of it to check."""
-    deals = tmp_path / "deals.csv"
-    deals.write_text(
-        "deal;title;client;potential_check;manager;opened_on\n"
-        "1;Витрины;Ромашка;400000000,00;Анна Соколова;12.01.2026\n",
-        encoding="utf-8",
-    )
+    deals = sheet_of_deals(tmp_path)
     assert run("import", deals, "--dry-run", DATABASE_URL=database).returncode == 0
     with psycopg.connect(database) as holder:
         holder.execute("SELECT books.lock_for_writing()")
@@ -490,12 +491,7 @@ def test_import_reports_and_stores(database, tmp_path):
 
 
 def test_an_import_may_be_the_first_that_is_done_at_a_place(data, tmp_path):
-    deals = tmp_path / "deals.csv"
-    deals.write_text(
-        "deal;title;client;potential_check;manager;opened_on\n"
-        "1;Витрины;Ромашка;400000000,00;Анна Соколова;12.01.2026\n",
-        encoding="utf-8",
-    )
+    deals = sheet_of_deals(tmp_path)
     stored = run("import", deals, "--data", data)
     assert stored.returncode == 0, stored.stderr
     assert "1 deals, 0 actions, 1 managers" in stored.stdout

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from threading import Event as Signal
+from threading import Thread
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -1131,6 +1132,30 @@ def test_a_manager_stands_once_among_the_credits(service: Service, deal: DealId)
     )
     with pytest.raises(Invalid):
         do(service, one._replace(manager_id=None, credits=halves))
+
+
+def test_an_order_that_comes_in_the_moment_of_the_stop_is_decided_or_refused(
+    service: Service, deal: DealId
+) -> None:
+    """Behind the stop nobody would ever settle it."""
+    transactor = service.dealfolio.transactor
+    queue = vars(transactor)["_queue"]
+    stopping = Thread(target=transactor.close)
+
+    class Stopping:
+        get, get_nowait, put = queue.get, queue.get_nowait, queue.put
+
+        def qsize(self) -> int:
+            """Asked when it is known that the service is not stopping yet."""
+            if stopping.ident is None:
+                stopping.start()
+                stopping.join(0.2)  # it ends if nothing holds it
+            return int(queue.qsize())
+
+    vars(transactor)["_queue"] = Stopping()
+    assert submit(service, proposal(deal)).result(SECONDS).version == 2
+    stopping.join(SECONDS)
+    assert not stopping.is_alive()
 
 
 def test_an_order_to_a_service_that_is_stopping_is_refused(database: str) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated, Any, BinaryIO
 
 import typer
+from psycopg import Cursor
 
 from api.audit.audit_verifier import check_file
 from api.audit.bundle import bundle_lines
@@ -52,14 +53,20 @@ def bundle(
             point = settled_at(cursor, service.clock, day, knowledge)
             who = known_manager(service, cursor, manager, point.position)
             lines = bundle_lines(service, cursor, point, who, kept)
-            signed = newest_signed(cursor)
-            if kept is not None and signed is not None and kept > signed.size:
-                ERRORS.print(
-                    f"The log has {signed.size} events: a checkpoint of {kept} is none of it, and"
-                    " nothing is proven from there. That is a finding."
-                )
+            if kept is not None:
+                _say_if_of_another_log(cursor, kept)
             with _whole(output) as file:
                 file.writelines(lines)
+
+
+def _say_if_of_another_log(cursor: Cursor[Any], kept: int) -> None:
+    """Said, and no refusal: the bundle is what the finding can be shown by."""
+    signed = newest_signed(cursor)
+    if signed is not None and kept > signed.size:
+        ERRORS.print(
+            f"The log has {signed.size} events: a checkpoint of {kept} is none of it, and nothing"
+            " is proven from there. That is a finding."
+        )
 
 
 @app.command(name="verify")

@@ -33,7 +33,7 @@ router = v1_router(tags=["reports"], responses=QUESTION_REFUSALS)
 AHEAD = {By.MONTH: 12, By.QUARTER: 4}
 """Periods, where nobody says how many."""
 TURN_SECONDS = 10.0
-"""That a forecast waits for its turn, and for its connection others may, too."""
+"""That a forecast waits for its turn at most: it holds a connection meanwhile."""
 QUARTERS = 12
 """That are over, at most, in the record."""
 INSIDE = 8_000
@@ -210,19 +210,25 @@ def _by_turns(at: Desk, point: Point, make: Callable[[], Fields]) -> Fields:
     """One after the other where columns do not hold the log: how all deals ever stood is read for
     each then, a gigabyte of ten million events. Raises Unavailable to whoever would wait long.
     """
+    if _is_held(at, point):
+        return make()
+    if not at.service.foreseeing.acquire(timeout=TURN_SECONDS):
+        raise Unavailable("another forecast of so long a log is being made")
+    try:
+        return make()
+    finally:
+        at.service.foreseeing.release()
+
+
+def _is_held(at: Desk, point: Point) -> bool:
     from projections.reports.columns import NotHeld  # noqa: PLC0415 - with numpy
     from projections.reports.standings import STATES  # noqa: PLC0415 - likewise
 
     try:
         at.tables(point.position).of(STATES)
     except NotHeld:
-        if not at.service.foreseeing.acquire(timeout=TURN_SECONDS):
-            raise Unavailable("another forecast of so long a log is being made") from None
-        try:
-            return make()
-        finally:
-            at.service.foreseeing.release()
-    return make()
+        return False
+    return True
 
 
 def _sources(at: Desk, point: Point, currency: str) -> "Sources":
